@@ -84,7 +84,15 @@ def fingerprint(lock: str) -> str:
 
 def pip_install(home: Path, *arguments: str) -> bool:
     """Run one `pip install`, turning its chatter into a counter; where it fails, show its last words."""
-    command = [home / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--no-input", "install", *arguments]
+    command = [
+        str(home / "bin" / "python"),
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--no-input",
+        "install",
+        *arguments,
+    ]
     environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
     lines: list[str] = []
     collected = 0
