@@ -96,7 +96,8 @@ client: environment ## Generate a TypeScript client from the OpenAPI document an
 lock: environment ## Compile the requirement locks from pyproject.toml; ARGS='--upgrade' takes newer versions.
 	@$(BIN)/$(COMPILE) $(ARGS) pyproject.toml -o requirements/base.txt
 	@$(BIN)/$(COMPILE) $(ARGS) -c requirements/base.txt pyproject.toml --extra embedded -o requirements/embedded.txt
-	@$(BIN)/$(COMPILE) $(ARGS) -c requirements/embedded.txt pyproject.toml --extra embedded --group dev -o requirements/dev.txt
+	@$(BIN)/$(COMPILE) $(ARGS) -c requirements/embedded.txt pyproject.toml --extra embedded --group dev \
+		-o requirements/dev.txt
 	@$(BIN)/$(COMPILE) $(ARGS) -c requirements/dev.txt --group build -o requirements/build.txt
 	@$(BIN)/python tools/typescript_client.py lock
 	@echo "The locks are written; the next target that needs them installs them."
