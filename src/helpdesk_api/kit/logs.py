@@ -105,8 +105,8 @@ def _redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
 
 
 def _json_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    # JSON escapes every control character but DEL, and ASCII output the rest.
-    return _encode(event).replace("\x7f", "\\u007f")
+    # The encoder writes ASCII only and escapes everything outside its printable range.
+    return _encode(event)
 
 
 def _text_line() -> tuple[Processor, ...]:
