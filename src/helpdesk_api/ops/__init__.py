@@ -1,0 +1,1 @@
+"""Running the product on one machine: embedded engines, supervision, the demo tenant, the replay of real history."""
