@@ -23,6 +23,7 @@ COPY src src
 RUN /opt/build/bin/python -c "from hatchling.build import build_editable; build_editable('/opt/build')" \
     && /opt/build/bin/pip --python /opt/helpdesk/bin/python install --no-deps /opt/build/helpdesk_api-*.whl \
     && /opt/helpdesk/bin/python -m compileall -q src
+COPY alembic.ini ./
 COPY migrations migrations
 
 FROM ${BASE_IMAGE}

@@ -81,7 +81,8 @@ migrations: environment ## Check the SQL of every migration for locks and other 
 
 revision: environment ## Start a new, empty migration: make revision M='add asset types'.
 	@test -n "$(M)" || { echo "Say what it does: make revision M='add asset types'"; exit 1; }
-	@$(BIN)/alembic revision --message "$(M)"
+	@$(BIN)/alembic revision --message "$(M)" \
+		--rev-id "$$(printf %04d $$(($$(ls migrations/versions/*.py | wc -l) + 1)))"
 
 routes: environment ## List every route with its operation id.
 	@$(BIN)/helpdesk openapi | $(BIN)/python tools/list_routes.py
