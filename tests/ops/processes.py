@@ -1,7 +1,7 @@
 """Looking at real processes: who lives, who belongs to whom, and waiting for a state with a deadline."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 _DEADLINE_SECONDS = 30.0
@@ -42,3 +42,16 @@ def _state_and_parent(pid: int) -> tuple[str, int] | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return state, int(parent)
+
+
+def once_written(log: Path) -> Callable[[int], Awaitable[bool]]:
+    """Make a readiness check out of the first line that a child writes."""
+
+    async def is_ready(_pid: int) -> bool:
+        return _has_text(log)
+
+    return is_ready
+
+
+def _has_text(log: Path) -> bool:
+    return log.stat().st_size > 0
