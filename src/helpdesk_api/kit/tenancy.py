@@ -1,0 +1,60 @@
+"""Tenants as the mechanisms see them: the table every key starts with, and the tenant's time.
+
+A sandbox tenant owns a test clock (`clock_at`): its time stands still until it is moved, and whoever writes under it holds the
+clock in place until the write is committed. Creating and listing tenants belongs to `identity.tenants`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, DateTime, Table, Text, Uuid, bindparam, select
+
+from helpdesk_api.domain.errors import NotFoundError
+from helpdesk_api.kit.db import Transaction
+from helpdesk_api.kit.sql import Statement, metadata, tenant_table
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("clock_at", DateTime(timezone=True)),
+    Column("clock_target_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+counters = tenant_table(
+    "counters",
+    Column("name", Text, nullable=False),
+    Column("value", BigInteger, nullable=False),
+    versioned=False,
+)
+
+_CLOCK = select(tenants.c.clock_at).where(tenants.c.id == bindparam("tenant_id"))
+_READ_CLOCK = Statement(_CLOCK)
+_HOLD_CLOCK = Statement(_CLOCK.with_for_update(read=True))
+
+
+@dataclass(frozen=True, slots=True)
+class TenantTime:
+    """What time it is for a tenant, and whether that time only moves by command."""
+
+    now: datetime
+    is_test_clock: bool
+
+
+async def tenant_time(
+    transaction: Transaction, tenant_id: UUID, *, real_now: datetime, is_sandbox: bool, read_only: bool
+) -> TenantTime:
+    """Tell the tenant's time. For a writer under a test clock the clock is held until the end of the transaction.
+
+    Without that hold, a deadline written while the clock is being advanced could fall behind it and never fire in order.
+    """
+    if not is_sandbox:
+        return TenantTime(real_now, is_test_clock=False)
+    clock_at = await transaction.value(_READ_CLOCK if read_only else _HOLD_CLOCK, {"tenant_id": tenant_id})
+    if clock_at is None:
+        message = "The tenant no longer exists."
+        raise NotFoundError(message)
+    return TenantTime(clock_at, is_test_clock=True)
