@@ -1,0 +1,212 @@
+"""Jobs: work that leaves the request, as rows that are the truth; Redis only rings a bell about them (`kit.doorbell`).
+
+A job is claimed with a lease, in batches, by whoever gets there first (`SKIP LOCKED`); the claim is committed before any work
+starts, so no transaction is open across the network. Claiming moves `run_at` to the end of the lease: a worker that dies simply
+lets its jobs fall due again. Every ending is fenced by the lease token, so a worker that was too slow cannot end a job that
+another has taken over.
+
+`lane` names what a job may have to wait for (one receiver, say): a lane that is busy is passed over by the next claim.
+Running them is `kit.runner`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    Interval,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    case,
+    delete,
+    func,
+    not_,
+    null,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.db import Database, Transaction
+from helpdesk_api.kit.sql import Statement, insert_many, tenant_table
+
+GIVE_UP_AFTER = 20
+_LONGEST_PAUSE = timedelta(hours=1)
+
+jobs = tenant_table(
+    "jobs",
+    Column("kind", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("lane", Uuid),
+    Column("run_at", DateTime(timezone=True), nullable=False),
+    Column("lease_token", Uuid),
+    Column("failure_count", Integer, nullable=False, server_default="0"),
+    Column("last_error", Text),
+    Column("failed_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_jobs_due", "kind", "run_at", postgresql_where=text("failed_at IS NULL")),
+    versioned=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One claimed job. `payload` holds ids and small arguments only."""
+
+    tenant_id: UUID
+    id: UUID
+    kind: str
+    payload: dict[str, Any]
+    lane: UUID | None
+    lease_token: UUID
+    failure_count: int
+
+
+_PUT = Statement(insert_many(jobs, ("tenant_id", "id", "kind", "payload", "lane", "run_at")))
+
+_due = (
+    select(jobs.c.tenant_id, jobs.c.id)
+    .where(
+        jobs.c.kind == bindparam("wanted", type_=Text),
+        jobs.c.failed_at.is_(None),
+        jobs.c.run_at <= func.now(),
+        or_(jobs.c.lane.is_(None), not_(jobs.c.lane == any_(bindparam("busy", type_=ARRAY(Uuid))))),
+    )
+    .order_by(jobs.c.run_at)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_CLAIM = Statement(
+    update(jobs)
+    .where(jobs.c.tenant_id == _due.c.tenant_id, jobs.c.id == _due.c.id)
+    .values(run_at=func.now() + bindparam("lease", type_=Interval), lease_token=bindparam("token", type_=Uuid))
+    .returning(
+        jobs.c.tenant_id,
+        jobs.c.id,
+        jobs.c.kind,
+        jobs.c.payload,
+        jobs.c.lane,
+        jobs.c.lease_token,
+        jobs.c.failure_count,
+    )
+)
+_mine = (
+    jobs.c.tenant_id == bindparam("tenant", type_=Uuid),
+    jobs.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+    jobs.c.lease_token == bindparam("token", type_=Uuid),
+)
+_COMPLETE = Statement(delete(jobs).where(*_mine).returning(jobs.c.id))
+_later = select(
+    func.unnest(bindparam("ids", type_=ARRAY(Uuid))).label("id"),
+    func.unnest(bindparam("times", type_=ARRAY(DateTime(timezone=True)))).label("run_at"),
+).subquery("later")
+_POSTPONE = Statement(
+    update(jobs)
+    .where(
+        jobs.c.tenant_id == bindparam("tenant", type_=Uuid),
+        jobs.c.id == _later.c.id,
+        jobs.c.lease_token == bindparam("token", type_=Uuid),
+    )
+    .values(run_at=_later.c.run_at, lease_token=null())
+    .returning(jobs.c.id)
+)
+_FAIL = Statement(
+    update(jobs)
+    .where(*_mine)
+    .values(
+        failure_count=jobs.c.failure_count + 1,
+        last_error=bindparam("error", type_=Text),
+        run_at=func.now() + bindparam("pause", type_=Interval),
+        failed_at=case((jobs.c.failure_count + 1 >= GIVE_UP_AFTER, func.now())),
+        lease_token=null(),
+    )
+)
+_BACKLOG = Statement(
+    select(func.count(), func.coalesce(func.extract("epoch", func.now() - func.min(jobs.c.created_at)), 0.0)).where(
+        jobs.c.failed_at.is_(None)
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be done at or after `run_at`, in real time also for a tenant on a test clock."""
+
+    kind: str
+    payload: dict[str, Any]
+    run_at: datetime
+    lane: UUID | None = None
+
+
+async def put(ctx: Ctx, new: Sequence[NewJob]) -> list[UUID]:
+    """Store jobs in the caller's transaction; they exist when it commits."""
+    ids = [new_id() for _ in new]
+    await ctx.tx.run(
+        _PUT,
+        {
+            "tenant_id": [ctx.tenant_id] * len(new),
+            "id": ids,
+            "kind": [job.kind for job in new],
+            "payload": [job.payload for job in new],
+            "lane": [job.lane for job in new],
+            "run_at": [job.run_at for job in new],
+        },
+    )
+    ctx.due.extend(job.run_at for job in new)
+    return ids
+
+
+async def claim(database: Database, kind: str, *, most: int, busy: Collection[UUID], lease: timedelta) -> list[Job]:
+    """Take up to `most` due jobs of a kind whose lane is free, oldest first; the claim is committed on return."""
+    async with database.sweep() as transaction:
+        return await transaction.all(
+            Job, _CLAIM, {"wanted": kind, "most": most, "busy": list(busy), "lease": lease, "token": new_id()}
+        )
+
+
+async def complete(transaction: Transaction, done: Sequence[Job]) -> set[UUID]:
+    """End jobs of one tenant and one claim; gives the ids that were still ours to end."""
+    rows = await transaction.rows(_COMPLETE, _fence(done))
+    return {row[0] for row in rows}
+
+
+async def postpone(transaction: Transaction, later: Mapping[UUID, datetime], claimed: Sequence[Job]) -> set[UUID]:
+    """Set jobs of one tenant and one claim to run again; gives the ids that were still ours to move."""
+    fence = _fence(claimed) | {"ids": list(later), "times": list(later.values())}
+    rows = await transaction.rows(_POSTPONE, fence)
+    return {row[0] for row in rows}
+
+
+async def fail(database: Database, failed: Sequence[Job], error: str) -> None:
+    """Put jobs whose handler broke back with a growing pause; after `GIVE_UP_AFTER` failures they stay for a person to see."""
+    pause = min(_LONGEST_PAUSE, timedelta(seconds=2 ** min(failed[0].failure_count, 12)))
+    async with database.transaction(failed[0].tenant_id) as transaction:
+        await transaction.run(_FAIL, _fence(failed) | {"error": error[:2_000], "pause": pause})
+
+
+async def backlog(database: Database) -> tuple[int, float]:
+    """Count the jobs that wait, of all tenants, and tell the age of the oldest in seconds."""
+    async with database.sweep() as transaction:
+        row = await transaction.row(_BACKLOG)
+    return (0, 0.0) if row is None else (int(row[0]), float(row[1]))
+
+
+def _fence(claimed: Sequence[Job]) -> dict[str, Any]:
+    return {
+        "tenant": claimed[0].tenant_id,
+        "ids": [job.id for job in claimed],
+        "token": claimed[0].lease_token,
+    }

@@ -1,0 +1,160 @@
+"""Running what is due inside a worker: one loop per kind of job, one for deadlines.
+
+A loop claims, hands over and claims again until nothing is left, then waits for a ring or its next sweep. It needs PostgreSQL only;
+while the database is away it keeps trying. Jobs of one tenant and lane go to their handler together; a lane with as many calls in
+flight as its share is passed over by the next claim, so one slow receiver cannot hold up the others.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import UUID
+
+import structlog
+
+from helpdesk_api.domain.errors import Refusal
+from helpdesk_api.kit import deadlines, idempotency, jobs
+from helpdesk_api.kit.context import Cause, Principal
+from helpdesk_api.kit.deadlines import DueDeadline
+from helpdesk_api.kit.doorbell import LocalBell
+from helpdesk_api.kit.jobs import Job
+from helpdesk_api.kit.runtime import JobKind, Runtime
+from helpdesk_api.kit.unit_of_work import unit_of_work
+
+log = structlog.get_logger(__name__)
+
+_DEADLINES_AT_ONCE = 100
+_CALLS_PER_LANE = 2
+_HOUSEKEEPING_SECONDS = 15.0
+
+
+class Runner:
+    """The loops of one worker process."""
+
+    def __init__(self, runtime: Runtime, bell: LocalBell, *, sweep_seconds: float) -> None:
+        self._runtime = runtime
+        self._bell = bell
+        self._sweep_seconds = sweep_seconds
+        self._stopping = asyncio.Event()
+        self.swept_at: datetime | None = None
+
+    async def run(self) -> None:
+        """Work until told to stop; then finish what was claimed and return."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._loop("deadlines", self._fire_due))
+            group.create_task(self._housekeeping())
+            for name, kind in self._runtime.job_kinds.items():
+                group.create_task(self._loop(name, _Claimer(self._runtime, name, kind).work))
+
+    def stop(self) -> None:
+        """Ask the loops to claim no more."""
+        self._stopping.set()
+        self._bell.ring()
+
+    async def _loop(self, name: str, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+        rung = self._bell.listener()
+        while not self._stopping.is_set():
+            rung.clear()
+            try:
+                await work(self._stopping)
+                self.swept_at = datetime.now(UTC)
+            except Refusal as refusal:
+                # The database is away or overloaded; the next sweep tries again.
+                log.warning("worker.loop_refused", loop=name, code=refusal.code)
+            except Exception:
+                log.exception("worker.loop_failed", loop=name)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(rung.wait(), self._sweep_seconds)
+
+    async def _fire_due(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            found = await deadlines.find_due(self._runtime.db, most=_DEADLINES_AT_ONCE)
+            fired = [await self._fire(deadline) for deadline in found]
+            if len(found) < _DEADLINES_AT_ONCE or not any(fired):
+                return
+
+    async def _fire(self, deadline: DueDeadline) -> bool:
+        principal = Principal("system", None, deadline.tenant_id)
+        cause = Cause("deadline", str(deadline.id))
+        handler = self._runtime.deadline_handlers[deadline.kind]
+        try:
+            async with unit_of_work(self._runtime, principal, cause=cause, request_id=cause.id) as ctx:
+                fired = await deadlines.fire(ctx, deadline, handler)
+                lag = (ctx.now - deadline.due_at).total_seconds()
+        except Exception:
+            log.exception("deadline.failed", kind=deadline.kind, deadline_id=str(deadline.id))
+            await deadlines.postpone(self._runtime.db, deadline)
+            return False
+        if fired:
+            self._runtime.metrics.deadline_fired(deadline.kind, lag)
+        return fired
+
+    async def _housekeeping(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await idempotency.purge(self._runtime.db)
+                self._runtime.metrics.queue_state(*await jobs.backlog(self._runtime.db))
+                self._runtime.metrics.pool_state(*self._runtime.db.size)
+            except Refusal as refusal:
+                log.warning("worker.housekeeping_refused", code=refusal.code)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _HOUSEKEEPING_SECONDS)
+
+
+class _Claimer:
+    """Claim jobs of one kind and keep their handler's calls going."""
+
+    def __init__(self, runtime: Runtime, name: str, kind: JobKind) -> None:
+        self._runtime = runtime
+        self._name = name
+        self._kind = kind
+        self._lanes: Counter[UUID] = Counter()
+
+    async def work(self, stopping: asyncio.Event) -> None:
+        """Claim and hand over until nothing is due or nothing may be claimed, and every call has ended."""
+        calls: set[asyncio.Task[None]] = set()
+        exhausted = False
+        try:
+            while not stopping.is_set():
+                if not exhausted and len(calls) < self._kind.concurrency:
+                    exhausted = not await self._claim(calls)
+                    continue
+                if not calls:
+                    return
+                done, calls = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+                exhausted = False
+        finally:
+            if calls:
+                await asyncio.wait(calls)
+
+    async def _claim(self, calls: set[asyncio.Task[None]]) -> bool:
+        busy = [lane for lane, count in self._lanes.items() if count >= _CALLS_PER_LANE]
+        claimed = await jobs.claim(
+            self._runtime.db, self._name, most=self._kind.batch, busy=busy, lease=self._kind.lease
+        )
+        groups: defaultdict[tuple[UUID, UUID | None], list[Job]] = defaultdict(list)
+        for job in claimed:
+            groups[job.tenant_id, job.lane].append(job)
+        for (tenant_id, lane), group in groups.items():
+            if lane is not None:
+                self._lanes[lane] += 1
+            calls.add(asyncio.create_task(self._call(tenant_id, lane, group)))
+        if claimed:
+            self._runtime.metrics.jobs_claimed(self._name, len(claimed))
+        return bool(claimed)
+
+    async def _call(self, tenant_id: UUID, lane: UUID | None, group: list[Job]) -> None:
+        try:
+            await self._kind.handler(self._runtime, tenant_id, group)
+            self._runtime.metrics.job_finished(self._name, "done")
+        except Exception as error:
+            log.exception("job.failed", kind=self._name, job_ids=[str(job.id) for job in group])
+            self._runtime.metrics.job_finished(self._name, "failed")
+            with suppress(Refusal):
+                await jobs.fail(self._runtime.db, group, f"{type(error).__name__}: {error}")
+        finally:
+            if lane is not None:
+                self._lanes[lane] -= 1
+                self._lanes += Counter()

@@ -1,0 +1,60 @@
+"""What a process needs to serve: built once by `wiring`, passed down, never global."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from helpdesk_api.kit.context import Ctx, Principal
+from helpdesk_api.kit.db import Database, Record
+from helpdesk_api.kit.deadlines import Handler
+from helpdesk_api.kit.doorbell import Bell
+from helpdesk_api.kit.jobs import Job
+from helpdesk_api.kit.metrics import Metrics
+from helpdesk_api.kit.outbound import OutboundClient
+from helpdesk_api.kit.tokens import Signer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+JobHandler = Callable[["Runtime", UUID, "Sequence[Job]"], Awaitable[None]]
+Subscriber = Callable[[Ctx, "Sequence[Record]"], Awaitable[None]]
+
+
+class Authenticator(Protocol):
+    """Whatever turns credentials into a principal."""
+
+    async def __call__(self, runtime: "Runtime", authorization: str | None) -> Principal:
+        """Give the principal of an Authorization header; raises UnauthenticatedError."""
+
+    def forget(self, credential_id: UUID) -> None:
+        """Drop what is remembered of a credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """How jobs of one kind are run: by whom, how many in one call, how many calls at once, and for how long they are leased.
+
+    Jobs of one call share tenant and lane. The handler ends its jobs itself, in the transaction of their effect.
+    """
+
+    handler: JobHandler
+    batch: int
+    concurrency: int
+    lease: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The mechanisms of one process and the tables that say which code answers to what."""
+
+    db: Database
+    bell: Bell
+    metrics: Metrics
+    outbound: OutboundClient
+    signer: Signer
+    authenticate: Authenticator
+    deadline_handlers: Mapping[str, Handler]
+    job_kinds: Mapping[str, JobKind]
+    subscribers: "Sequence[Subscriber]"
