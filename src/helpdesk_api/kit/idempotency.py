@@ -1,0 +1,200 @@
+"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07): a write repeated with its key has one effect.
+
+The stored answer is written in the transaction of the change itself, so the two cannot come apart. A twin that arrives while the
+first is still running is told so (409) instead of being made to wait; the same key with another payload is refused (422).
+Keys are kept for 24 hours and belong to the credential, method and path that used them.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from starlette.requests import Request
+from starlette.responses import Response
+
+from helpdesk_api.domain.errors import ConflictError, InvalidError, MalformedError
+from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.db import Database
+from helpdesk_api.kit.sql import Statement, tenant_table
+
+KEEP = timedelta(hours=24)
+_SHAPE = re.compile(r"[\x21-\x7e]{1,255}")
+_KEPT_HEADERS = ("content-type", "etag", "location")
+
+idempotency_keys = tenant_table(
+    "idempotency_keys",
+    Column("credential_id", Uuid, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("tenant_id", "credential_id", "method", "path", "key"),
+    Index(None, "expires_at"),
+    versioned=False,
+)
+
+
+class InvalidIdempotencyKeyError(MalformedError):
+    """The header is not 1 to 255 visible ASCII characters."""
+
+    code = "invalid_idempotency_key"
+    title = "The idempotency key is not usable"
+
+
+class IdempotencyKeyReusedError(InvalidError):
+    """The key was used before for a different request."""
+
+    code = "idempotency_key_reused"
+    title = "The idempotency key belongs to another request"
+
+
+class RequestInProgressError(ConflictError):
+    """The first request with this key has not been answered yet."""
+
+    code = "request_in_progress"
+    title = "A request with this key is still being processed"
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A write that carries a key. The fingerprint covers all that the answer depends on."""
+
+    key: str
+    method: str
+    path: str
+    fingerprint: bytes
+
+    @property
+    def lock(self) -> int:
+        """Give the number that twins of this write contend for."""
+        digest = hashlib.sha256(f"{self.method} {self.path} {self.key}".encode()).digest()
+        return int.from_bytes(digest[:8], signed=True)
+
+
+_TRY_LOCK = Statement(
+    select(
+        func.pg_try_advisory_xact_lock(
+            func.hashtextextended(bindparam("owner", type_=Text), bindparam("lock", type_=BigInteger))
+        )
+    )
+)
+_mine = (
+    idempotency_keys.c.tenant_id == bindparam("tenant_id"),
+    idempotency_keys.c.credential_id == bindparam("credential_id"),
+    idempotency_keys.c.method == bindparam("method"),
+    idempotency_keys.c.path == bindparam("path"),
+    idempotency_keys.c.key == bindparam("key"),
+)
+_FIND = Statement(
+    select(
+        idempotency_keys.c.fingerprint,
+        idempotency_keys.c.status,
+        idempotency_keys.c.headers,
+        idempotency_keys.c.body,
+    ).where(*_mine, idempotency_keys.c.expires_at > func.now())
+)
+_insert = insert(idempotency_keys).values(
+    {column.name: bindparam(column.name) for column in idempotency_keys.c if column.name != "expires_at"}
+    | {"expires_at": func.now() + KEEP}
+)
+_STORE = Statement(
+    _insert.on_conflict_do_update(
+        index_elements=["tenant_id", "credential_id", "method", "path", "key"],
+        set_={name: _insert.excluded[name] for name in ("fingerprint", "status", "headers", "body", "expires_at")},
+        where=idempotency_keys.c.expires_at <= func.now(),
+    )
+)
+_PURGE = Statement(delete(idempotency_keys).where(idempotency_keys.c.expires_at <= func.now()))
+
+
+async def keyed(request: Request) -> Keyed | None:
+    """Read the key of a request, in the bare or the quoted form, and fingerprint the request; None without the header."""
+    header = request.headers.get("idempotency-key")
+    if header is None:
+        return None
+    key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
+    if not _SHAPE.fullmatch(key):
+        message = "Idempotency-Key must be 1 to 255 visible ASCII characters."
+        raise InvalidIdempotencyKeyError(message, pointer="/Idempotency-Key", location="header")
+    parts = (
+        request.method.encode(),
+        request.scope["raw_path"],
+        request.scope["query_string"],
+        request.headers.get("content-type", "").encode(),
+        request.headers.get("if-match", "").encode(),
+        await request.body(),
+    )
+    fingerprint = hashlib.sha256()
+    for part in parts:
+        fingerprint.update(len(part).to_bytes(8) + part)
+    return Keyed(key=key, method=request.method, path=request.url.path, fingerprint=fingerprint.digest())
+
+
+async def earlier_answer(ctx: Ctx, write: Keyed) -> Response | None:
+    """Give the stored answer to this write, or None when it is the first; raises for a twin in flight or another payload."""
+    owner = f"{ctx.tenant_id}{ctx.principal.id}"
+    if not await ctx.tx.value(_TRY_LOCK, {"owner": owner, "lock": write.lock}):
+        message = "The first request with this key is still being processed."
+        raise RequestInProgressError(message, retry_after=timedelta(seconds=1))
+    stored = await ctx.tx.row(_FIND, _identity(ctx, write))
+    if stored is None:
+        return None
+    if stored["fingerprint"] != write.fingerprint:
+        message = "This key was used for a request with other content; use a new key."
+        raise IdempotencyKeyReusedError(message, pointer="/Idempotency-Key", location="header")
+    headers = {**stored["headers"], "idempotency-replayed": "true"}
+    return Response(content=stored["body"], status_code=stored["status"], headers=headers)
+
+
+async def store_answer(ctx: Ctx, write: Keyed, response: Response) -> None:
+    """Keep the answer in the same transaction as its effect."""
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    await ctx.tx.run(
+        _STORE,
+        _identity(ctx, write)
+        | {
+            "id": new_id(),
+            "fingerprint": write.fingerprint,
+            "status": response.status_code,
+            "headers": headers,
+            "body": bytes(response.body),
+        },
+    )
+
+
+async def purge(database: Database) -> int:
+    """Forget the keys of every tenant that are older than their time."""
+    async with database.sweep() as transaction:
+        return await transaction.run(_PURGE)
+
+
+def _identity(ctx: Ctx, write: Keyed) -> dict[str, Any]:
+    return {
+        "tenant_id": ctx.tenant_id,
+        "credential_id": ctx.principal.id,
+        "method": write.method,
+        "path": write.path,
+        "key": write.key,
+    }

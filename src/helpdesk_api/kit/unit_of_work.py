@@ -1,0 +1,192 @@
+"""The unit of work: one transaction from parsing to COMMIT, and the route class that puts every endpoint inside one.
+
+The answer leaves only after the commit has been confirmed: a client that reads 201 can rely on it through a crash. (Committing in a
+dependency's teardown would answer first; a contract test fails any route that is not a `UnitOfWorkRoute`.) The body is read and
+parsed before a connection is taken, so a slow client holds none. Deadlocks and serialization failures are repeated here, where
+the whole unit can be repeated.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from starlette.requests import Request
+from starlette.responses import Response
+
+from helpdesk_api.domain.errors import Kind, Refusal, UnsupportedMediaError
+from helpdesk_api.kit import idempotency
+from helpdesk_api.kit.conditional import not_modified
+from helpdesk_api.kit.context import Cause, Ctx, Principal
+from helpdesk_api.kit.events import write_recorded
+from helpdesk_api.kit.problems import render
+from helpdesk_api.kit.runtime import Runtime
+from helpdesk_api.kit.sqlstate import WriteConflictError
+from helpdesk_api.kit.strict_json import loads
+from helpdesk_api.kit.tenancy import tenant_time
+from helpdesk_api.kit.validation import invalid_request
+
+_ATTEMPTS = 4
+_CTX = "helpdesk.ctx"
+_READING = frozenset({"GET", "HEAD"})
+_JSON = frozenset({"application/json", "application/merge-patch+json"})
+# Refusals that a repetition would meet again; others (401, 403, 429, 5xx) stay open for a retry with the same key.
+_LASTING = frozenset({Kind.NOT_FOUND, Kind.CONFLICT, Kind.INVALID, Kind.PRECONDITION_FAILED})
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+@asynccontextmanager
+async def unit_of_work(
+    runtime: Runtime, principal: Principal, *, cause: Cause, request_id: str, read_only: bool = False
+) -> AsyncIterator[Ctx]:
+    """Open a context; at the end write what it recorded, commit, and only then ring the bell."""
+    real_now = datetime.now(UTC)
+    async with runtime.db.transaction(principal.tenant_id, read_only=read_only) as transaction:
+        time = await tenant_time(
+            transaction,
+            principal.tenant_id,
+            real_now=real_now,
+            is_sandbox=principal.is_sandbox,
+            read_only=read_only,
+        )
+        ctx = Ctx(
+            tx=transaction,
+            tenant_id=principal.tenant_id,
+            principal=principal,
+            now=time.now,
+            real_now=real_now,
+            is_test_clock=time.is_test_clock,
+            cause=cause,
+            request_id=request_id,
+        )
+        yield ctx
+        await write_recorded(ctx)
+    if ctx.events:
+        ctx.due.append(real_now)
+    if ctx.due:
+        runtime.bell.ring(ctx.due)
+
+
+class UnitOfWorkRoute(APIRoute):
+    """Serve an endpoint inside a unit of work, with strict parsing, conditional reads and idempotent writes."""
+
+    def get_route_handler(self) -> Handler:
+        """Wrap FastAPI's handler."""
+        handler = super().get_route_handler()
+
+        async def serve(request: Request) -> Response:
+            return await _serve(handler, _StrictRequest(request.scope, request.receive))
+
+        return serve
+
+
+async def _current(
+    request: Request,
+    scopes: SecurityScopes,
+    _: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False, scheme_name="api_key"))],
+) -> Ctx:
+    ctx: Ctx = request.scope[_CTX]
+    for scope in scopes.scopes:
+        ctx.principal.require(scope)
+    return ctx
+
+
+def allowed(scope: str) -> Any:
+    """Declare an endpoint's context and the scope that its caller needs: `ctx: Annotated[Ctx, allowed("tickets:read")]`."""
+    return Security(_current, scopes=[scope])
+
+
+class _StrictRequest(Request):
+    """A request whose JSON is parsed by `strict_json`, once."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_parsed"):
+            self._parsed = loads(await self.body())
+        return self._parsed
+
+
+async def _serve(handler: Handler, request: Request) -> Response:
+    runtime: Runtime = request.app.state.runtime
+    principal = await runtime.authenticate(runtime, request.headers.get("authorization"))
+    request.state.tenant_id = principal.tenant_id
+    request.state.credential_id = principal.id
+    request_id: str = request.state.request_id
+    cause = Cause("request", request_id)
+    if request.method in _READING:
+        async with unit_of_work(runtime, principal, cause=cause, request_id=request_id, read_only=True) as ctx:
+            request.scope[_CTX] = ctx
+            response = await _handled(handler, request)
+        return not_modified(request, response)
+    await _read_body(request)
+    write = await idempotency.keyed(request)
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return await _write(handler, request, write, runtime, principal, cause)
+        except WriteConflictError:
+            # Jitter keeps two writers that met once from meeting again.
+            await asyncio.sleep(random.uniform(0.005, 0.02) * attempt)  # noqa: S311 - not a secret.
+    return await _write(handler, request, write, runtime, principal, cause)
+
+
+async def _write(  # noqa: PLR0913, PLR0917 - the parts of one request, all of them needed once.
+    handler: Handler,
+    request: Request,
+    write: idempotency.Keyed | None,
+    runtime: Runtime,
+    principal: Principal,
+    cause: Cause,
+) -> Response:
+    try:
+        async with unit_of_work(runtime, principal, cause=cause, request_id=cause.id) as ctx:
+            request.scope[_CTX] = ctx
+            if write is not None:
+                earlier = await idempotency.earlier_answer(ctx, write)
+                if earlier is not None:
+                    return earlier
+            response = await _handled(handler, request)
+            if write is not None:
+                await idempotency.store_answer(ctx, write, response)
+        return response
+    except Refusal as refusal:
+        if write is not None and refusal.kind in _LASTING and not isinstance(
+            refusal, idempotency.IdempotencyKeyReusedError | idempotency.RequestInProgressError
+        ):
+            await _remember_refusal(refusal, request, write, runtime, principal, cause)
+        raise
+
+
+async def _remember_refusal(  # noqa: PLR0913, PLR0917 - as above.
+    refusal: Refusal,
+    request: Request,
+    write: idempotency.Keyed,
+    runtime: Runtime,
+    principal: Principal,
+    cause: Cause,
+) -> None:
+    status, headers, body = render(refusal, request_id=cause.id, instance=request.url.path)
+    async with unit_of_work(runtime, principal, cause=cause, request_id=cause.id) as ctx:
+        await idempotency.store_answer(ctx, write, Response(body, status, headers))
+
+
+async def _handled(handler: Handler, request: Request) -> Response:
+    try:
+        return await handler(request)
+    except RequestValidationError as error:
+        raise invalid_request(error) from error
+
+
+async def _read_body(request: Request) -> None:
+    if not await request.body():
+        return
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in _JSON or (media_type != "application/json" and request.method != "PATCH"):
+        message = f"The body must be application/json, not {media_type[:100] or 'untyped'}."
+        raise UnsupportedMediaError(message, pointer="/Content-Type", location="header")
+    await request.json()
