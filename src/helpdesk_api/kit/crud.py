@@ -1,0 +1,237 @@
+"""Create, read, change and remove as plain functions, the same for the generic endpoints and for services.
+
+Each writes one event for one effective change; a change that changes nothing writes nothing, neither version nor event. Which
+endpoints call them is `kit.resource`; a resource that differs writes its own endpoint and calls the same functions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
+from sqlalchemy import Column, Table, any_, bindparam, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from helpdesk_api.domain.errors import InvalidError, NotFoundError
+from helpdesk_api.kit.conditional import check_version
+from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.db import Record
+from helpdesk_api.kit.events import Changes, record
+from helpdesk_api.kit.paging import Filter, Listing, Sort, created_and_updated
+from helpdesk_api.kit.schema import Entity, Output
+from helpdesk_api.kit.sql import Statement
+
+R = TypeVar("R", bound=Entity)
+
+_BOOKKEEPING = frozenset({"id", "tenant_id", "created_at", "updated_at", "version"})
+
+
+class NotNullableError(InvalidError):
+    """A field that always has a value was set to null."""
+
+    code = "not_nullable"
+    title = "The field cannot be empty"
+
+
+@dataclass(frozen=True)
+class Include:
+    """A related object that may be sent along: the column that points at it and what it is."""
+
+    name: str
+    column: str
+    resource: "Resource[Any]"
+
+
+@dataclass(frozen=True, eq=False)
+class Resource(Generic[R]):
+    """Everything the mechanisms need to know about one kind of stored object.
+
+    `name` is the singular used in events, `plural` the path segment, the tag and the first half of its scopes. `example` is one
+    whole object as the API shows it; documentation and examples of requests are made from it.
+    """
+
+    name: str
+    plural: str
+    table: Table
+    read: type[R]
+    example: Mapping[str, Any]
+    filters: tuple[Filter, ...] = ()
+    sorts: tuple[Sort, ...] = ()
+    default_sort: str = "-created_at"
+    includes: tuple[Include, ...] = ()
+
+    @cached_property
+    def columns(self) -> tuple[Column[Any], ...]:
+        """Give the columns that the API shows, in the order of the read model."""
+        return tuple(self.table.c[name] for name in self.read.model_fields if name in self.table.c)
+
+    @cached_property
+    def listing(self) -> Listing:
+        """Describe the list of these objects; every one can be filtered and sorted by its times."""
+        return Listing(
+            columns=self.columns,
+            tenant=self.table.c.tenant_id,
+            key=self.table.c.id,
+            filters=(*self.filters, *created_and_updated(self.table)),
+            sorts=(
+                Sort("created_at", self.table.c.created_at, "instant"),
+                Sort("updated_at", self.table.c.updated_at, "instant"),
+                *self.sorts,
+            ),
+            default_sort=self.default_sort,
+        )
+
+    @cached_property
+    def by_id(self) -> Statement:
+        """Fetch one."""
+        return Statement(select(*self.columns).where(*self._key))
+
+    @cached_property
+    def by_id_locked(self) -> Statement:
+        """Fetch one and keep others from changing it until the transaction ends."""
+        return Statement(select(*self.columns).where(*self._key).with_for_update())
+
+    @cached_property
+    def by_ids(self) -> Statement:
+        """Fetch several."""
+        ids = bindparam("ids", type_=ARRAY(self.table.c.id.type))
+        tenant = self.table.c.tenant_id == bindparam("tenant")
+        return Statement(select(*self.columns).where(tenant, self.table.c.id == any_(ids)))
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return self.table.c.tenant_id == bindparam("tenant"), self.table.c.id == bindparam("key")
+
+    def missing(self, object_id: UUID) -> NotFoundError:
+        """Word the refusal for an id that is not there, or not to be seen."""
+        return NotFoundError(f"There is no {self.name.replace('_', ' ')} {object_id}.", params={"id": str(object_id)})
+
+
+async def fetch(ctx: Ctx, resource: Resource[R], object_id: UUID) -> R:
+    """Read one; raises NotFoundError."""
+    return resource.read.from_record(await _row(ctx, resource, resource.by_id, object_id))
+
+
+async def fetch_locked(ctx: Ctx, resource: Resource[R], object_id: UUID) -> R:
+    """Read one and lock it for a change; raises NotFoundError."""
+    return resource.read.from_record(await _row(ctx, resource, resource.by_id_locked, object_id))
+
+
+async def fetch_many(ctx: Ctx, resource: Resource[R], ids: list[UUID]) -> dict[UUID, R]:
+    """Read several by id; those that are missing are left out."""
+    if not ids:
+        return {}
+    rows = await ctx.tx.all(resource.read, resource.by_ids, {"tenant": ctx.tenant_id, "ids": ids})
+    return {item.id: item for item in rows}
+
+
+async def add(ctx: Ctx, resource: Resource[R], values: Mapping[str, Any], *, object_id: UUID | None = None) -> R:
+    """Store a new object and record `<name>.created` with every value it starts with."""
+    stored = _storable(resource, values)
+    row = await ctx.tx.row(
+        insert(resource.table)
+        .values(
+            tenant_id=ctx.tenant_id,
+            id=object_id or new_id(),
+            created_at=ctx.now,
+            updated_at=ctx.now,
+            version=1,
+            **stored,
+        )
+        .returning(*resource.columns)
+    )
+    created = resource.read.from_record(_present(row))
+    record(
+        ctx,
+        f"{resource.name}.created",
+        object_id=created.id,
+        version=1,
+        changes=initial(resource, created),
+    )
+    return created
+
+
+async def amend(
+    ctx: Ctx, resource: Resource[R], object_id: UUID, changes: Mapping[str, Any], *, expected: int | None = None
+) -> R:
+    """Change an object and record `<name>.updated` with old and new values; a change without effect leaves no trace.
+
+    Raises NotFoundError, and StaleVersionError when `expected` is not the current version.
+    """
+    before = await fetch_locked(ctx, resource, object_id)
+    check_version(before.version, expected)
+    effective = difference(resource, before, changes)
+    if not effective:
+        return before
+    after = await store_changes(ctx, resource, before, {field: new for field, (_, new) in effective.items()})
+    record(ctx, f"{resource.name}.updated", object_id=object_id, version=after.version, changes=effective)
+    return after
+
+
+async def remove(ctx: Ctx, resource: Resource[R], object_id: UUID, *, expected: int | None = None) -> None:
+    """Delete an object and record `<name>.deleted` with its last values; raises StillReferencedError while others need it."""
+    before = await fetch_locked(ctx, resource, object_id)
+    check_version(before.version, expected)
+    table = resource.table
+    await ctx.tx.run(
+        delete(table).where(table.c.tenant_id == ctx.tenant_id, table.c.id == object_id), removing=True
+    )
+    last = {field: (new, None) for field, (_, new) in initial(resource, before).items()}
+    record(ctx, f"{resource.name}.deleted", object_id=object_id, version=before.version + 1, changes=last)
+
+
+async def store_changes(ctx: Ctx, resource: Resource[R], before: R, values: Mapping[str, Any]) -> R:
+    """Write new values and the next version of an object that the caller has locked; records nothing."""
+    table = resource.table
+    row = await ctx.tx.row(
+        update(table)
+        .where(table.c.tenant_id == ctx.tenant_id, table.c.id == before.id)
+        .values(updated_at=ctx.now, version=before.version + 1, **values)
+        .returning(*resource.columns)
+    )
+    return resource.read.from_record(_present(row))
+
+
+def difference(resource: Resource[R], before: R, changes: Mapping[str, Any]) -> Changes:
+    """Give what a merge patch (RFC 7396) would really change, field by field; raises NotNullableError."""
+    wanted = _storable(resource, changes)
+    return {
+        field: (old, new) for field, new in wanted.items() if (old := getattr(before, field)) != new
+    }
+
+
+def initial(resource: Resource[R], created: Output) -> Changes:
+    """Give the values an object starts with, as changes from nothing."""
+    return {
+        column.name: (None, value)
+        for column in resource.columns
+        if column.name not in _BOOKKEEPING and (value := getattr(created, column.name)) not in (None, [], {})
+    }
+
+
+def _storable(resource: Resource[R], values: Mapping[str, Any]) -> dict[str, Any]:
+    table = resource.table
+    for field, value in values.items():
+        if value is None and not table.c[field].nullable:
+            message = f"{field} always has a value and cannot be set to null."
+            raise NotNullableError(message, pointer=f"/{field}")
+    return {
+        field: to_jsonable_python(value) if isinstance(table.c[field].type, JSONB) else value
+        for field, value in values.items()
+    }
+
+
+async def _row(ctx: Ctx, resource: Resource[R], statement: Statement, object_id: UUID) -> Record:
+    row = await ctx.tx.row(statement, {"tenant": ctx.tenant_id, "key": object_id})
+    if row is None:
+        raise resource.missing(object_id)
+    return row
+
+
+def _present(row: Record | None) -> Record:
+    if row is None:
+        message = "a statement with RETURNING gave no row"
+        raise LookupError(message)
+    return row

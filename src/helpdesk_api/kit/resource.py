@@ -1,0 +1,231 @@
+"""The endpoints of a plain resource: list, get, create, update, delete, over the functions of `kit.crud`.
+
+`routes(...)` makes only the endpoints whose models are given. Whatever differs is written beneath by the resource itself, on the
+same router.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Generic, TypeVar, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Query, Request, Response
+from pydantic import BaseModel, Field, create_model
+
+from helpdesk_api.kit import crud
+from helpdesk_api.kit.conditional import IfMatch, entity_tag
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.crud import Resource
+from helpdesk_api.kit.paging import PageQuery, find_page
+from helpdesk_api.kit.schema import Entity, Input, Output, Page
+from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
+
+R = TypeVar("R", bound=Entity)
+
+MERGE_PATCH = "application/merge-patch+json"
+
+
+def new_router(resource: Resource[Any]) -> APIRouter:
+    """Make the router of a resource, at `/v1/<plural>`."""
+    return APIRouter(prefix=f"/v1/{resource.plural}", tags=[resource.plural], route_class=UnitOfWorkRoute)
+
+
+def operation(resource: Resource[Any], verb: str) -> str:
+    """Give the stable operation id, such as `tickets_list`; client libraries are named after it, so it never changes."""
+    return f"{resource.plural.replace('-', '_')}_{verb}"
+
+
+def tag_response(response: Response, entity: Entity) -> None:
+    """Put the version of what is answered into the ETag."""
+    response.headers["etag"] = entity_tag(entity.version)
+
+
+class Shapes(Generic[R]):
+    """The models a resource answers with: one object, and a page of them, each with the related objects that were asked for."""
+
+    def __init__(self, resource: Resource[R]) -> None:
+        self.resource = resource
+        title = resource.read.__name__
+        self.one: type[R] = resource.read
+        self.page: type[Page[R]] = Page[resource.read]  # type: ignore[name-defined]  # a type made at run time.
+        if resource.includes:
+            parts: dict[str, Any] = {
+                include.resource.plural.replace("-", "_"): (
+                    dict[UUID, include.resource.read],  # type: ignore[name-defined]  # a type made at run time.
+                    Field(description=f"The {include.resource.name.replace('_', ' ')}s that were asked for, by id."),
+                )
+                for include in resource.includes
+            }
+            included = create_model(f"{title}Included", __base__=Output, **parts)
+            extra: Any = {"included": (included, Field(description="Related objects asked for with `include`."))}
+            self.one = cast("type[R]", create_model(f"{title}Detail", __base__=resource.read, **extra))
+            self.page = cast("type[Page[R]]", create_model(f"{title}Page", __base__=self.page, **extra))
+            self._included = included
+
+    async def with_included(self, ctx: Ctx, rows: list[R], wanted: list[str]) -> dict[str, Any]:
+        """Fetch the related objects of some rows; gives the `included` part, or nothing for a resource without relations."""
+        if not self.resource.includes:
+            return {}
+        parts: dict[str, dict[UUID, Entity]] = {
+            include.resource.plural.replace("-", "_"): {} for include in self.resource.includes
+        }
+        for include in self.resource.includes:
+            if include.name in wanted:
+                ids = {value for row in rows if (value := getattr(row, include.column)) is not None}
+                found = await crud.fetch_many(ctx, include.resource, list(ids))
+                parts[include.resource.plural.replace("-", "_")].update(found)
+        return {"included": self._included.trusted(parts)}  # type: ignore[attr-defined]  # made from Output.
+
+    def query(self, base: type[PageQuery]) -> type[PageQuery]:
+        """Give the list's query parameters, with `include` when there is something to include."""
+        title = f"{self.resource.read.__name__}Query"
+        return create_model(title, __base__=base, **_include_field(self.resource))
+
+    def query_one(self) -> type[BaseModel]:
+        """Give the query parameters of reading one."""
+        title = f"{self.resource.read.__name__}DetailQuery"
+        return create_model(title, __config__={"extra": "forbid"}, **_include_field(self.resource))
+
+
+def _include_field(resource: Resource[Any]) -> dict[str, Any]:
+    if not resource.includes:
+        return {}
+    names = "|".join(include.name for include in resource.includes)
+    description = f"Related objects to send along; comma-separated names of {names.replace('|', ', ')}."
+    pattern = f"^({names})(,({names}))*$"
+    return {"include": (str | None, Field(default=None, pattern=pattern, max_length=200, description=description))}
+
+
+def routes(
+    resource: Resource[R],
+    *,
+    create: type[Input] | None = None,
+    update: type[Input] | None = None,
+    removable: bool = True,
+) -> APIRouter:
+    """Make a router with the usual endpoints of a resource."""
+    router = new_router(resource)
+    add_reading(router, resource)
+    if create is not None:
+        add_create(router, resource, create)
+    if update is not None:
+        add_update(router, resource, update)
+    if removable:
+        add_delete(router, resource)
+    return router
+
+
+async def as_stored(ctx: Ctx, rows: list[R]) -> list[R]:
+    """Show rows as they are stored."""
+    del ctx
+    return rows
+
+
+def add_reading(
+    router: APIRouter,
+    resource: Resource[R],
+    *,
+    present: Callable[[Ctx, list[R]], Awaitable[list[R]]] = as_stored,
+) -> None:
+    """Add the list and the reading of one; `present` completes rows with what their table does not hold."""
+    shapes = Shapes(resource)
+    many = resource.plural.replace("-", " ")
+    one = resource.name.replace("_", " ")
+    read = f"{resource.plural}:read"
+
+    async def list_all(request: Request, ctx: Ctx, query: PageQuery) -> Any:
+        found = await find_page(
+            ctx.tx, resource.listing, query, request.app.state.runtime.signer, {"tenant_id": ctx.tenant_id}
+        )
+        rows = await present(ctx, [resource.read.from_record(row) for row in found.rows])
+        included = await shapes.with_included(ctx, rows, (getattr(query, "include", None) or "").split(","))
+        return shapes.page.trusted({"data": rows, "page": found.page, "total": found.total, **included})
+
+    async def get_one(id: UUID, response: Response, ctx: Ctx, query: BaseModel) -> Any:  # noqa: A002 - the parameter's name in the path.
+        (found,) = await present(ctx, [await crud.fetch(ctx, resource, id)])
+        tag_response(response, found)
+        included = await shapes.with_included(ctx, [found], (getattr(query, "include", None) or "").split(","))
+        return shapes.one.trusted({**vars(found), **included}) if included else found
+
+    # The models are known only now; FastAPI reads annotations when the route is added.
+    list_all.__annotations__ |= {
+        "ctx": Annotated[Ctx, allowed(read)],
+        "query": Annotated[shapes.query(resource.listing.query_model), Query()],
+    }
+    get_one.__annotations__ |= {
+        "ctx": Annotated[Ctx, allowed(read)],
+        "query": Annotated[shapes.query_one(), Query()],
+    }
+    router.add_api_route(
+        "", list_all, methods=["GET"], response_model=shapes.page,
+        operation_id=operation(resource, "list"), summary=f"List {many}",
+        description=f"Pages through the {many} of the tenant, newest first unless `sort` says otherwise.",
+    )  # fmt: skip
+    router.add_api_route(
+        "/{id}", get_one, methods=["GET"], response_model=shapes.one,
+        operation_id=operation(resource, "get"), summary=f"Get one {one}",
+        description=f"Reads one {one} by its id.",
+    )  # fmt: skip
+
+
+def add_create(router: APIRouter, resource: Resource[R], model: type[Input]) -> None:
+    """Add the creation of one."""
+    one = resource.name.replace("_", " ")
+
+    async def create_one(body: Input, request: Request, response: Response, ctx: Ctx) -> Any:
+        created = await crud.add(ctx, resource, body.model_dump())
+        announce_created(request, response, created)
+        return created
+
+    create_one.__annotations__ |= {
+        "body": model,
+        "ctx": Annotated[Ctx, allowed(f"{resource.plural}:write")],
+    }
+    router.add_api_route(
+        "", create_one, methods=["POST"], status_code=201, response_model=resource.read,
+        operation_id=operation(resource, "create"), summary=f"Create a {one}",
+        description=f"Stores a new {one} and records `{resource.name}.created`.",
+    )  # fmt: skip
+
+
+def add_update(router: APIRouter, resource: Resource[R], model: type[Input]) -> None:
+    """Add the change of one by merge patch (RFC 7396)."""
+    one = resource.name.replace("_", " ")
+
+    async def update_one(id: UUID, body: Input, response: Response, expected: IfMatch, ctx: Ctx) -> Any:  # noqa: A002 - as above.
+        changed = await crud.amend(ctx, resource, id, body.model_dump(exclude_unset=True), expected=expected)
+        tag_response(response, changed)
+        return changed
+
+    update_one.__annotations__ |= {
+        "body": Annotated[model, Body(media_type=MERGE_PATCH)],
+        "ctx": Annotated[Ctx, allowed(f"{resource.plural}:write")],
+    }
+    router.add_api_route(
+        "/{id}", update_one, methods=["PATCH"], response_model=resource.read,
+        operation_id=operation(resource, "update"), summary=f"Change a {one}",
+        description=(
+            f"Changes the given fields (RFC 7396: null empties, absent keeps, lists are replaced) and records "
+            f"`{resource.name}.updated`. A patch that changes nothing leaves version and events as they are."
+        ),
+    )  # fmt: skip
+
+
+def add_delete(router: APIRouter, resource: Resource[R]) -> None:
+    """Add the removal of one."""
+    one = resource.name.replace("_", " ")
+
+    async def delete_one(id: UUID, expected: IfMatch, ctx: Ctx) -> None:  # noqa: A002 - as above.
+        await crud.remove(ctx, resource, id, expected=expected)
+
+    delete_one.__annotations__ |= {"ctx": Annotated[Ctx, allowed(f"{resource.plural}:write")]}
+    router.add_api_route(
+        "/{id}", delete_one, methods=["DELETE"], status_code=204,
+        operation_id=operation(resource, "delete"), summary=f"Delete a {one}",
+        description=f"Removes it and records `{resource.name}.deleted`; refused while other objects refer to it.",
+    )  # fmt: skip
+
+
+def announce_created(request: Request, response: Response, created: Entity) -> None:
+    """Answer a creation with the place and the version of what was created."""
+    response.headers["location"] = f"{request.url.path.rstrip('/')}/{created.id}"
+    tag_response(response, created)
