@@ -1,0 +1,1 @@
+"""Who exists and who may act: tenants, users, teams and API keys."""

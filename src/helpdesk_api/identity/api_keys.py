@@ -1,0 +1,179 @@
+"""API keys: how integrations and front ends prove who they are, and what they may do.
+
+A key is shown once; only the hash of its secret is stored. Scopes are `resource:read` and `resource:write`. Revoking ends a key at
+once in this process and within the life of the cache (2 seconds) in the others. Keys live in real time, also in a sandbox.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Request, Response
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from sqlalchemy import Column, DateTime, Index, LargeBinary, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from helpdesk_api.domain.errors import ForbiddenError, InvalidError
+from helpdesk_api.kit import crud
+from helpdesk_api.kit.conditional import IfMatch
+from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.crud import Resource
+from helpdesk_api.kit.paging import Filter, Sort
+from helpdesk_api.kit.resource import add_reading, add_update, announce_created, new_router, operation, tag_response
+from helpdesk_api.kit.schema import Entity, Input, Instant, Line
+from helpdesk_api.kit.sql import tenant_table
+from helpdesk_api.kit.tokens import new_key
+from helpdesk_api.kit.unit_of_work import allowed
+
+api_keys = tenant_table(
+    "api_keys",
+    Column("name", Text, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("last_used_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+    Index(None, "tenant_id", "created_at", "id"),
+)
+
+
+class ScopeExceedsOwnError(ForbiddenError):
+    """A credential can only hand out what it may do itself."""
+
+    code = "scope_exceeds_own"
+    title = "The new key would be allowed more than its creator"
+
+
+class ExpiryInPastError(InvalidError):
+    """A key must expire in the future, if at all."""
+
+    code = "expiry_in_past"
+    title = "The expiry lies in the past"
+
+
+def _sorted_unique(scopes: list[str]) -> list[str]:
+    return sorted(set(scopes))
+
+
+Scope = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z]+(-[a-z]+)*):(read|write)$", max_length=60)]
+
+
+class ApiKeyCreate(Input):
+    """A new key."""
+
+    name: Annotated[Line, Field(description="Who uses the key, and for what.")]
+    scopes: Annotated[
+        list[Scope],
+        Field(min_length=1, max_length=100, description="`resource:read` or `resource:write`; `*` for every resource."),
+        AfterValidator(_sorted_unique),
+    ]
+    expires_at: Annotated[Instant | None, Field(description="When the key stops working; null for never.")] = None
+
+
+class ApiKeyUpdate(Input):
+    """Changes to a key; its scopes are fixed, so that a leaked key cannot grow."""
+
+    name: Annotated[Line, Field(default_factory=str, description="Who uses the key, and for what.")]
+
+
+class ApiKey(Entity):
+    """A credential, without its secret."""
+
+    name: str
+    scopes: list[str]
+    expires_at: AwareDatetime | None
+    last_used_at: Annotated[AwareDatetime | None, Field(description="Exact to a minute.")]
+    revoked_at: AwareDatetime | None
+
+
+class NewApiKey(ApiKey):
+    """A credential that was just created."""
+
+    key: Annotated[str, Field(description="The key itself: shown now and never again.")]
+
+
+API_KEYS = Resource(
+    name="api_key",
+    plural="api-keys",
+    table=api_keys,
+    read=ApiKey,
+    example={
+        "name": "CRM sync",
+        "scopes": ["companies:read", "companies:write", "contacts:read"],
+        "expires_at": "2027-01-01T00:00:00Z",
+        "last_used_at": None,
+        "revoked_at": None,
+    },
+    filters=(Filter("name", api_keys.c.name, str),),
+    sorts=(Sort("name", api_keys.c.name, "text"),),
+)
+
+
+async def issue(
+    ctx: Ctx, *, name: str, scopes: Iterable[str], expires_at: datetime | None, is_sandbox: bool
+) -> tuple[ApiKey, str]:
+    """Create a key and give it together with its text, which cannot be had again."""
+    key_id = new_id()
+    text, secret_hash = new_key(ctx.tenant_id, key_id, "test" if is_sandbox else "live")
+    values: dict[str, Any] = {
+        "name": name, "scopes": list(scopes), "expires_at": expires_at, "secret_hash": secret_hash
+    }  # fmt: skip
+    return await crud.add(ctx, API_KEYS, values, object_id=key_id), text
+
+
+async def revoke(ctx: Ctx, key_id: UUID, *, at: datetime, expected: int | None = None) -> ApiKey:
+    """End a key; ending it again changes nothing."""
+    before = await crud.fetch(ctx, API_KEYS, key_id)
+    changes = {} if before.revoked_at else {"revoked_at": at}
+    return await crud.amend(ctx, API_KEYS, key_id, changes, expected=expected)
+
+
+router = new_router(API_KEYS)
+add_reading(router, API_KEYS)
+add_update(router, API_KEYS, ApiKeyUpdate)
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id=operation(API_KEYS, "create"),
+    summary="Create an API key",
+    description="Creates a key and shows it this once. A key cannot give more scopes than it has.",
+)
+async def create_key(
+    body: ApiKeyCreate, request: Request, response: Response, ctx: Annotated[Ctx, allowed("api-keys:write")]
+) -> NewApiKey:
+    """Create a key."""
+    for index, scope in enumerate(body.scopes):
+        if not ctx.principal.may_grant(scope):
+            message = f"This credential does not have the scope {scope} and so cannot give it."
+            raise ScopeExceedsOwnError(message, pointer=f"/scopes/{index}")
+    if body.expires_at is not None and body.expires_at <= ctx.real_now:
+        message = "expires_at must lie in the future."
+        raise ExpiryInPastError(message, pointer="/expires_at")
+    created, text = await issue(
+        ctx, name=body.name, scopes=body.scopes, expires_at=body.expires_at, is_sandbox=ctx.is_test_clock
+    )
+    announce_created(request, response, created)
+    return NewApiKey.trusted({**vars(created), "key": text})
+
+
+@router.post(
+    "/{id}/revoke",
+    operation_id=operation(API_KEYS, "revoke"),
+    summary="Revoke an API key",
+    description="Ends a key for good, within two seconds everywhere. Revoking it again changes nothing.",
+)
+async def revoke_key(
+    id: UUID,  # noqa: A002 - the parameter's name in the path.
+    request: Request,
+    response: Response,
+    expected: IfMatch,
+    ctx: Annotated[Ctx, allowed("api-keys:write")],
+) -> ApiKey:
+    """Revoke a key."""
+    revoked = await revoke(ctx, id, at=ctx.real_now, expected=expected)
+    request.app.state.runtime.authenticate.forget(id)
+    tag_response(response, revoked)
+    return revoked

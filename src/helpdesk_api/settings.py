@@ -1,0 +1,126 @@
+"""The settings of a process, read once from `HELPDESK_*` variables and frozen.
+
+Only main, worker, ops, the commands and the migrations read them; everything below gets values. All errors are told at once, and a
+variable nobody knows is one of them: a misspelt setting that is silently ignored is worse than a refusal to start.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "HELPDESK_"
+EXIT_BAD_CONFIGURATION = 78
+_SHORTEST_SECRET = 32
+_FOR_COMMANDS = frozenset({"HELPDESK_DATA_DIR", "HELPDESK_URL", "HELPDESK_KEY"})
+
+
+class ConfigurationError(Exception):
+    """The settings cannot be used; `problems` lists everything that is wrong with them."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """Everything that may be set from outside."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    environment: Annotated[
+        Literal["development", "production"], Field(description="`production` refuses what is only safe on a laptop.")
+    ] = "development"
+    database_url: Annotated[
+        SecretStr | None,
+        Field(description="PostgreSQL as helpdesk_app. Absent: `helpdesk up` starts an embedded one."),
+    ] = None
+    migration_database_url: Annotated[
+        SecretStr | None, Field(description="The same database as helpdesk_owner, who owns the schema.")
+    ] = None
+    redis_url: Annotated[
+        SecretStr | None, Field(description="Redis or Valkey, the doorbell. Absent: `helpdesk up` starts one.")
+    ] = None
+    secret_key: Annotated[
+        SecretStr | None, Field(description="Signs page cursors; at least 32 characters, the same for all processes.")
+    ] = None
+    host: Annotated[str, Field(description="Address the API listens on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535, description="Port the API listens on.")] = 8000
+    base_url: Annotated[
+        str, Field(description="Address that clients reach the API under, without a path; used in documents.")
+    ] = "http://127.0.0.1:8000"
+    cors_origins: Annotated[
+        tuple[str, ...], NoDecode, Field(description="Origins of browser front ends, comma-separated.")
+    ] = ()
+    pool_size: Annotated[int, Field(ge=2, le=200, description="Database connections of one process.")] = 10
+    max_body_bytes: Annotated[int, Field(ge=1_024, le=64 * 2**20, description="Largest request body.")] = 2**20
+    sweep_seconds: Annotated[
+        float, Field(ge=0.05, le=60, description="How often a worker looks for due work that no bell announced.")
+    ] = 1.0
+    outbound_allow: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Networks that webhooks may reach although they are private, comma-separated CIDR."),
+    ] = ()
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least severe log line.")] = "info"
+    log_format: Annotated[Literal["json", "console"], Field(description="Log lines for machines or for people.")] = "json"
+
+    @field_validator("cors_origins", "outbound_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("outbound_allow")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            ip_network(part)
+        return value
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> "Settings":
+        if self.secret_key is not None and len(self.secret_key.get_secret_value()) < _SHORTEST_SECRET:
+            message = f"secret_key must have at least {_SHORTEST_SECRET} characters"
+            raise ValueError(message)
+        if self.environment == "production":
+            missing = [name for name in ("database_url", "redis_url", "secret_key") if getattr(self, name) is None]
+            if missing:
+                message = f"production needs {', '.join(PREFIX + name.upper() for name in missing)}"
+                raise ValueError(message)
+        return self
+
+    @cached_property
+    def signing_secret(self) -> bytes:
+        """Give the secret for cursors; without a setting one is made up that lives as long as the process."""
+        return (self.secret_key.get_secret_value() if self.secret_key else secrets.token_hex()).encode()
+
+    @property
+    def outbound_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Give the private networks that outbound requests may reach."""
+        return tuple(ip_network(part) for part in self.outbound_allow)
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; raises ConfigurationError with everything that is wrong."""
+    names = os.environ if environ is None else environ
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | _FOR_COMMANDS
+    problems = [f"{name} is not a setting" for name in sorted(names) if name.startswith(PREFIX) and name not in known]
+    values = {
+        name: names[PREFIX + name.upper()] for name in Settings.model_fields if names.get(PREFIX + name.upper())
+    }
+    try:
+        settings = Settings(**values) if environ is not None else Settings()
+    except ValidationError as error:
+        problems += [
+            f"{PREFIX + str(item['loc'][0]).upper() if item['loc'] else 'settings'}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        raise ConfigurationError(problems) from None
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
