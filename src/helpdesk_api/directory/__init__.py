@@ -1,0 +1,1 @@
+"""The clients: companies and the people who work for them."""

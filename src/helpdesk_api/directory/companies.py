@@ -1,0 +1,69 @@
+"""Companies: the clients of the service company. A plain resource; the client card grows with its own issue."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+from sqlalchemy import Column, Index, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from helpdesk_api.kit.crud import Resource
+from helpdesk_api.kit.paging import Filter, Sort
+from helpdesk_api.kit.resource import routes
+from helpdesk_api.kit.schema import Entity, Input, Line, Prose, patch_model
+from helpdesk_api.kit.sql import tenant_table
+
+companies = tenant_table(
+    "companies",
+    Column("name", Text, nullable=False),
+    Column("domains", ARRAY(Text), nullable=False),
+    Column("notes", Text),
+    Index(None, "tenant_id", "created_at", "id"),
+    Index(None, "tenant_id", "name", "id"),
+)
+
+
+def _lower_unique(domains: list[str]) -> list[str]:
+    return sorted({domain.lower() for domain in domains})
+
+
+Domain = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        max_length=253,
+        pattern=r"^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$",
+    ),
+]
+
+
+class CompanyCreate(Input):
+    """A new client company."""
+
+    name: Line
+    domains: Annotated[
+        list[Domain],
+        Field(max_length=50, description="Mail domains of the company; kept in lower case, sorted, each once."),
+        AfterValidator(_lower_unique),
+    ] = []
+    notes: Annotated[Prose | None, Field(description="For staff only.")] = None
+
+
+class Company(Entity):
+    """A client of the service company."""
+
+    name: str
+    domains: list[str]
+    notes: str | None
+
+
+COMPANIES = Resource(
+    name="company",
+    plural="companies",
+    table=companies,
+    read=Company,
+    example={"name": "Alpine Dairy", "domains": ["alpine-dairy.example"], "notes": "Deliveries before 06:00 only."},
+    filters=(Filter("name", companies.c.name, str), Filter("domain", companies.c.domains, str, "contains")),
+    sorts=(Sort("name", companies.c.name, "text"),),
+)
+
+router = routes(COMPANIES, create=CompanyCreate, update=patch_model(CompanyCreate))
