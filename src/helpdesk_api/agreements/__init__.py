@@ -1,0 +1,1 @@
+"""What was promised: calendars of working time and SLA policies."""

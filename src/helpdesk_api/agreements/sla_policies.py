@@ -1,0 +1,304 @@
+"""SLA policies: an ordered list of promises. For each metric the first policy that fits the ticket and has a target for it counts.
+
+A policy only promises; the clocks that measure it live on the ticket (`tickets.clocks`) and keep the version they were started with.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from typing_extensions import TypedDict
+from uuid import UUID
+
+from fastapi import Body, Request, Response
+from pydantic import AfterValidator, Field
+from sqlalchemy import Boolean, Column, Index, Integer, Text, UniqueConstraint, Uuid, bindparam, select, true
+from sqlalchemy.dialects.postgresql import JSONB
+
+from helpdesk_api.agreements.calendars import CALENDARS, calendars
+from helpdesk_api.directory.companies import COMPANIES
+from helpdesk_api.domain.errors import InvalidError
+from helpdesk_api.domain.sla import Metric
+from helpdesk_api.kit import crud
+from helpdesk_api.kit.conditional import IfMatch
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.crud import Include, Resource
+from helpdesk_api.kit.paging import Filter, Sort
+from helpdesk_api.kit.resource import (
+    MERGE_PATCH,
+    add_delete,
+    add_reading,
+    announce_created,
+    new_router,
+    operation,
+    tag_response,
+)
+from helpdesk_api.kit.schema import Count, Entity, Flag, Input, Label, Line, Prose, Seconds, patch_model
+from helpdesk_api.kit.sql import Statement, reference, tenant_table
+from helpdesk_api.kit.sqlstate import UnknownReferenceError
+from helpdesk_api.kit.unit_of_work import allowed
+
+Priority = Literal["low", "normal", "high", "urgent"]
+TargetHours = Literal["business", "calendar"]
+
+sla_policies = tenant_table(
+    "sla_policies",
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("position", Integer, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("calendar_id", Uuid),
+    Column("conditions", JSONB, nullable=False),
+    Column("targets", JSONB, nullable=False),
+    UniqueConstraint("tenant_id", "name"),
+    reference("calendar_id", "calendars"),
+    Index(None, "tenant_id", "calendar_id"),
+    Index(None, "tenant_id", "position", "id"),
+)
+
+
+class CalendarRequiredError(InvalidError):
+    """Business time needs a calendar to be measured by."""
+
+    code = "calendar_required"
+    title = "A target in business hours needs a calendar"
+
+
+class ConditionsInput(Input):
+    """Which tickets a policy is for; an empty list means any."""
+
+    company_ids: Annotated[list[UUID], Field(max_length=1_000)] = []
+    priorities: Annotated[list[Priority], Field(max_length=10)] = []
+    types: Annotated[list[Label], Field(max_length=50)] = []
+
+
+class TargetInput(Input):
+    """How fast something must happen."""
+
+    metric: Annotated[Metric, Field(description="What is measured.")]
+    priority: Annotated[Priority | None, Field(description="For tickets of this priority; null for all others.")] = None
+    seconds: Annotated[Seconds, Field(le=315_576_000, description="The time allowed, at most ten years.")]
+    hours: Annotated[
+        TargetHours, Field(description="`business`: only the calendar's open time counts. `calendar`: all time counts.")
+    ] = "business"
+    warning_percent: Annotated[
+        int | None,
+        Field(strict=True, ge=1, le=99, description="Warn when this share of the time is used up; null for no warning."),
+    ] = 75
+
+
+def _one_per_metric_and_priority(targets: list[TargetInput]) -> list[TargetInput]:
+    if len({(target.metric, target.priority) for target in targets}) != len(targets):
+        message = "there may be one target per metric and priority"
+        raise ValueError(message)
+    return targets
+
+
+class SLAPolicyCreate(Input):
+    """A new policy."""
+
+    name: Annotated[Line, Field(description="Unique within the tenant.")]
+    description: Prose | None = None
+    position: Annotated[Count, Field(description="Policies are tried in this order, lowest first.")]
+    is_active: Annotated[Flag, Field(description="Inactive policies start no clocks.")] = True
+    calendar_id: Annotated[UUID | None, Field(description="Measures targets in business hours.")] = None
+    conditions: ConditionsInput = Field(default_factory=ConditionsInput)
+    targets: Annotated[
+        list[TargetInput], Field(min_length=1, max_length=50), AfterValidator(_one_per_metric_and_priority)
+    ]
+
+
+class ConditionsShown(TypedDict):
+    """Which tickets a policy is for; an empty list means any."""
+
+    company_ids: list[UUID]
+    priorities: list[str]
+    types: list[str]
+
+
+class TargetShown(TypedDict):
+    """How fast something must happen."""
+
+    metric: str
+    priority: str | None
+    seconds: int
+    hours: str
+    warning_percent: int | None
+
+
+class SLAPolicy(Entity):
+    """A promise of how fast tickets are answered and resolved."""
+
+    name: str
+    description: str | None
+    position: int
+    is_active: bool
+    calendar_id: UUID | None
+    conditions: ConditionsShown
+    targets: list[TargetShown]
+
+
+SLA_POLICIES = Resource(
+    name="sla_policy",
+    plural="sla-policies",
+    table=sla_policies,
+    read=SLAPolicy,
+    example={
+        "name": "Gold",
+        "description": "Contract class Gold: four hours to resolve what is urgent.",
+        "position": 10,
+        "is_active": True,
+        "calendar_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e20",
+        "conditions": {
+            "company_ids": ["0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e10"],
+            "priorities": ["high", "urgent"],
+            "types": [],
+        },
+        "targets": [
+            {
+                "metric": "first_response",
+                "priority": None,
+                "seconds": 3600,
+                "hours": "business",
+                "warning_percent": 75,
+            },
+            {
+                "metric": "resolution",
+                "priority": "urgent",
+                "seconds": 14400,
+                "hours": "calendar",
+                "warning_percent": 50,
+            },
+        ],
+    },
+    filters=(Filter("name", sla_policies.c.name, str), Filter("is_active", sla_policies.c.is_active, bool)),
+    sorts=(Sort("position", sla_policies.c.position, "integer"), Sort("name", sla_policies.c.name, "text")),
+    default_sort="position",
+    includes=(Include("calendar", "calendar_id", CALENDARS),),
+)
+
+_ACTIVE = Statement(
+    select(
+        sla_policies.c.id,
+        sla_policies.c.version,
+        sla_policies.c.conditions,
+        sla_policies.c.targets,
+        sla_policies.c.calendar_id,
+        calendars.c.version.label("calendar_version"),
+    )
+    .outerjoin(
+        calendars,
+        (calendars.c.tenant_id == sla_policies.c.tenant_id) & (calendars.c.id == sla_policies.c.calendar_id),
+    )
+    .where(sla_policies.c.tenant_id == bindparam("tenant_id"), sla_policies.c.is_active == true())
+    .order_by(sla_policies.c.position, sla_policies.c.id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What was promised for one metric of one ticket, and by which version of which policy and calendar."""
+
+    metric: Metric
+    seconds: int
+    warning_seconds: int | None
+    hours: TargetHours
+    policy_id: UUID
+    policy_version: int
+    calendar_id: UUID | None
+    calendar_version: int | None
+
+
+async def promises_for(ctx: Ctx, *, company_id: UUID | None, priority: str, ticket_type: str) -> dict[Metric, Promise]:
+    """Find what is promised for such a ticket: per metric the first policy that fits and has a target."""
+    found: dict[Metric, Promise] = {}
+    for row in await ctx.tx.rows(_ACTIVE, {"tenant_id": ctx.tenant_id}):
+        conditions = row["conditions"]
+        if (
+            (conditions["company_ids"] and str(company_id) not in conditions["company_ids"])
+            or (conditions["priorities"] and priority not in conditions["priorities"])
+            or (conditions["types"] and ticket_type not in conditions["types"])
+        ):
+            continue
+        for metric in Metric:
+            target = _target(row["targets"], metric, priority)
+            if metric not in found and target is not None:
+                found[metric] = _promise(row, metric, target)
+        if len(found) == len(Metric):
+            break
+    return found
+
+
+def _target(targets: list[dict[str, Any]], metric: Metric, priority: str) -> dict[str, Any] | None:
+    """Choose the target of a metric: that of the very priority before the one for all."""
+    fitting = [t for t in targets if t["metric"] == metric and t["priority"] in {priority, None}]
+    return max(fitting, key=lambda t: t["priority"] is not None, default=None)
+
+
+def _promise(row: Any, metric: Metric, target: dict[str, Any]) -> Promise:
+    percent = target["warning_percent"]
+    in_business = target["hours"] == "business"
+    return Promise(
+        metric=metric,
+        seconds=target["seconds"],
+        warning_seconds=None if percent is None else target["seconds"] * percent // 100,
+        hours=target["hours"],
+        policy_id=row["id"],
+        policy_version=row["version"],
+        calendar_id=row["calendar_id"] if in_business else None,
+        calendar_version=row["calendar_version"] if in_business else None,
+    )
+
+
+router = new_router(SLA_POLICIES)
+add_reading(router, SLA_POLICIES)
+add_delete(router, SLA_POLICIES)
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id=operation(SLA_POLICIES, "create"),
+    summary="Create an SLA policy",
+    description="Stores a new policy and records `sla_policy.created`. It holds for clocks started from now on.",
+)
+async def create_policy(
+    body: SLAPolicyCreate, request: Request, response: Response, ctx: Annotated[Ctx, allowed("sla-policies:write")]
+) -> SLAPolicy:
+    """Create a policy."""
+    created = await crud.add(ctx, SLA_POLICIES, body.model_dump())
+    await _check(ctx, created)
+    announce_created(request, response, created)
+    return created
+
+
+@router.patch(
+    "/{id}",
+    operation_id=operation(SLA_POLICIES, "update"),
+    summary="Change an SLA policy",
+    description="Changes the given fields and records `sla_policy.updated`. Clocks that already run keep their targets.",
+)
+async def update_policy(
+    id: UUID,  # noqa: A002 - the parameter's name in the path.
+    body: Annotated[patch_model(SLAPolicyCreate), Body(media_type=MERGE_PATCH)],  # type: ignore[valid-type]  # made at run time.
+    response: Response,
+    expected: IfMatch,
+    ctx: Annotated[Ctx, allowed("sla-policies:write")],
+) -> SLAPolicy:
+    """Change a policy."""
+    changed = await crud.amend(ctx, SLA_POLICIES, id, body.model_dump(exclude_unset=True), expected=expected)
+    await _check(ctx, changed)
+    tag_response(response, changed)
+    return changed
+
+
+async def _check(ctx: Ctx, policy: SLAPolicy) -> None:
+    """Refuse a policy that could not be measured or names companies that do not exist."""
+    if policy.calendar_id is None and any(target["hours"] == "business" for target in policy.targets):
+        message = "A target in business hours needs calendar_id."
+        raise CalendarRequiredError(message, pointer="/calendar_id")
+    wanted = [UUID(str(company_id)) for company_id in policy.conditions["company_ids"]]
+    known = await crud.fetch_many(ctx, COMPANIES, wanted)
+    for index, company_id in enumerate(wanted):
+        if company_id not in known:
+            message = f"There is no company {company_id}."
+            raise UnknownReferenceError(message, pointer=f"/conditions/company_ids/{index}")
