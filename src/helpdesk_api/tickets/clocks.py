@@ -1,0 +1,290 @@
+"""The SLA clocks of a ticket as rows: started, moved and fired in the transaction of the change that moves them.
+
+How a clock behaves is `domain.sla` and `domain.workflow`; here its rows, its deadlines and its events are kept in step with it. Each
+move is recorded as one `ticket.sla_*` event, with the version that the ticket gets by the change.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import any_, bindparam, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from helpdesk_api.agreements.calendars import hours_of
+from helpdesk_api.agreements.sla_policies import Promise
+from helpdesk_api.domain import sla
+from helpdesk_api.domain.business_time import ALWAYS_OPEN, Calendar
+from helpdesk_api.domain.sla import Clock, ClockState, Metric, Terms
+from helpdesk_api.domain.workflow import Status, follow_status
+from helpdesk_api.kit import deadlines
+from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.db import Record
+from helpdesk_api.kit.deadlines import Deadline
+from helpdesk_api.kit.events import record
+from helpdesk_api.kit.sql import Statement, insert_many
+from helpdesk_api.tickets.models import sla_clocks
+from helpdesk_api.tickets.schemas import ClockShown
+
+WARNING_KIND = "ticket.sla_warning"
+BREACH_KIND = "ticket.sla_breach"
+
+T = TypeVar("T")
+
+_CLOCK_FIELDS = tuple(field.name for field in fields(Clock))
+_SOURCE_FIELDS = ("policy_id", "policy_version", "calendar_id", "calendar_version")
+_COLUMNS = ("tenant_id", "id", "ticket_id", *_SOURCE_FIELDS, *_CLOCK_FIELDS)
+_ORDER = {metric: index for index, metric in enumerate(Metric)}
+
+_INSERT = Statement(insert_many(sla_clocks, _COLUMNS))
+_UPDATE = Statement(
+    update(sla_clocks)
+    .where(sla_clocks.c.tenant_id == bindparam("of_tenant"), sla_clocks.c.id == bindparam("of_clock"))
+    .values({name: bindparam(name) for name in (*_SOURCE_FIELDS, *_CLOCK_FIELDS)})
+)
+_OF_TICKETS = Statement(
+    select(*(sla_clocks.c[name] for name in _COLUMNS if name != "tenant_id"))
+    .where(
+        sla_clocks.c.tenant_id == bindparam("tenant"),
+        sla_clocks.c.ticket_id == any_(bindparam("ticket_ids", type_=ARRAY(sla_clocks.c.ticket_id.type))),
+    )
+    .order_by(sla_clocks.c.ticket_id, sla_clocks.c.metric, sla_clocks.c.instance)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TicketClock:
+    """A clock together with its row, what it was promised by and the hours that measure it."""
+
+    id: UUID
+    ticket_id: UUID
+    policy_id: UUID
+    policy_version: int
+    calendar_id: UUID | None
+    calendar_version: int | None
+    calendar: Calendar
+    clock: Clock
+
+
+async def of_tickets(ctx: Ctx, ticket_ids: Sequence[UUID]) -> dict[UUID, list[TicketClock]]:
+    """Load the clocks of several tickets."""
+    found: dict[UUID, list[TicketClock]] = {ticket_id: [] for ticket_id in ticket_ids}
+    for row in await ctx.tx.rows(_OF_TICKETS, {"tenant": ctx.tenant_id, "ticket_ids": list(ticket_ids)}):
+        found[row["ticket_id"]].append(await _from_row(ctx, row))
+    return found
+
+
+async def of_ticket(ctx: Ctx, ticket_id: UUID) -> list[TicketClock]:
+    """Load the clocks of one ticket, which the caller has locked if it means to move them."""
+    return (await of_tickets(ctx, [ticket_id]))[ticket_id]
+
+
+async def begin(ctx: Ctx, ticket_id: UUID, promises: Mapping[Metric, Promise], status: Status) -> list[TicketClock]:
+    """Make the clocks of a new ticket, already where its first status wants them; `write_new` stores them."""
+    return [await _begin_one(ctx, ticket_id, promise, status) for promise in promises.values()]
+
+
+async def write_new(ctx: Ctx, begun: Sequence[TicketClock], version: int) -> None:
+    """Store the clocks of a ticket whose row has been written, with their deadlines and events."""
+    if not begun:
+        return
+    rows = [_row(ctx, item) for item in begun]
+    await ctx.tx.run(_INSERT, {name: [row[name] for row in rows] for name in _COLUMNS})
+    await _arrange(ctx, begun)
+    for item in begun:
+        _record(ctx, "started", item, version)
+
+
+def follow(moving: Sequence[TicketClock], status: Status, at: datetime) -> list[TicketClock]:
+    """Carry clocks to what a status asks of them."""
+    return [
+        replace(item, clock=follow_status(item.clock, status, calendar=item.calendar, at=at)) for item in moving
+    ]
+
+
+def answer(moving: Sequence[TicketClock], at: datetime) -> list[TicketClock]:
+    """Stop the first-response clock because a user has replied, also while the ticket waits."""
+    return [
+        replace(item, clock=sla.stop(item.clock, item.calendar, at))
+        if item.clock.metric is Metric.FIRST_RESPONSE and item.clock.state in sla.LIVE
+        else item
+        for item in moving
+    ]
+
+
+async def retarget(
+    ctx: Ctx, ticket_id: UUID, moving: Sequence[TicketClock], promises: Mapping[Metric, Promise], status: Status
+) -> tuple[list[TicketClock], list[TicketClock]]:
+    """Put live clocks under what is promised now, keeping used and waited time; gives them and those newly begun.
+
+    A clock whose metric is no longer promised is cancelled. A stopped clock is history and keeps its terms.
+    """
+    moved: list[TicketClock] = []
+    for item in moving:
+        promise = promises.get(item.clock.metric)
+        if item.clock.state not in sla.LIVE:
+            moved.append(item)
+        elif promise is None:
+            moved.append(replace(item, clock=sla.cancel(item.clock, item.calendar, ctx.now)))
+        else:
+            terms = await _terms(ctx, promise)
+            clock = sla.retarget(item.clock, terms, calendar=item.calendar, at=ctx.now)
+            moved.append(replace(item, clock=clock, calendar=terms.calendar, **_sources(promise)))
+    running = {item.clock.metric for item in moving}
+    begun = [
+        await _begin_one(ctx, ticket_id, promise, status)
+        for metric, promise in promises.items()
+        if metric not in running
+    ]
+    return moved, begun
+
+
+async def write_moved(ctx: Ctx, before: Sequence[TicketClock], after: Sequence[TicketClock], version: int) -> None:
+    """Store what has moved, keep its deadlines in step and record what happened to each clock."""
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    for old, new in changed:
+        row = _row(ctx, new)
+        await ctx.tx.run(_UPDATE, {"of_tenant": row["tenant_id"], "of_clock": row["id"]} | row)
+        for move in _moves(old.clock, new.clock):
+            _record(ctx, move, new, version)
+        if old.clock.due_at is not None and not _ticking(new.clock):
+            await deadlines.cancel(
+                ctx, (WARNING_KIND, BREACH_KIND), object_id=new.id, instance=new.clock.instance
+            )
+    await _arrange(ctx, [new for _, new in changed])
+
+
+def earliest_due(clocks: Sequence[TicketClock]) -> datetime | None:
+    """Give the next deadline of the running clocks; a breached one counts until it stops."""
+    return min((item.clock.due_at for item in clocks if _ticking(item.clock) and item.clock.due_at), default=None)
+
+
+def shown(item: TicketClock, now: datetime) -> ClockShown:
+    """Give a clock as the API shows it."""
+    clock = item.clock
+    left = sla.remaining(clock, item.calendar, now) if clock.state in sla.LIVE else None
+    return {
+        "metric": clock.metric,
+        "state": clock.state,
+        "hours": "calendar" if item.calendar_id is None else "business",
+        "target_seconds": _seconds(clock.target),
+        "remaining_seconds": None if left is None else _seconds(left),
+        "due_at": clock.due_at,
+        "warned_at": clock.warned_at,
+        "breached_at": clock.breached_at,
+        "stopped_at": clock.stopped_at,
+        "policy_id": item.policy_id,
+        "policy_version": item.policy_version,
+    }
+
+
+def _moves(old: Clock, new: Clock) -> list[str]:
+    """Name what happened to a clock, in the order in which it happened."""
+    moves: list[str] = []
+    if old.warned_at is None and new.warned_at is not None:
+        moves.append("warning")
+    if old.breached_at is None and new.breached_at is not None:
+        moves.append("breached")
+    if old.state is not new.state:
+        moves.append(_STATE_MOVES[new.state] if old.state in sla.LIVE else "reopened")
+    elif old.target != new.target or old.warning != new.warning or old.due_at != new.due_at:
+        moves.append("retargeted")
+    return moves
+
+
+_STATE_MOVES: Mapping[ClockState, str] = {
+    ClockState.RUNNING: "resumed",
+    ClockState.PAUSED: "paused",
+    ClockState.MET: "met",
+    ClockState.BREACHED: "missed",
+    ClockState.CANCELLED: "cancelled",
+}
+
+
+def _record(ctx: Ctx, move: str, item: TicketClock, version: int) -> None:
+    clock = item.clock
+    happened = {"warning": clock.warned_at, "breached": clock.breached_at}.get(move)
+    record(
+        ctx,
+        f"ticket.sla_{move}",
+        object_id=item.ticket_id,
+        version=version,
+        occurred_at=happened,
+        data={
+            "clock_id": item.id,
+            "metric": clock.metric,
+            "instance": clock.instance,
+            "state": clock.state,
+            "due_at": clock.due_at,
+            "target_seconds": _seconds(clock.target),
+            "elapsed_seconds": _seconds(clock.elapsed),
+            "policy_id": item.policy_id,
+            "policy_version": item.policy_version,
+        },
+    )
+
+
+async def _arrange(ctx: Ctx, items: Sequence[TicketClock]) -> None:
+    wanted: list[Deadline] = []
+    for item in items:
+        clock = item.clock
+        if not _ticking(clock):
+            continue
+        if clock.warning_at is not None and clock.warned_at is None:
+            wanted.append(Deadline(WARNING_KIND, item.id, clock.instance, clock.warning_at))
+        if clock.due_at is not None and clock.breached_at is None:
+            wanted.append(Deadline(BREACH_KIND, item.id, clock.instance, clock.due_at))
+    await deadlines.arrange(ctx, wanted)
+
+
+def _ticking(clock: Clock) -> bool:
+    return clock.state is ClockState.RUNNING
+
+
+async def _begin_one(ctx: Ctx, ticket_id: UUID, promise: Promise, status: Status) -> TicketClock:
+    terms = await _terms(ctx, promise)
+    clock = follow_status(sla.start(promise.metric, terms, ctx.now), status, calendar=terms.calendar, at=ctx.now)
+    return TicketClock(id=new_id(), ticket_id=ticket_id, calendar=terms.calendar, clock=clock, **_sources(promise))
+
+
+async def _terms(ctx: Ctx, promise: Promise) -> Terms:
+    warning = None if promise.warning_seconds is None else timedelta(seconds=promise.warning_seconds)
+    calendar = await _hours(ctx, promise.calendar_id, promise.calendar_version)
+    return Terms(target=timedelta(seconds=promise.seconds), calendar=calendar, warning=warning)
+
+
+async def _hours(ctx: Ctx, calendar_id: UUID | None, version: int | None) -> Calendar:
+    if calendar_id is None or version is None:
+        return ALWAYS_OPEN
+    return await hours_of(ctx, calendar_id, version)
+
+
+def _sources(promise: Promise) -> dict[str, Any]:
+    return {name: getattr(promise, name) for name in _SOURCE_FIELDS}
+
+
+def _row(ctx: Ctx, item: TicketClock) -> dict[str, Any]:
+    own = {"tenant_id": ctx.tenant_id, "id": item.id, "ticket_id": item.ticket_id}
+    sources = {name: getattr(item, name) for name in _SOURCE_FIELDS}
+    return own | sources | {name: getattr(item.clock, name) for name in _CLOCK_FIELDS}
+
+
+async def _from_row(ctx: Ctx, row: Record) -> TicketClock:
+    values = dict(row.items())
+    clock = Clock(**{name: values[name] for name in _CLOCK_FIELDS} | {
+        "metric": Metric(values["metric"]),
+        "state": ClockState(values["state"]),
+    })  # fmt: skip
+    return TicketClock(
+        id=values["id"],
+        ticket_id=values["ticket_id"],
+        calendar=await _hours(ctx, values["calendar_id"], values["calendar_version"]),
+        clock=clock,
+        **{name: values[name] for name in _SOURCE_FIELDS},
+    )
+
+
+def _seconds(duration: timedelta) -> int:
+    return duration // timedelta(seconds=1)

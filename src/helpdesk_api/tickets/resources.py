@@ -1,0 +1,92 @@
+"""What the mechanisms need to know about tickets and comments."""
+
+from uuid import UUID
+
+from helpdesk_api.agreements.sla_policies import Priority
+from helpdesk_api.directory.companies import COMPANIES
+from helpdesk_api.directory.contacts import CONTACTS
+from helpdesk_api.domain.workflow import Status
+from helpdesk_api.identity.teams import TEAMS
+from helpdesk_api.identity.users import USERS
+from helpdesk_api.kit.crud import Include, Resource
+from helpdesk_api.kit.paging import Filter, Sort
+from helpdesk_api.kit.schema import Instant
+from helpdesk_api.tickets.models import comments, tickets
+from helpdesk_api.tickets.schemas import Channel, Comment, CommentKind, Ticket, TicketType
+
+TICKETS = Resource(
+    name="ticket",
+    plural="tickets",
+    table=tickets,
+    read=Ticket,
+    example={
+        "number": 1042,
+        "subject": "The label printer at dock 3 prints blank labels",
+        "description": "Since this morning. Restarting it did not help.",
+        "type": "incident",
+        "priority": "high",
+        "status": "open",
+        "company_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e10",
+        "contact_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e11",
+        "team_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e02",
+        "assignee_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03",
+        "tags": ["dock-3", "printer"],
+        "channel": "api",
+        "due_at": "2026-11-23T10:30:00Z",
+        "first_responded_at": None,
+        "solved_at": None,
+        "closed_at": None,
+        "reopen_count": 0,
+        "clocks": [
+            {
+                "metric": "first_response",
+                "state": "running",
+                "hours": "business",
+                "target_seconds": 3600,
+                "remaining_seconds": 2520,
+                "due_at": "2026-11-23T10:30:00Z",
+                "warned_at": None,
+                "breached_at": None,
+                "stopped_at": None,
+                "policy_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e30",
+                "policy_version": 1,
+            }
+        ],
+    },
+    filters=(
+        Filter("number", tickets.c.number, int),
+        Filter("status", tickets.c.status, Status),
+        Filter("priority", tickets.c.priority, Priority),
+        Filter("type", tickets.c.type, TicketType),
+        Filter("channel", tickets.c.channel, Channel),
+        Filter("company_id", tickets.c.company_id, UUID),
+        Filter("contact_id", tickets.c.contact_id, UUID),
+        Filter("team_id", tickets.c.team_id, UUID),
+        Filter("assignee_id", tickets.c.assignee_id, UUID),
+        Filter("tag", tickets.c.tags, str, "contains"),
+        Filter("due_at", tickets.c.due_at, Instant, "range"),
+    ),
+    sorts=(Sort("number", tickets.c.number, "integer"),),
+    includes=(
+        Include("company", "company_id", COMPANIES),
+        Include("contact", "contact_id", CONTACTS),
+        Include("team", "team_id", TEAMS),
+        Include("assignee", "assignee_id", USERS),
+    ),
+)
+
+COMMENTS = Resource(
+    name="comment",
+    plural="comments",
+    table=comments,
+    read=Comment,
+    example={
+        "ticket_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40",
+        "kind": "reply",
+        "body": "A technician will be at dock 3 at eleven.",
+        "author_user_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03",
+        "author_contact_id": None,
+    },
+    filters=(Filter("kind", comments.c.kind, CommentKind),),
+    default_sort="created_at",
+)

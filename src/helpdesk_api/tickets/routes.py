@@ -1,0 +1,147 @@
+"""The endpoints of tickets and their comments."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Body, Query, Request, Response
+
+from helpdesk_api.kit import crud
+from helpdesk_api.kit.conditional import IfMatch
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.paging import PageQuery, find_page
+from helpdesk_api.kit.resource import MERGE_PATCH, add_reading, announce_created, new_router, operation, tag_response
+from helpdesk_api.kit.schema import Page, patch_model
+from helpdesk_api.kit.unit_of_work import allowed
+from helpdesk_api.tickets import clocks, service
+from helpdesk_api.tickets.clocks import TicketClock
+from helpdesk_api.tickets.resources import COMMENTS, TICKETS
+from helpdesk_api.tickets.schemas import Comment, CommentCreate, Ticket, TicketCreate
+
+router = new_router(TICKETS)
+
+_COMMENTS_QUERY: Any = COMMENTS.listing.query_model
+
+
+async def _with_clocks(ctx: Ctx, rows: list[Ticket]) -> list[Ticket]:
+    found = await clocks.of_tickets(ctx, [ticket.id for ticket in rows])
+    return [_shown(ctx, ticket, found[ticket.id]) for ticket in rows]
+
+
+def _shown(ctx: Ctx, ticket: Ticket, running: Sequence[TicketClock]) -> Ticket:
+    return Ticket.trusted({**vars(ticket), "clocks": [clocks.shown(item, ctx.now) for item in running]})
+
+
+add_reading(router, TICKETS, present=_with_clocks)
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id=operation(TICKETS, "create"),
+    summary="Create a ticket",
+    description=(
+        "Stores a new ticket, gives it the next number and starts the clocks that the SLA policies promise. Records "
+        "`ticket.created` and one `ticket.sla_started` per clock."
+    ),
+)
+async def create_ticket(
+    body: TicketCreate, request: Request, response: Response, ctx: Annotated[Ctx, allowed("tickets:write")]
+) -> Ticket:
+    """Create a ticket."""
+    created, running = await service.create_ticket(ctx, body.model_dump())
+    announce_created(request, response, created)
+    return _shown(ctx, created, running)
+
+
+@router.patch(
+    "/{id}",
+    operation_id=operation(TICKETS, "update"),
+    summary="Change a ticket",
+    description=(
+        "Changes the given fields (RFC 7396). Clocks follow in the same transaction: `pending` and `on_hold` pause them, "
+        "`solved` and `closed` stop them, and another company, priority or type puts them under the policy that then fits, "
+        "keeping used and waited time. Records `ticket.status_changed`, `ticket.assigned` and `ticket.updated`, each with "
+        "its own part of the changes."
+    ),
+)
+async def update_ticket(
+    id: UUID,  # noqa: A002 - the parameter's name in the path.
+    body: Annotated[patch_model(TicketCreate), Body(media_type=MERGE_PATCH)],  # type: ignore[valid-type]  # made at run time.
+    response: Response,
+    expected: IfMatch,
+    ctx: Annotated[Ctx, allowed("tickets:write")],
+) -> Ticket:
+    """Change a ticket."""
+    changed, running = await service.update_ticket(ctx, id, body.model_dump(exclude_unset=True), expected=expected)
+    tag_response(response, changed)
+    return _shown(ctx, changed, running)
+
+
+@router.post(
+    "/{id}/comments",
+    status_code=201,
+    tags=["comments"],
+    operation_id=operation(COMMENTS, "create"),
+    summary="Add a comment",
+    description=(
+        "Adds a public reply or an internal note. A user's reply stops the first-response clock, also while the ticket "
+        "waits; a client's reply opens a ticket that is pending, solved or closed. Records `ticket.reply_added` or "
+        "`ticket.note_added`."
+    ),
+)
+async def create_comment(
+    id: UUID,  # noqa: A002 - as above.
+    body: CommentCreate,
+    request: Request,
+    response: Response,
+    ctx: Annotated[Ctx, allowed("comments:write")],
+) -> Comment:
+    """Add a comment."""
+    created = await service.add_comment(ctx, id, body.model_dump())
+    announce_created(request, response, created)
+    return created
+
+
+@router.get(
+    "/{id}/comments",
+    tags=["comments"],
+    operation_id=operation(COMMENTS, "list"),
+    summary="List the comments of a ticket",
+    description="Pages through what was said on a ticket, oldest first unless `sort` says otherwise.",
+)
+async def list_comments(
+    id: UUID,  # noqa: A002 - as above.
+    request: Request,
+    query: Annotated[_COMMENTS_QUERY, Query()],
+    ctx: Annotated[Ctx, allowed("comments:read")],
+) -> Page[Comment]:
+    """List comments."""
+    await crud.fetch(ctx, TICKETS, id)
+    listed: PageQuery = query
+    found = await find_page(
+        ctx.tx, COMMENTS.listing, listed, request.app.state.runtime.signer, {"tenant_id": ctx.tenant_id, "ticket_id": id}
+    )
+    rows = [Comment.from_record(row) for row in found.rows]
+    return Page[Comment].trusted({"data": rows, "page": found.page, "total": found.total})
+
+
+@router.get(
+    "/{id}/comments/{comment_id}",
+    tags=["comments"],
+    operation_id=operation(COMMENTS, "get"),
+    summary="Get one comment",
+    description="Reads one comment of a ticket.",
+)
+async def get_comment(
+    id: UUID,  # noqa: A002 - as above.
+    comment_id: UUID,
+    response: Response,
+    ctx: Annotated[Ctx, allowed("comments:read")],
+) -> Comment:
+    """Read a comment."""
+    found = await crud.fetch(ctx, COMMENTS, comment_id)
+    if found.ticket_id != id:
+        raise COMMENTS.missing(comment_id)
+    tag_response(response, found)
+    return found

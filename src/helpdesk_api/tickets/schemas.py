@@ -1,0 +1,123 @@
+"""What the API takes and shows of tickets and comments."""
+
+from typing import Annotated, Literal
+
+from typing_extensions import TypedDict
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+
+from helpdesk_api.agreements.sla_policies import Priority
+from helpdesk_api.domain.workflow import Status
+from helpdesk_api.kit.schema import Entity, Input, Label, Line, Prose
+
+TicketType = Literal["incident", "service_request", "question", "problem", "change", "task"]
+Channel = Literal["api", "email", "web", "phone", "chat", "portal", "monitoring"]
+CommentKind = Literal["reply", "note"]
+
+
+def _sorted_unique(tags: list[str]) -> list[str]:
+    return sorted({tag.lower() for tag in tags})
+
+
+Tags = Annotated[
+    list[Label],
+    Field(max_length=50, description="Kept in lower case, sorted, each once."),
+    AfterValidator(_sorted_unique),
+]
+
+
+class TicketCreate(Input):
+    """A new ticket."""
+
+    subject: Line
+    description: Prose = ""
+    type: TicketType = "incident"
+    priority: Priority = "normal"
+    status: Annotated[Status, Field(description="Where the ticket starts; clocks follow at once.")] = Status.NEW
+    company_id: Annotated[
+        UUID | None, Field(description="The client. Without it, the company of the contact is taken.")
+    ] = None
+    contact_id: Annotated[UUID | None, Field(description="Who asks; must work for the company.")] = None
+    team_id: UUID | None = None
+    assignee_id: Annotated[UUID | None, Field(description="An active user.")] = None
+    tags: Tags = []
+    channel: Annotated[Channel, Field(description="How the ticket came in.")] = "api"
+
+
+class ClockShown(TypedDict):
+    """One promise being measured. Times of a clock in business hours count the calendar's open time only."""
+
+    metric: Annotated[str, Field(examples=["first_response", "resolution"])]
+    state: Annotated[
+        str,
+        Field(
+            description="`running`, `paused`, `met`, `breached` (stopped too late) or `cancelled`.",
+            examples=["running", "paused", "met", "breached", "cancelled"],
+        ),
+    ]
+    hours: Annotated[str, Field(examples=["business", "calendar"])]
+    target_seconds: int
+    remaining_seconds: Annotated[
+        int | None, Field(description="Negative when overdue; frozen while paused; null when stopped.")
+    ]
+    due_at: Annotated[AwareDatetime | None, Field(description="Null while paused.")]
+    warned_at: AwareDatetime | None
+    breached_at: Annotated[AwareDatetime | None, Field(description="The deadline that passed; never taken back.")]
+    stopped_at: AwareDatetime | None
+    policy_id: UUID
+    policy_version: int
+
+
+class Ticket(Entity):
+    """A request of a client, from the first word to the close."""
+
+    number: Annotated[int, Field(description="Counts up within the tenant; what people call the ticket.")]
+    subject: str
+    description: str
+    type: Annotated[str, Field(examples=["incident", "service_request"])]
+    priority: Annotated[str, Field(examples=["low", "normal", "high", "urgent"])]
+    status: Annotated[str, Field(examples=["new", "open", "pending", "on_hold", "solved", "closed"])]
+    company_id: UUID | None
+    contact_id: UUID | None
+    team_id: UUID | None
+    assignee_id: UUID | None
+    tags: list[str]
+    channel: Annotated[str, Field(examples=["api", "email"])]
+    due_at: Annotated[AwareDatetime | None, Field(description="The earliest deadline of the running clocks.")]
+    first_responded_at: Annotated[AwareDatetime | None, Field(description="The first public reply of a user.")]
+    solved_at: AwareDatetime | None
+    closed_at: AwareDatetime | None
+    reopen_count: int
+    clocks: Annotated[list[ClockShown], Field(description="The SLA clocks of the ticket.")]
+
+
+class CommentCreate(Input):
+    """A new comment; exactly one author."""
+
+    kind: Annotated[
+        CommentKind, Field(description="`reply` is seen by the client; `note` is internal and only written by users.")
+    ]
+    body: Annotated[Prose, Field(min_length=1)]
+    author_user_id: Annotated[UUID | None, Field(description="The user who writes.")] = None
+    author_contact_id: Annotated[UUID | None, Field(description="The contact who writes; replies only.")] = None
+
+    @model_validator(mode="after")
+    def _has_one_author(self) -> "CommentCreate":
+        if (self.author_user_id is None) == (self.author_contact_id is None):
+            message = "give exactly one of author_user_id and author_contact_id"
+            raise ValueError(message)
+        if self.kind == "note" and self.author_user_id is None:
+            message = "a note is internal and needs author_user_id"
+            raise ValueError(message)
+        return self
+
+
+class Comment(Entity):
+    """Something said on a ticket: a public reply or an internal note."""
+
+    ticket_id: UUID
+    kind: Annotated[str, Field(examples=["reply", "note"])]
+    body: str
+    author_user_id: UUID | None
+    author_contact_id: UUID | None

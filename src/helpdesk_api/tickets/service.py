@@ -1,0 +1,278 @@
+"""What happens to tickets: created, changed, commented, and reached by their deadlines.
+
+Each function loads and locks, lets the domain decide, stores, and records; clocks move in the same transaction, so a client reads
+its own write with the deadlines that follow from it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, insert, select, update
+
+from helpdesk_api.agreements.sla_policies import promises_for
+from helpdesk_api.directory.contacts import CONTACTS
+from helpdesk_api.domain import sla
+from helpdesk_api.domain.errors import InvalidError
+from helpdesk_api.domain.sla import Clock
+from helpdesk_api.domain.workflow import FINISHED, Status, check_transition, is_reopen
+from helpdesk_api.identity.tenants import TICKET_NUMBERS
+from helpdesk_api.identity.users import USERS
+from helpdesk_api.kit import crud
+from helpdesk_api.kit.conditional import check_version
+from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.deadlines import DueDeadline
+from helpdesk_api.kit.events import Changes, record
+from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.sqlstate import UnknownReferenceError
+from helpdesk_api.kit.tenancy import counters
+from helpdesk_api.tickets import clocks
+from helpdesk_api.tickets.clocks import TicketClock
+from helpdesk_api.tickets.models import comments, sla_clocks
+from helpdesk_api.tickets.resources import COMMENTS, TICKETS
+from helpdesk_api.tickets.schemas import Comment, Ticket
+
+# Each changed field is told by exactly one event of a change.
+_STATUS_FIELDS = frozenset({"status", "solved_at", "closed_at", "reopen_count"})
+_ASSIGNMENT_FIELDS = frozenset({"team_id", "assignee_id"})
+_PROMISE_FIELDS = frozenset({"company_id", "priority", "type"})
+_REOPENED_BY_CLIENT = frozenset({Status.PENDING, Status.SOLVED, Status.CLOSED})
+
+_TICKET_OF_CLOCK = Statement(
+    select(sla_clocks.c.ticket_id).where(
+        sla_clocks.c.tenant_id == bindparam("tenant"), sla_clocks.c.id == bindparam("clock")
+    )
+)
+
+
+class ContactNotOfCompanyError(InvalidError):
+    """The contact works for another company than the one the ticket is for."""
+
+    code = "contact_not_of_company"
+    title = "The contact does not work for this company"
+
+
+class InactiveUserError(InvalidError):
+    """Inactive users get no tickets."""
+
+    code = "inactive_user"
+    title = "The user is not active"
+
+
+async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> tuple[Ticket, list[TicketClock]]:
+    """Create a ticket with its number and clocks."""
+    values = dict(values)
+    values["company_id"] = await _company_for(ctx, values["company_id"], values["contact_id"])
+    await _check_assignee(ctx, values["assignee_id"])
+    status = Status(values["status"])
+    promises = await promises_for(
+        ctx, company_id=values["company_id"], priority=values["priority"], ticket_type=values["type"]
+    )
+    ticket_id = new_id()
+    begun = await clocks.begin(ctx, ticket_id, promises, status)
+    values |= {
+        "number": _next_number(ctx),
+        "due_at": clocks.earliest_due(begun),
+        "solved_at": ctx.now if status in FINISHED else None,
+        "closed_at": ctx.now if status is Status.CLOSED else None,
+        "reopen_count": 0,
+    }
+    created = await crud.add(ctx, TICKETS, values, object_id=ticket_id)
+    await clocks.write_new(ctx, begun, created.version)
+    return created, begun
+
+
+async def update_ticket(
+    ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *, expected: int | None
+) -> tuple[Ticket, list[TicketClock]]:
+    """Change a ticket; what changes nothing leaves no trace. Raises StaleVersionError and InvalidTransitionError."""
+    before = await crud.fetch_locked(ctx, TICKETS, ticket_id)
+    check_version(before.version, expected)
+    wanted = crud.difference(TICKETS, before, changes)
+    running = await clocks.of_ticket(ctx, ticket_id)
+    if not wanted:
+        return before, running
+    if "contact_id" in wanted or "company_id" in wanted:
+        company_id = changes.get("company_id", before.company_id)
+        contact_id = changes.get("contact_id", before.contact_id)
+        await _company_for(ctx, company_id, contact_id)
+    if "assignee_id" in wanted:
+        await _check_assignee(ctx, changes["assignee_id"])
+    return await _change(ctx, before, running, {field: new for field, (_, new) in wanted.items()})
+
+
+async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> Comment:
+    """Add a reply or a note.
+
+    A user's reply answers the client: it stops the first-response clock. A client's reply sets a ticket that is pending,
+    solved or closed back to open.
+    """
+    before = await crud.fetch_locked(ctx, TICKETS, ticket_id)
+    if values["author_contact_id"] is not None and values["author_contact_id"] != before.contact_id:
+        await _company_for(ctx, before.company_id, values["author_contact_id"], field="author_contact_id")
+    running = await clocks.of_ticket(ctx, ticket_id)
+    comment = await _store_comment(ctx, ticket_id, values)
+    moved, fields = running, {}
+    if comment.kind == "reply":
+        if comment.author_user_id is not None:
+            moved = clocks.answer(running, ctx.now)
+            fields = {"first_responded_at": before.first_responded_at or ctx.now}
+        elif Status(before.status) in _REOPENED_BY_CLIENT:
+            fields = {"status": Status.OPEN}
+    record(
+        ctx,
+        "ticket.reply_added" if comment.kind == "reply" else "ticket.note_added",
+        object_id=ticket_id,
+        version=before.version + 1,
+        data={
+            "comment_id": comment.id,
+            "author_user_id": comment.author_user_id,
+            "author_contact_id": comment.author_contact_id,
+        },
+    )
+    await _change(ctx, before, running, fields, answered=moved)
+    return comment
+
+
+async def on_warning(ctx: Ctx, deadline: DueDeadline) -> None:
+    """Record that the warning of a clock has been reached."""
+    await _reach(ctx, deadline, sla.warn)
+
+
+async def on_breach(ctx: Ctx, deadline: DueDeadline) -> None:
+    """Record that the deadline of a clock has passed."""
+    await _reach(ctx, deadline, sla.breach)
+
+
+async def _reach(ctx: Ctx, deadline: DueDeadline, mark: Callable[[Clock, datetime], Clock]) -> None:
+    ticket_id = await ctx.tx.value(_TICKET_OF_CLOCK, {"tenant": ctx.tenant_id, "clock": deadline.object_id})
+    before = await crud.fetch_locked(ctx, TICKETS, ticket_id)
+    running = await clocks.of_ticket(ctx, ticket_id)
+    moved = [
+        replace(item, clock=mark(item.clock, ctx.now)) if item.id == deadline.object_id else item for item in running
+    ]
+    await _change(ctx, before, running, {}, answered=moved)
+
+
+async def _change(
+    ctx: Ctx,
+    before: Ticket,
+    running: Sequence[TicketClock],
+    values: Mapping[str, Any],
+    *,
+    answered: Sequence[TicketClock] | None = None,
+) -> tuple[Ticket, list[TicketClock]]:
+    """Write new values of a locked ticket with everything that follows from them; `answered` are clocks moved already."""
+    values = dict(values)
+    moved = list(running if answered is None else answered)
+    begun: list[TicketClock] = []
+    old, new = Status(before.status), Status(values.get("status", before.status))
+    if new is not old:
+        check_transition(old, new)
+        values |= _milestones(before, old, new, ctx.now)
+        moved = clocks.follow(moved, new, ctx.now)
+    if _PROMISE_FIELDS & values.keys():
+        promises = await promises_for(
+            ctx,
+            company_id=values.get("company_id", before.company_id),
+            priority=values.get("priority", before.priority),
+            ticket_type=values.get("type", before.type),
+        )
+        moved, begun = await clocks.retarget(ctx, before.id, moved, promises, new)
+    effective = crud.difference(TICKETS, before, values)
+    stored = {field: value for field, (_, value) in effective.items()}
+    after = await crud.store_changes(
+        ctx, TICKETS, before, stored | {"due_at": clocks.earliest_due([*moved, *begun])}
+    )
+    _record_changes(ctx, after, effective)
+    await clocks.write_moved(ctx, running, moved, after.version)
+    await clocks.write_new(ctx, begun, after.version)
+    return after, [*moved, *begun]
+
+
+def _milestones(before: Ticket, old: Status, new: Status, now: datetime) -> dict[str, Any]:
+    """Give the times and counts that a change of status sets."""
+    if new in FINISHED:
+        return {
+            "solved_at": before.solved_at or now,
+            "closed_at": now if new is Status.CLOSED else None,
+        }
+    if is_reopen(old, new):
+        return {"solved_at": None, "closed_at": None, "reopen_count": before.reopen_count + 1}
+    return {}
+
+
+def _record_changes(ctx: Ctx, after: Ticket, changes: Changes) -> None:
+    """Record what has changed: status and assignment under their own names, the rest together."""
+    parts: dict[str, Changes] = {}
+    for field, change in changes.items():
+        if field == "first_responded_at":
+            continue  # Told by ticket.reply_added.
+        name = "status_changed" if field in _STATUS_FIELDS else "assigned" if field in _ASSIGNMENT_FIELDS else "updated"
+        parts.setdefault(name, {})[field] = change
+    for name, part in parts.items():
+        record(ctx, f"ticket.{name}", object_id=after.id, version=after.version, changes=part)
+
+
+async def _company_for(
+    ctx: Ctx, company_id: UUID | None, contact_id: UUID | None, *, field: str = "contact_id"
+) -> UUID | None:
+    """Give the company of a ticket: the one named, else the contact's; refuses a contact who works elsewhere."""
+    if contact_id is None:
+        return company_id
+    contact = (await crud.fetch_many(ctx, CONTACTS, [contact_id])).get(contact_id)
+    if contact is None:
+        message = f"There is no contact {contact_id}."
+        raise UnknownReferenceError(message, pointer=f"/{field}")
+    if company_id is not None and contact.company_id not in {None, company_id}:
+        message = f"The contact {contact_id} does not work for the company {company_id}."
+        raise ContactNotOfCompanyError(message, pointer=f"/{field}")
+    return company_id or contact.company_id
+
+
+async def _check_assignee(ctx: Ctx, user_id: UUID | None) -> None:
+    if user_id is None:
+        return
+    user = (await crud.fetch_many(ctx, USERS, [user_id])).get(user_id)
+    if user is None:
+        message = f"There is no user {user_id}."
+        raise UnknownReferenceError(message, pointer="/assignee_id")
+    if not user.is_active:
+        message = f"The user {user_id} is not active and gets no tickets."
+        raise InactiveUserError(message, pointer="/assignee_id")
+
+
+async def _store_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> Comment:
+    """Store the row only: the event of a comment is the ticket's, with the ticket's version."""
+    row = await ctx.tx.first(
+        Comment,
+        insert(comments)
+        .values(
+            tenant_id=ctx.tenant_id,
+            id=new_id(),
+            ticket_id=ticket_id,
+            created_at=ctx.now,
+            updated_at=ctx.now,
+            version=1,
+            **values,
+        )
+        .returning(*COMMENTS.columns),
+    )
+    if row is None:
+        message = "an insert with RETURNING gave no row"
+        raise LookupError(message)
+    return row
+
+
+def _next_number(ctx: Ctx) -> Any:
+    """Give the next ticket number as part of the statement that stores the ticket, so its lock is held for a short time."""
+    following = (
+        update(counters)
+        .where(counters.c.tenant_id == ctx.tenant_id, counters.c.name == TICKET_NUMBERS)
+        .values(value=counters.c.value + 1)
+        .returning(counters.c.value)
+        .cte("following")
+    )
+    return select(following.c.value).scalar_subquery()
