@@ -1,0 +1,131 @@
+"""The web application: the only place that builds it, and the server that runs it.
+
+From outside in: the HTTP edge (`kit.http`), handlers that turn every refusal into a problem document, the routers of `wiring`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from helpdesk_api import openapi
+from helpdesk_api.domain.errors import NotFoundError, Refusal
+from helpdesk_api.kit import logs, service_routes
+from helpdesk_api.kit.doorbell import RedisBell, SilentBell
+from helpdesk_api.kit.exchange import Limits
+from helpdesk_api.kit.http import Drain, Edge
+from helpdesk_api.kit.metrics import Metrics
+from helpdesk_api.kit.problems import InternalError, MethodNotAllowedError, render
+from helpdesk_api.kit.receive_deadline import ReceiveDeadlineProtocol
+from helpdesk_api.kit.validation import invalid_request
+from helpdesk_api.settings import Settings
+from helpdesk_api.wiring import ROUTERS, open_runtime
+
+_GRACE_SECONDS = 30
+_BACKLOG = 2_048
+
+
+def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
+    """Build the application; its pool and bell open when it is started."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        bell = RedisBell(settings.redis_url.get_secret_value()) if settings.redis_url else SilentBell()
+        async with open_runtime(settings, bell, metrics, name="helpdesk-api") as runtime:
+            app.state.runtime = runtime
+            ringing = asyncio.create_task(bell.run())
+            try:
+                yield
+            finally:
+                ringing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await ringing
+
+    app = FastAPI(
+        title=openapi.TITLE,
+        version=openapi.VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        # Spans around every dependency would cost more than the dependencies.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+    )
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(RequestValidationError, _refused)
+    app.add_exception_handler(HTTPException, _refused)
+    for router in (*ROUTERS, service_routes.router):
+        app.include_router(router)
+    openapi.install(app)
+    app.add_middleware(
+        Edge,
+        metrics=metrics,
+        drain=drain or Drain(),
+        limits=Limits(max_body_bytes=settings.max_body_bytes),
+        cors_origins=settings.cors_origins,
+    )
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    refusal = _as_refusal(request, error)
+    status, headers, body = render(refusal, request_id=request.state.request_id, instance=request.url.path)
+    return Response(body, status, headers)
+
+
+def _as_refusal(request: Request, error: Exception) -> Refusal:
+    """Put what the framework refuses by itself into our words."""
+    match error:
+        case Refusal():
+            return error
+        case RequestValidationError():
+            return invalid_request(error)
+        case HTTPException(status_code=404):
+            return NotFoundError(f"There is nothing at {request.url.path[:200]}.")
+        case HTTPException(status_code=405):
+            return MethodNotAllowedError(f"{request.method[:20]} is not possible here.")
+        case _:
+            return InternalError("The request failed; its id finds the reason in the server's log.")
+
+
+class _Server(uvicorn.Server):
+    """A server that stops being ready as soon as it is asked to stop, before it closes anything."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    async def shutdown(self, sockets: Sequence[object] | None = None) -> None:  # type: ignore[override]  # sockets are passed on.
+        """Drain, then finish what is being answered."""
+        self._drain.begin()
+        await super().shutdown(sockets)  # type: ignore[arg-type]  # as above.
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop; requests being answered are finished."""
+    logs.configure(settings.log_level, json=settings.log_format == "json")
+    drain = Drain()
+    config = uvicorn.Config(
+        create_app(settings, drain=drain),
+        host=settings.host,
+        port=settings.port,
+        http=ReceiveDeadlineProtocol,
+        loop="uvloop",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    _Server(config, drain).run()

@@ -1,0 +1,71 @@
+"""The whole system on one page: which routers are served, who hears events, which code fires deadlines and runs jobs."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from fastapi import APIRouter
+
+from helpdesk_api.agreements import calendars, sla_policies
+from helpdesk_api.directory import companies, contacts
+from helpdesk_api.identity import api_keys, teams, test_clock, users
+from helpdesk_api.identity.authentication import KeyAuthenticator
+from helpdesk_api.kit.deadlines import Handler
+from helpdesk_api.kit.db import open_database
+from helpdesk_api.kit.dispatch import dispatch
+from helpdesk_api.kit.doorbell import Bell
+from helpdesk_api.kit.events import DISPATCH
+from helpdesk_api.kit.metrics import Metrics
+from helpdesk_api.kit.outbound import OutboundClient
+from helpdesk_api.kit.runtime import JobKind, Runtime, Subscriber
+from helpdesk_api.kit.tokens import Signer
+from helpdesk_api.settings import ConfigurationError, Settings
+from helpdesk_api.tickets import clocks, routes, service
+
+ROUTERS: Sequence[APIRouter] = (
+    routes.router,
+    companies.router,
+    contacts.router,
+    teams.router,
+    users.router,
+    calendars.router,
+    sla_policies.router,
+    api_keys.router,
+    test_clock.router,
+)
+
+SUBSCRIPTIONS: Sequence[Subscriber] = ()
+
+DEADLINES: Mapping[str, Handler] = {
+    clocks.WARNING_KIND: service.on_warning,
+    clocks.BREACH_KIND: service.on_breach,
+}
+
+JOBS: Mapping[str, JobKind] = {
+    DISPATCH: JobKind(dispatch, batch=100, concurrency=4, lease=timedelta(seconds=30)),
+    test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),
+}
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings, bell: Bell, metrics: Metrics, *, name: str
+) -> AsyncIterator[Runtime]:
+    """Open what a process needs and close it again."""
+    if settings.database_url is None:
+        raise ConfigurationError(["HELPDESK_DATABASE_URL is not set; `helpdesk up` starts everything by itself"])
+    async with (
+        open_database(settings.database_url.get_secret_value(), pool_size=settings.pool_size, name=name) as database,
+        OutboundClient(allow=settings.outbound_networks) as outbound,
+    ):
+        yield Runtime(
+            db=database,
+            bell=bell,
+            metrics=metrics,
+            outbound=outbound,
+            signer=Signer(settings.signing_secret),
+            authenticate=KeyAuthenticator(),
+            deadline_handlers=DEADLINES,
+            job_kinds=JOBS,
+            subscribers=SUBSCRIPTIONS,
+        )

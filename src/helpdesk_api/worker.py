@@ -1,0 +1,92 @@
+"""The worker process: runs what is due, and hears the bell through arq.
+
+arq may end when Redis goes away; the loops of `kit.runner` do not need it, so it is simply started again after a pause.
+"""
+
+import asyncio
+import json
+import signal
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from arq import Worker, func
+from redis.exceptions import RedisError
+
+from helpdesk_api.kit import logs
+from helpdesk_api.kit.doorbell import QUEUE, RING, LocalBell, connect, redis_settings, serialize
+from helpdesk_api.kit.metrics import Metrics
+from helpdesk_api.kit.runner import Runner
+from helpdesk_api.settings import Settings
+from helpdesk_api.wiring import open_runtime
+
+log = structlog.get_logger(__name__)
+
+_ARQ_RESTART_SECONDS = 1.0
+
+
+async def work(settings: Settings, *, stopping: asyncio.Event) -> None:
+    """Run what is due until `stopping` is set, then finish what was claimed."""
+    bell = LocalBell()
+    async with open_runtime(settings, bell, Metrics(), name="helpdesk-worker") as runtime:
+        runner = Runner(runtime, bell, sweep_seconds=settings.sweep_seconds)
+        listening = asyncio.create_task(_listen(settings, bell))
+        running = asyncio.create_task(runner.run())
+        waiting = asyncio.create_task(stopping.wait())
+        log.info("worker.started")
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        runner.stop()
+        waiting.cancel()
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+        await running
+        log.info("worker.stopped")
+
+
+async def _listen(settings: Settings, bell: LocalBell) -> None:
+    if settings.redis_url is None:
+        return
+
+    async def ring(context: dict[Any, Any]) -> None:
+        del context
+        bell.ring()
+
+    address = redis_settings(settings.redis_url.get_secret_value())
+    while True:
+        try:
+            redis = await connect(address)
+            try:
+                await Worker(
+                    functions=[func(ring, name=RING, keep_result=0, max_tries=1)],
+                    queue_name=QUEUE,
+                    redis_pool=redis,
+                    handle_signals=False,
+                    poll_delay=0.1,
+                    job_timeout=5,
+                    log_results=False,
+                    job_serializer=serialize,
+                    job_deserializer=json.loads,
+                ).async_run()
+            finally:
+                # Not Worker.close(): it would wait for rings that nobody needs any more.
+                await redis.aclose()
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("doorbell.unheard", error=type(error).__name__)
+        # Work that was announced meanwhile is found by looking.
+        bell.ring()
+        await asyncio.sleep(_ARQ_RESTART_SECONDS)
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; what was claimed is finished."""
+    logs.configure(settings.log_level, json=settings.log_format == "json")
+
+    async def until_signalled() -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        await work(settings, stopping=stopping)
+
+    asyncio.run(until_signalled())
