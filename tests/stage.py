@@ -1,0 +1,167 @@
+"""The product on a stage: API and worker in one background loop of the test process, against real PostgreSQL and Valkey.
+
+Tests talk HTTP to it like any client. Isolation is a tenant per test, so tests run in parallel against one database.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self, TypeVar
+from uuid import UUID, uuid4
+
+import httpx2
+import uvicorn
+
+from helpdesk_api.identity import api_keys
+from helpdesk_api.identity.tenants import Tenant, create_tenant
+from helpdesk_api.kit.context import Cause, Principal
+from helpdesk_api.kit.doorbell import SilentBell
+from helpdesk_api.kit.metrics import Metrics
+from helpdesk_api.kit.runtime import Runtime
+from helpdesk_api.kit.unit_of_work import unit_of_work
+from helpdesk_api.main import create_app
+from helpdesk_api.settings import Settings, load_settings
+from helpdesk_api.wiring import open_runtime
+from helpdesk_api.worker import work
+
+T = TypeVar("T")
+
+EVERYTHING = ("*:read", "*:write")
+
+
+class Client(httpx2.Client):
+    """A client of one tenant."""
+
+    def __init__(self, base_url: str, tenant: Tenant, key: str) -> None:
+        super().__init__(base_url=base_url, headers={"authorization": f"Bearer {key}"}, timeout=30, trust_env=False)
+        self.tenant = tenant
+        self.key = key
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Where the databases of this test run are."""
+
+    app_url: str
+    owner_url: str
+    superuser_url: str
+    redis_url: str
+
+    def settings(self, **changes: str) -> Settings:
+        """Give settings for processes under test; webhooks may reach this machine."""
+        return load_settings(
+            {
+                "HELPDESK_DATABASE_URL": self.app_url,
+                "HELPDESK_MIGRATION_DATABASE_URL": self.owner_url,
+                "HELPDESK_REDIS_URL": self.redis_url,
+                "HELPDESK_SECRET_KEY": "a secret for tests that signs nothing of worth",
+                "HELPDESK_OUTBOUND_ALLOW": "127.0.0.0/8",
+                "HELPDESK_SWEEP_SECONDS": "0.2",
+                "HELPDESK_LOG_LEVEL": "error",
+                **changes,
+            }
+        )
+
+
+class Stage:
+    """API and worker, running; coroutines of the product can be run on their loop."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.settings = services.settings()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="stage")
+        self._parts = AsyncExitStack()
+        self.runtime: Runtime
+        self.base_url = ""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.run(self._open())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.run(self._parts.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine of the product and give its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    def tenant(self, *, clock_at: datetime | None = None, scopes: tuple[str, ...] = EVERYTHING) -> Client:
+        """Create a tenant with a key, and a client that uses it."""
+        tenant = self.run(create_tenant(self.runtime.db, f"test {uuid4()}", clock_at=clock_at))
+        return self.client(tenant, self.key(tenant, scopes))
+
+    def key(self, tenant: Tenant, scopes: tuple[str, ...], *, expires_at: datetime | None = None) -> str:
+        """Create an API key."""
+        return self.run(self._issue(tenant, scopes, expires_at))
+
+    def client(self, tenant: Tenant, key: str) -> Client:
+        """Make a client for a key."""
+        return Client(self.base_url, tenant, key)
+
+    def sql(self, statement: str, *arguments: Any) -> list[Any]:
+        """Run SQL as superuser in the product's database: row-level security does not hold it."""
+        return self.run(self._sql(statement, arguments))
+
+    async def _sql(self, statement: str, arguments: tuple[Any, ...]) -> list[Any]:
+        import asyncpg  # noqa: PLC0415 - only tests look behind the product's gateway.
+
+        url = self.services.superuser_url.rpartition("/")[0] + "/" + self.services.app_url.rpartition("/")[2]
+        connection = await asyncpg.connect(url)
+        try:
+            return list(await connection.fetch(statement, *arguments))
+        finally:
+            await connection.close()
+
+    async def _issue(self, tenant: Tenant, scopes: tuple[str, ...], expires_at: datetime | None) -> str:
+        principal = Principal("system", None, tenant.id, is_sandbox=tenant.is_sandbox)
+        async with unit_of_work(self.runtime, principal, cause=Cause("command", "test"), request_id="test") as ctx:
+            _, text = await api_keys.issue(
+                ctx, name="test", scopes=scopes, expires_at=expires_at, is_sandbox=tenant.is_sandbox
+            )
+        return text
+
+    async def _open(self) -> None:
+        self.runtime = await self._parts.enter_async_context(
+            open_runtime(self.settings, SilentBell(), Metrics(), name="helpdesk-test")
+        )
+        stopping = asyncio.Event()
+        worker = asyncio.create_task(work(self.settings, stopping=stopping))
+
+        async def end_worker() -> None:
+            stopping.set()
+            await worker
+
+        self._parts.push_async_callback(end_worker)
+        config = uvicorn.Config(
+            create_app(self.settings), host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="on"
+        )
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server._serve())  # noqa: SLF001 - serve() would take over the signals.
+        while not server.started:
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        self.base_url = f"http://127.0.0.1:{port}"
+
+        async def end_server() -> None:
+            server.should_exit = True
+            await serving
+
+        self._parts.push_async_callback(end_server)
+
+
+def an_id() -> UUID:
+    """Give an id that nothing has."""
+    return uuid4()
+
+
+def utc(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
+    """Give an instant."""
+    return datetime(year, month, day, hour, minute, tzinfo=UTC)
