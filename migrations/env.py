@@ -1,7 +1,7 @@
 """How migrations run: as the owner of the schema, one at a time, never waiting long for a lock.
 
-A migration that cannot get its lock within the timeout fails cleanly and may be tried again; one that waited would make every query
-behind it wait too. `alembic check` compares the metadata of all features with the migrated schema.
+A migration that cannot get its lock within the timeout fails cleanly and may be tried again; one that waited would
+make every query behind it wait too. `alembic check` compares the metadata of all features with the migrated schema.
 """
 
 import asyncio

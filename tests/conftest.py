@@ -20,6 +20,7 @@ from helpdesk_api.ops.embedded import ephemeral_postgres, ephemeral_valkey
 from tests.stage import Client, Services, Stage, utc
 
 _SERVICES = "TEST_SERVICES_OF_THIS_RUN"
+_A_MONDAY = utc(2026, 3, 2, 8)
 _ROOT = Path(__file__).parents[1]
 _started = ExitStack()
 
@@ -59,21 +60,21 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def services() -> Services:
-    """Where the databases of this run are."""
+    """Tell where the databases of this run are."""
     values: dict[str, Any] = json.loads(os.environ[_SERVICES])
     return Services(**values)
 
 
 @pytest.fixture(scope="session")
 def stage(services: Services) -> Iterator[Stage]:
-    """The product, running."""
+    """Start the product once for this test worker."""
     with Stage(services) as running:
         yield running
 
 
 @pytest.fixture
 def api(stage: Stage) -> Iterator[Client]:
-    """A client of a new tenant that lives in real time, allowed everything."""
+    """Make a tenant that lives in real time, and give its client, who may do everything."""
     with stage.tenant() as client:
         yield client
 
@@ -87,10 +88,10 @@ class MakeSandbox(Protocol):
 
 @pytest.fixture
 def sandbox(stage: Stage) -> Iterator[MakeSandbox]:
-    """Clients of new tenants with a test clock, Monday 2026-03-02 08:00 UTC unless said otherwise."""
+    """Make clients of new tenants with a test clock, Monday 2026-03-02 08:00 UTC unless said otherwise."""
     with ExitStack() as clients:
 
-        def make(clock_at: datetime = utc(2026, 3, 2, 8)) -> Client:
+        def make(clock_at: datetime = _A_MONDAY) -> Client:
             return clients.enter_context(stage.tenant(clock_at=clock_at))
 
         yield make

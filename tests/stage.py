@@ -1,4 +1,4 @@
-"""The product on a stage: API and worker in one background loop of the test process, against real PostgreSQL and Valkey.
+"""The product on a stage: API and worker in a background loop of the test process, over real databases.
 
 Tests talk HTTP to it like any client. Isolation is a tenant per test, so tests run in parallel against one database.
 """
@@ -106,11 +106,11 @@ class Stage:
         """Make a client for a key."""
         return Client(self.base_url, tenant, key)
 
-    def sql(self, statement: str, *arguments: Any) -> list[Any]:
+    def sql(self, statement: str, *arguments: object) -> list[Any]:
         """Run SQL as superuser in the product's database: row-level security does not hold it."""
         return self.run(self._sql(statement, arguments))
 
-    async def _sql(self, statement: str, arguments: tuple[Any, ...]) -> list[Any]:
+    async def _sql(self, statement: str, arguments: tuple[object, ...]) -> list[Any]:
         import asyncpg  # noqa: PLC0415 - only tests look behind the product's gateway.
 
         url = self.services.superuser_url.rpartition("/")[0] + "/" + self.services.app_url.rpartition("/")[2]
@@ -144,8 +144,8 @@ class Stage:
             create_app(self.settings), host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="on"
         )
         server = uvicorn.Server(config)
-        serving = asyncio.create_task(server._serve())  # noqa: SLF001 - serve() would take over the signals.
-        while not server.started:
+        serving = asyncio.create_task(server._serve())
+        while not server.started:  # noqa: ASYNC110 - uvicorn tells it by nothing else.
             await asyncio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         self.base_url = f"http://127.0.0.1:{port}"

@@ -1,6 +1,7 @@
 """Lay the ground: roles, tenants, and the function that puts a table under row-level security.
 
-Roles exist once per cluster, so they are made only where they are missing: a hosted PostgreSQL may have been given them already.
+Roles exist once per cluster, so they are made only where they are missing: a hosted PostgreSQL may have been given
+them already.
 
 Revision: 0001. Comes after: nothing.
 """

@@ -37,7 +37,8 @@ _IDEMPOTENCY_KEYS = (
         body bytea NOT NULL,
         expires_at timestamptz NOT NULL,
         CONSTRAINT pk_idempotency_keys PRIMARY KEY (tenant_id, id),
-        CONSTRAINT uq_idempotency_keys_tenant_id_credential_id_method_path_key UNIQUE (tenant_id, credential_id, method, path, key)
+        CONSTRAINT uq_idempotency_keys_tenant_id_credential_id_method_path_key
+            UNIQUE (tenant_id, credential_id, method, path, key)
     )
     """,
     "CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at)",

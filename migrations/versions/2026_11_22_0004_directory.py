@@ -42,7 +42,8 @@ _CONTACTS = (
         updated_at timestamptz NOT NULL,
         version integer DEFAULT 1 NOT NULL,
         CONSTRAINT pk_contacts PRIMARY KEY (tenant_id, id),
-        CONSTRAINT fk_contacts_tenant_id_company_id FOREIGN KEY (tenant_id, company_id) REFERENCES companies (tenant_id, id)
+        CONSTRAINT fk_contacts_tenant_id_company_id
+            FOREIGN KEY (tenant_id, company_id) REFERENCES companies (tenant_id, id)
     )
     """,
     "CREATE INDEX ix_contacts_tenant_id_company_id ON contacts (tenant_id, company_id)",

@@ -42,8 +42,10 @@ _CALENDAR_VERSIONS = (
         special_hours jsonb NOT NULL,
         holidays jsonb NOT NULL,
         CONSTRAINT pk_calendar_versions PRIMARY KEY (tenant_id, id),
-        CONSTRAINT uq_calendar_versions_tenant_id_calendar_id_calendar_version UNIQUE (tenant_id, calendar_id, calendar_version),
-        CONSTRAINT fk_calendar_versions_tenant_id_calendar_id FOREIGN KEY (tenant_id, calendar_id) REFERENCES calendars (tenant_id, id) ON DELETE CASCADE
+        CONSTRAINT uq_calendar_versions_tenant_id_calendar_id_calendar_version
+            UNIQUE (tenant_id, calendar_id, calendar_version),
+        CONSTRAINT fk_calendar_versions_tenant_id_calendar_id
+            FOREIGN KEY (tenant_id, calendar_id) REFERENCES calendars (tenant_id, id) ON DELETE CASCADE
     )
     """,
     "CALL tenant_owned('calendar_versions', 'SELECT, INSERT, DELETE')",
@@ -65,7 +67,8 @@ _SLA_POLICIES = (
         version integer DEFAULT 1 NOT NULL,
         CONSTRAINT pk_sla_policies PRIMARY KEY (tenant_id, id),
         CONSTRAINT uq_sla_policies_tenant_id_name UNIQUE (tenant_id, name),
-        CONSTRAINT fk_sla_policies_tenant_id_calendar_id FOREIGN KEY (tenant_id, calendar_id) REFERENCES calendars (tenant_id, id)
+        CONSTRAINT fk_sla_policies_tenant_id_calendar_id
+            FOREIGN KEY (tenant_id, calendar_id) REFERENCES calendars (tenant_id, id)
     )
     """,
     "CREATE INDEX ix_sla_policies_tenant_id_calendar_id ON sla_policies (tenant_id, calendar_id)",

@@ -39,10 +39,13 @@ _TICKETS = (
         CONSTRAINT uq_tickets_tenant_id_number UNIQUE (tenant_id, number),
         CONSTRAINT ck_tickets_status CHECK (status IN ('new', 'open', 'pending', 'on_hold', 'solved', 'closed')),
         CONSTRAINT ck_tickets_priority CHECK (priority IN ('low', 'normal', 'high', 'urgent')),
-        CONSTRAINT fk_tickets_tenant_id_company_id FOREIGN KEY (tenant_id, company_id) REFERENCES companies (tenant_id, id),
-        CONSTRAINT fk_tickets_tenant_id_contact_id FOREIGN KEY (tenant_id, contact_id) REFERENCES contacts (tenant_id, id),
+        CONSTRAINT fk_tickets_tenant_id_company_id
+            FOREIGN KEY (tenant_id, company_id) REFERENCES companies (tenant_id, id),
+        CONSTRAINT fk_tickets_tenant_id_contact_id
+            FOREIGN KEY (tenant_id, contact_id) REFERENCES contacts (tenant_id, id),
         CONSTRAINT fk_tickets_tenant_id_team_id FOREIGN KEY (tenant_id, team_id) REFERENCES teams (tenant_id, id),
-        CONSTRAINT fk_tickets_tenant_id_assignee_id FOREIGN KEY (tenant_id, assignee_id) REFERENCES users (tenant_id, id)
+        CONSTRAINT fk_tickets_tenant_id_assignee_id
+            FOREIGN KEY (tenant_id, assignee_id) REFERENCES users (tenant_id, id)
     )
     """,
     "CREATE INDEX ix_tickets_tenant_id_assignee_id_created_at ON tickets (tenant_id, assignee_id, created_at)",
@@ -72,15 +75,17 @@ _COMMENTS = (
         CONSTRAINT ck_comments_kind CHECK (kind IN ('reply', 'note')),
         CONSTRAINT ck_comments_one_author CHECK (num_nonnulls(author_user_id, author_contact_id) = 1),
         CONSTRAINT ck_comments_notes_by_staff CHECK (kind = 'reply' OR author_contact_id IS NULL),
-        CONSTRAINT fk_comments_tenant_id_ticket_id FOREIGN KEY (tenant_id, ticket_id) REFERENCES tickets (tenant_id, id),
-        CONSTRAINT fk_comments_tenant_id_author_user_id FOREIGN KEY (tenant_id, author_user_id) REFERENCES users (tenant_id, id),
-        CONSTRAINT fk_comments_tenant_id_author_contact_id FOREIGN KEY (tenant_id, author_contact_id) REFERENCES contacts (tenant_id, id)
+        CONSTRAINT fk_comments_tenant_id_ticket_id
+            FOREIGN KEY (tenant_id, ticket_id) REFERENCES tickets (tenant_id, id),
+        CONSTRAINT fk_comments_tenant_id_author_user_id
+            FOREIGN KEY (tenant_id, author_user_id) REFERENCES users (tenant_id, id),
+        CONSTRAINT fk_comments_tenant_id_author_contact_id
+            FOREIGN KEY (tenant_id, author_contact_id) REFERENCES contacts (tenant_id, id)
     )
     """,
     "CREATE INDEX ix_comments_tenant_id_author_contact_id ON comments (tenant_id, author_contact_id)",
     "CREATE INDEX ix_comments_tenant_id_author_user_id ON comments (tenant_id, author_user_id)",
-    "CREATE INDEX ix_comments_tenant_id_ticket_id_created_at_id ON comments (tenant_id, ticket_id, "
-    "created_at, id)",
+    "CREATE INDEX ix_comments_tenant_id_ticket_id_created_at_id ON comments (tenant_id, ticket_id, created_at, id)",
     "CALL tenant_owned('comments')",
 )
 _SLA_CLOCKS = (
@@ -111,7 +116,8 @@ _SLA_CLOCKS = (
         CONSTRAINT uq_sla_clocks_tenant_id_ticket_id_metric_instance UNIQUE (tenant_id, ticket_id, metric, instance),
         CONSTRAINT ck_sla_clocks_state CHECK (state IN ('running', 'paused', 'met', 'breached', 'cancelled')),
         CONSTRAINT ck_sla_clocks_paused_is_never_due CHECK ((due_at IS NULL) = (state = 'paused')),
-        CONSTRAINT fk_sla_clocks_tenant_id_ticket_id FOREIGN KEY (tenant_id, ticket_id) REFERENCES tickets (tenant_id, id)
+        CONSTRAINT fk_sla_clocks_tenant_id_ticket_id
+            FOREIGN KEY (tenant_id, ticket_id) REFERENCES tickets (tenant_id, id)
     )
     """,
     "CALL tenant_owned('sla_clocks')",

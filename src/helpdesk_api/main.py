@@ -1,12 +1,13 @@
 """The web application: the only place that builds it, and the server that runs it.
 
-From outside in: the HTTP edge (`kit.http`), handlers that turn every refusal into a problem document, the routers of `wiring`.
+From outside in: the HTTP edge (`kit.http`), handlers that turn every refusal into a problem document, the routers of
+`wiring`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from socket import socket
 
 import uvicorn
 from fastapi import FastAPI
@@ -103,10 +104,10 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._drain = drain
 
-    async def shutdown(self, sockets: Sequence[object] | None = None) -> None:  # type: ignore[override]  # sockets are passed on.
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Drain, then finish what is being answered."""
         self._drain.begin()
-        await super().shutdown(sockets)  # type: ignore[arg-type]  # as above.
+        await super().shutdown(sockets)
 
 
 def serve(settings: Settings) -> None:

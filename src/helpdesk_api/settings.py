@@ -1,7 +1,8 @@
 """The settings of a process, read once from `HELPDESK_*` variables and frozen.
 
-Only main, worker, ops, the commands and the migrations read them; everything below gets values. All errors are told at once, and a
-variable nobody knows is one of them: a misspelt setting that is silently ignored is worse than a refusal to start.
+Only main, worker, ops, the commands and the migrations read them; everything below gets values. All errors are told at
+once, and a variable nobody knows is one of them: a misspelt setting that is silently ignored is worse than a refusal
+to start.
 """
 
 import os
@@ -67,8 +68,12 @@ class Settings(BaseSettings):
         NoDecode,
         Field(description="Networks that webhooks may reach although they are private, comma-separated CIDR."),
     ] = ()
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least severe log line.")] = "info"
-    log_format: Annotated[Literal["json", "console"], Field(description="Log lines for machines or for people.")] = "json"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least severe log line.")] = (
+        "info"
+    )
+    log_format: Annotated[Literal["json", "console"], Field(description="Log lines for machines or for people.")] = (
+        "json"
+    )
 
     @field_validator("cors_origins", "outbound_allow", mode="before")
     @classmethod
@@ -110,11 +115,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     names = os.environ if environ is None else environ
     known = {PREFIX + name.upper() for name in Settings.model_fields} | _FOR_COMMANDS
     problems = [f"{name} is not a setting" for name in sorted(names) if name.startswith(PREFIX) and name not in known]
-    values = {
-        name: names[PREFIX + name.upper()] for name in Settings.model_fields if names.get(PREFIX + name.upper())
-    }
+    values = {name: names[PREFIX + name.upper()] for name in Settings.model_fields if names.get(PREFIX + name.upper())}
     try:
-        settings = Settings(**values) if environ is not None else Settings()
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         problems += [
             f"{PREFIX + str(item['loc'][0]).upper() if item['loc'] else 'settings'}: {item['msg']}"

@@ -1,4 +1,4 @@
-"""The whole system on one page: which routers are served, who hears events, which code fires deadlines and runs jobs."""
+"""The whole system on one page: what is served, who hears events, what fires at deadlines and runs as jobs."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,8 +10,8 @@ from helpdesk_api.agreements import calendars, sla_policies
 from helpdesk_api.directory import companies, contacts
 from helpdesk_api.identity import api_keys, teams, test_clock, users
 from helpdesk_api.identity.authentication import KeyAuthenticator
-from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.db import open_database
+from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.dispatch import dispatch
 from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.events import DISPATCH
@@ -48,9 +48,7 @@ JOBS: Mapping[str, JobKind] = {
 
 
 @asynccontextmanager
-async def open_runtime(
-    settings: Settings, bell: Bell, metrics: Metrics, *, name: str
-) -> AsyncIterator[Runtime]:
+async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name: str) -> AsyncIterator[Runtime]:
     """Open what a process needs and close it again."""
     if settings.database_url is None:
         raise ConfigurationError(["HELPDESK_DATABASE_URL is not set; `helpdesk up` starts everything by itself"])

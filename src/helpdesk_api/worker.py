@@ -48,8 +48,8 @@ async def _listen(settings: Settings, bell: LocalBell) -> None:
     if settings.redis_url is None:
         return
 
-    async def ring(context: dict[Any, Any]) -> None:
-        del context
+    async def ring(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - arq's own signature.
+        del ctx, args, kwargs
         bell.ring()
 
     address = redis_settings(settings.redis_url.get_secret_value())

@@ -6,16 +6,14 @@ from tests.conftest import MakeSandbox
 from tests.stage import Client
 
 
-def create(api: Client, path: str, **values: Any) -> dict[str, Any]:
+def create(api: Client, path: str, **values: object) -> dict[str, Any]:
     answer = api.post(f"/v1/{path}", json=values)
     assert answer.status_code == 201, answer.text
     result: dict[str, Any] = answer.json()
     return result
 
 
-OFFICE = {
-    day: [{"start": "09:00", "end": "17:00"}] for day in ("monday", "tuesday", "wednesday", "thursday", "friday")
-}
+OFFICE = {day: [{"start": "09:00", "end": "17:00"}] for day in ("monday", "tuesday", "wednesday", "thursday", "friday")}
 
 
 def with_promises(api: Client) -> None:

@@ -1,20 +1,20 @@
-"""Calendars: when the service company works. Every version is kept, because a running clock keeps the hours it was started with.
+"""Calendars: when the service company works.
 
-What a calendar means is `domain.business_time`; here it is stored, checked and given out by version.
+Every version is kept, because a running clock keeps the hours it was started with. What a calendar means is
+`domain.business_time`; here it is stored, checked and given out by version.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Annotated, Any
-
-from typing_extensions import TypedDict
 from uuid import UUID
 
 from fastapi import Body, Request, Response
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from sqlalchemy import Column, Index, Integer, Text, UniqueConstraint, Uuid, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
+from typing_extensions import TypedDict
 
 from helpdesk_api.domain.business_time import Calendar as Hours
 from helpdesk_api.domain.business_time import Interval, zone_named
@@ -85,20 +85,19 @@ class HoursInput(Input):
         return self
 
 
-def _any_day() -> Any:
-    return Field(default=[], max_length=24)
+DayHours = Annotated[list[HoursInput], Field(max_length=24)]
 
 
 class WeeklyHoursInput(Input):
-    """Working hours by day of the week; a day without hours is closed. `00:00` to `24:00` every day is 24×7."""
+    """Working hours by day of the week; a day without hours is closed. `00:00` to `24:00` is all day."""
 
-    monday: list[HoursInput] = _any_day()
-    tuesday: list[HoursInput] = _any_day()
-    wednesday: list[HoursInput] = _any_day()
-    thursday: list[HoursInput] = _any_day()
-    friday: list[HoursInput] = _any_day()
-    saturday: list[HoursInput] = _any_day()
-    sunday: list[HoursInput] = _any_day()
+    monday: DayHours = Field(default=[])
+    tuesday: DayHours = Field(default=[])
+    wednesday: DayHours = Field(default=[])
+    thursday: DayHours = Field(default=[])
+    friday: DayHours = Field(default=[])
+    saturday: DayHours = Field(default=[])
+    sunday: DayHours = Field(default=[])
 
 
 class SpecialHoursInput(Input):
@@ -141,8 +140,8 @@ class CalendarCreate(Input):
         str, StringConstraints(max_length=64), Field(description="IANA name."), AfterValidator(_known_zone)
     ]
     weekly_hours: WeeklyHoursInput
-    special_hours: Annotated[list[SpecialHoursInput], Field(max_length=1_000)] = []
-    holidays: Annotated[list[HolidayInput], Field(max_length=2_000)] = []
+    special_hours: Annotated[list[SpecialHoursInput], Field(max_length=1_000)] = Field(default=[])
+    holidays: Annotated[list[HolidayInput], Field(max_length=2_000)] = Field(default=[])
 
 
 class HoursShown(TypedDict):
@@ -202,9 +201,7 @@ CALENDARS = Resource(
         "name": "Rome office",
         "time_zone": "Europe/Rome",
         "weekly_hours": {day: _OFFICE if day not in {"saturday", "sunday"} else [] for day in WEEKDAYS},
-        "special_hours": [
-            {"on": "2026-12-12", "name": "Stocktaking", "hours": [{"start": "10:00", "end": "14:00"}]}
-        ],
+        "special_hours": [{"on": "2026-12-12", "name": "Stocktaking", "hours": [{"start": "10:00", "end": "14:00"}]}],
         "holidays": [
             {"on": "2026-12-25", "name": "Christmas", "start": None, "end": None},
             {"on": "2026-12-24", "name": "Christmas Eve", "start": "13:00", "end": "24:00"},
@@ -254,7 +251,7 @@ async def create_calendar(
     ),
 )
 async def update_calendar(
-    id: UUID,  # noqa: A002 - the parameter's name in the path.
+    id: UUID,
     body: Annotated[patch_model(CalendarCreate), Body(media_type=MERGE_PATCH)],  # type: ignore[valid-type]  # made at run time.
     response: Response,
     expected: IfMatch,
@@ -282,9 +279,7 @@ async def hours_of(ctx: Ctx, calendar_id: UUID, version: int) -> Hours:
             raise LookupError(message)
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        known = _known[key] = hours(
-            row["time_zone"], row["weekly_hours"], row["special_hours"], row["holidays"]
-        )
+        known = _known[key] = hours(row["time_zone"], row["weekly_hours"], row["special_hours"], row["holidays"])
     return known
 
 

@@ -1,18 +1,18 @@
-"""SLA policies: an ordered list of promises. For each metric the first policy that fits the ticket and has a target for it counts.
+"""SLA policies: an ordered list of promises.
 
-A policy only promises; the clocks that measure it live on the ticket (`tickets.clocks`) and keep the version they were started with.
+For each metric the first policy that fits the ticket and has a target for it counts. A policy only promises; the clocks
+that measure it live on the ticket (`tickets.clocks`) and keep the version they were started with.
 """
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
-
-from typing_extensions import TypedDict
 from uuid import UUID
 
 from fastapi import Body, Request, Response
 from pydantic import AfterValidator, Field
 from sqlalchemy import Boolean, Column, Index, Integer, Text, UniqueConstraint, Uuid, bindparam, select, true
 from sqlalchemy.dialects.postgresql import JSONB
+from typing_extensions import TypedDict
 
 from helpdesk_api.agreements.calendars import CALENDARS, calendars
 from helpdesk_api.directory.companies import COMPANIES
@@ -22,6 +22,7 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Include, Resource
+from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.paging import Filter, Sort
 from helpdesk_api.kit.resource import (
     MERGE_PATCH,
@@ -66,9 +67,9 @@ class CalendarRequiredError(InvalidError):
 class ConditionsInput(Input):
     """Which tickets a policy is for; an empty list means any."""
 
-    company_ids: Annotated[list[UUID], Field(max_length=1_000)] = []
-    priorities: Annotated[list[Priority], Field(max_length=10)] = []
-    types: Annotated[list[Label], Field(max_length=50)] = []
+    company_ids: Annotated[list[UUID], Field(max_length=1_000)] = Field(default=[])
+    priorities: Annotated[list[Priority], Field(max_length=10)] = Field(default=[])
+    types: Annotated[list[Label], Field(max_length=50)] = Field(default=[])
 
 
 class TargetInput(Input):
@@ -82,7 +83,9 @@ class TargetInput(Input):
     ] = "business"
     warning_percent: Annotated[
         int | None,
-        Field(strict=True, ge=1, le=99, description="Warn when this share of the time is used up; null for no warning."),
+        Field(
+            strict=True, ge=1, le=99, description="Warn when this share of the time is used up; null for no warning."
+        ),
     ] = 75
 
 
@@ -234,7 +237,7 @@ def _target(targets: list[dict[str, Any]], metric: Metric, priority: str) -> dic
     return max(fitting, key=lambda t: t["priority"] is not None, default=None)
 
 
-def _promise(row: Any, metric: Metric, target: dict[str, Any]) -> Promise:
+def _promise(row: Record, metric: Metric, target: dict[str, Any]) -> Promise:
     percent = target["warning_percent"]
     in_business = target["hours"] == "business"
     return Promise(
@@ -275,10 +278,10 @@ async def create_policy(
     "/{id}",
     operation_id=operation(SLA_POLICIES, "update"),
     summary="Change an SLA policy",
-    description="Changes the given fields and records `sla_policy.updated`. Clocks that already run keep their targets.",
+    description="Changes the given fields and records `sla_policy.updated`. Clocks already running keep their targets.",
 )
 async def update_policy(
-    id: UUID,  # noqa: A002 - the parameter's name in the path.
+    id: UUID,
     body: Annotated[patch_model(SLAPolicyCreate), Body(media_type=MERGE_PATCH)],  # type: ignore[valid-type]  # made at run time.
     response: Response,
     expected: IfMatch,

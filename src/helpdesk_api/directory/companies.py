@@ -44,7 +44,7 @@ class CompanyCreate(Input):
         list[Domain],
         Field(max_length=50, description="Mail domains of the company; kept in lower case, sorted, each once."),
         AfterValidator(_lower_unique),
-    ] = []
+    ] = Field(default=[])
     notes: Annotated[Prose | None, Field(description="For staff only.")] = None
 
 

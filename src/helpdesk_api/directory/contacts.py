@@ -52,12 +52,12 @@ class ContactCreate(Input):
     company_id: Annotated[UUID | None, Field(description="The company the person works for.")] = None
     emails: Annotated[
         list[EmailAddress], Field(max_length=20, description="In order of preference."), AfterValidator(_unique)
-    ] = []
+    ] = Field(default=[])
     phones: Annotated[
         list[Phone],
         Field(max_length=20, description="In order of preference; kept in E.164 form."),
         AfterValidator(_unique),
-    ] = []
+    ] = Field(default=[])
     notes: Annotated[Prose | None, Field(description="For staff only.")] = None
 
 

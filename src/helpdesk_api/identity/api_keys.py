@@ -1,7 +1,8 @@
 """API keys: how integrations and front ends prove who they are, and what they may do.
 
-A key is shown once; only the hash of its secret is stored. Scopes are `resource:read` and `resource:write`. Revoking ends a key at
-once in this process and within the life of the cache (2 seconds) in the others. Keys live in real time, also in a sandbox.
+A key is shown once; only the hash of its secret is stored. Scopes are `resource:read` and `resource:write`. Revoking
+ends a key at once in this process and within the life of the cache (2 seconds) in the others. Keys live in real time,
+also in a sandbox.
 """
 
 from collections.abc import Iterable
@@ -166,7 +167,7 @@ async def create_key(
     description="Ends a key for good, within two seconds everywhere. Revoking it again changes nothing.",
 )
 async def revoke_key(
-    id: UUID,  # noqa: A002 - the parameter's name in the path.
+    id: UUID,
     request: Request,
     response: Response,
     expected: IfMatch,

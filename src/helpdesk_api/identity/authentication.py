@@ -1,7 +1,7 @@
 """The one place that turns credentials into a principal.
 
-A key that was found good is believed for two seconds, so that a busy client does not cost a query per request; this is also how
-long a revoked key may live on in another process.
+A key that was found good is believed for two seconds, so that a busy client does not cost a query per request; this is
+also how long a revoked key may live on in another process.
 """
 
 import hmac

@@ -41,9 +41,7 @@ async def create_tenant(database: Database, name: str, *, clock_at: datetime | N
                 id=tenant.id, name=tenant.name, clock_at=tenant.clock_at, created_at=tenant.created_at
             )
         )
-        await transaction.run(
-            insert(counters).values(tenant_id=tenant.id, id=new_id(), name=TICKET_NUMBERS, value=0)
-        )
+        await transaction.run(insert(counters).values(tenant_id=tenant.id, id=new_id(), name=TICKET_NUMBERS, value=0))
     return tenant
 
 

@@ -1,8 +1,9 @@
-"""The test clock of a sandbox tenant: its time stands still until it is moved, and everything due in between fires in order.
+"""The test clock of a sandbox tenant: time that stands still until it is moved, and then misses nothing.
 
-A deadline fires here through the same handler as in production, with the clock standing at its very instant. One call moves the
-clock in one transaction. A stretch with more deadlines than fit into one call is finished by a worker: the call answers 202, and
-`advancing_to` tells the target until it is reached. Deliveries are transport and stay in real time.
+A deadline fires here through the same handler as in production, with the clock standing at its very instant. One call
+moves the clock in one transaction. A stretch with more deadlines than fit into one call is finished by a worker: the
+call answers 202, and `advancing_to` tells the target until it is reached. Deliveries are transport and stay in real
+time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -107,8 +108,8 @@ async def get_clock(ctx: Annotated[Ctx, allowed("test-clock:read")]) -> TestCloc
     operation_id="test_clock_advance",
     summary="Advance the test clock",
     description=(
-        "Moves the time of a sandbox tenant; everything due in between fires in order, at its own instant. A long stretch is "
-        "finished in the background: 202, and `advancing_to` is set until the clock has arrived."
+        "Moves the time of a sandbox tenant; everything due in between fires in order, at its own instant. A long "
+        "stretch is finished in the background: 202, and `advancing_to` is set until the clock has arrived."
     ),
     responses={202: {"model": TestClock, "description": "The clock is on its way."}},
 )

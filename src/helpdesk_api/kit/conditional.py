@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110 section 13): versions as entity tags, 304 for what is known, 412 for what has changed."""
+"""Conditional requests (RFC 9110 section 13): versions as entity tags, 304 for the known, 412 for the changed."""
 
 import re
 from typing import Annotated
@@ -34,7 +34,9 @@ def entity_tag(version: int) -> str:
 def _if_match(
     if_match: Annotated[
         str | None,
-        Header(description='The entity tag that was read, such as `"v7"`; refused with 412 when the object has changed.'),
+        Header(
+            description='The entity tag that was read, such as `"v7"`; refused with 412 when the object has changed.'
+        ),
     ] = None,
 ) -> int | None:
     if if_match is None or if_match.strip() == "*":

@@ -50,7 +50,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What set a change off: a request, a job or a deadline, by its id. One id leads from here through every consequence."""
+    """What set a change off, by its id; the same id stands on every consequence."""
 
     type: Literal["request", "job", "deadline", "command"]
     id: str
@@ -60,8 +60,9 @@ class Cause:
 class Ctx:
     """One unit of work. `events` are written when it ends, in the same transaction.
 
-    `now` is the tenant's time, by which the business lives; `real_now` is for what lives in real time even in a sandbox:
-    credentials and deliveries. `due` collects the instants at which a worker should look, told after the commit.
+    `now` is the tenant's time, by which the business lives; `real_now` is for what lives in real time even in a
+    sandbox: credentials and deliveries. `due` collects the instants at which a worker should look, told after the
+    commit.
     """
 
     tx: Transaction

@@ -1,7 +1,8 @@
 """Create, read, change and remove as plain functions, the same for the generic endpoints and for services.
 
-Each writes one event for one effective change; a change that changes nothing writes nothing, neither version nor event. Which
-endpoints call them is `kit.resource`; a resource that differs writes its own endpoint and calls the same functions.
+Each writes one event for one effective change; a change that changes nothing writes nothing, neither version nor
+event. Which endpoints call them is `kit.resource`; a resource that differs writes its own endpoint and calls the same
+functions.
 """
 
 from collections.abc import Mapping
@@ -43,13 +44,18 @@ class Include:
     column: str
     resource: "Resource[Any]"
 
+    @property
+    def part(self) -> str:
+        """Name the part of `included` that holds such objects."""
+        return self.resource.plural.replace("-", "_")
+
 
 @dataclass(frozen=True, eq=False)
 class Resource(Generic[R]):
     """Everything the mechanisms need to know about one kind of stored object.
 
-    `name` is the singular used in events, `plural` the path segment, the tag and the first half of its scopes. `example` is one
-    whole object as the API shows it; documentation and examples of requests are made from it.
+    `name` is the singular used in events, `plural` the path segment, the tag and the first half of its scopes.
+    `example` is one whole object as the API shows it; documentation and examples of requests are made from it.
     """
 
     name: str
@@ -171,13 +177,14 @@ async def amend(
 
 
 async def remove(ctx: Ctx, resource: Resource[R], object_id: UUID, *, expected: int | None = None) -> None:
-    """Delete an object and record `<name>.deleted` with its last values; raises StillReferencedError while others need it."""
+    """Delete an object and record `<name>.deleted` with its last values.
+
+    Raises NotFoundError, StaleVersionError, and StillReferencedError while others need it.
+    """
     before = await fetch_locked(ctx, resource, object_id)
     check_version(before.version, expected)
     table = resource.table
-    await ctx.tx.run(
-        delete(table).where(table.c.tenant_id == ctx.tenant_id, table.c.id == object_id), removing=True
-    )
+    await ctx.tx.run(delete(table).where(table.c.tenant_id == ctx.tenant_id, table.c.id == object_id), removing=True)
     last = {field: (new, None) for field, (_, new) in initial(resource, before).items()}
     record(ctx, f"{resource.name}.deleted", object_id=object_id, version=before.version + 1, changes=last)
 
@@ -197,9 +204,7 @@ async def store_changes(ctx: Ctx, resource: Resource[R], before: R, values: Mapp
 def difference(resource: Resource[R], before: R, changes: Mapping[str, Any]) -> Changes:
     """Give what a merge patch (RFC 7396) would really change, field by field; raises NotNullableError."""
     wanted = _storable(resource, changes)
-    return {
-        field: (old, new) for field, new in wanted.items() if (old := getattr(before, field)) != new
-    }
+    return {field: (old, new) for field, new in wanted.items() if (old := getattr(before, field)) != new}
 
 
 def initial(resource: Resource[R], created: Output) -> Changes:

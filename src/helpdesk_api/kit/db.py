@@ -9,7 +9,6 @@ round trip, because every setting made here is local to a transaction and the po
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from functools import cache
 from typing import Any, NoReturn, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -45,7 +44,7 @@ class CommitLostError(DatabaseUnavailableError):
     title = "The change could not be committed"
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no type information.
+class _Connection(asyncpg.Connection):
     """A connection that needs no reset between users."""
 
     def get_reset_query(self) -> str:
@@ -162,7 +161,7 @@ class Database:
 async def open_database(
     url: str, *, pool_size: int, acquire_timeout: float = 2.0, name: str = "helpdesk"
 ) -> AsyncIterator[Database]:
-    """Open the pool; connections are made on demand, so a database that is away does not stop the process from starting."""
+    """Open the pool; connections are made on demand, so a process may start while the database is away."""
     pool = await asyncpg.create_pool(
         url,
         min_size=0,
@@ -206,7 +205,6 @@ def _encode_json(value: object) -> str:
     return to_json(value).decode()
 
 
-@cache
 def builder(into: type[T]) -> Callable[[Record], T]:
     """Give the function that makes a value of `into` from a row: its own `from_record`, or its fields by name."""
     own: Callable[[Record], T] | None = getattr(into, "from_record", None)

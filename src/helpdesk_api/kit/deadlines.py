@@ -1,8 +1,9 @@
 """The deadline table: everything that must happen at an instant of the tenant's time, one row each.
 
-A deadline fires in its own transaction through the handler of its kind, at most once per (kind, object, instance), and never
-early. For a real tenant the worker sweeps what is due; for a tenant on a test clock it fires when the clock is advanced over it, in
-order, through the same `fire`. A handler that breaks does not hold up the others: its deadline is tried again later.
+A deadline fires in its own transaction through the handler of its kind, at most once per (kind, object, instance), and
+never early. For a real tenant the worker sweeps what is due; for a tenant on a test clock it fires when the clock is
+advanced over it, in order, through the same `fire`. A handler that breaks does not hold up the others: its deadline is
+tried again later.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -45,9 +46,7 @@ deadlines = tenant_table(
     Column("is_test_clock", Boolean, nullable=False),
     UniqueConstraint("tenant_id", "kind", "object_id", "instance"),
     Index("ix_deadlines_due", "try_at", postgresql_where=text("fired_at IS NULL AND NOT is_test_clock")),
-    Index(
-        "ix_deadlines_tenant_due", "tenant_id", "due_at", "id", postgresql_where=text("fired_at IS NULL")
-    ),
+    Index("ix_deadlines_tenant_due", "tenant_id", "due_at", "id", postgresql_where=text("fired_at IS NULL")),
     versioned=False,
 )
 
@@ -56,7 +55,7 @@ _RETRY_PAUSE = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """Something due at an instant of the tenant's time. `instance` tells repeated deadlines of one object and kind apart."""
+    """Something due at an instant of the tenant's time; `instance` tells repetitions apart."""
 
     kind: str
     object_id: UUID
@@ -180,9 +179,7 @@ async def find_next(ctx: Ctx, until: datetime) -> DueDeadline | None:
 
 async def fire(ctx: Ctx, found: DueDeadline, handler: Handler) -> bool:
     """Fire a deadline in the caller's transaction; False when another has fired it, moved it or is at it."""
-    deadline = await ctx.tx.first(
-        DueDeadline, _LOCK, {"tenant_id": ctx.tenant_id, "id": found.id, "now": ctx.now}
-    )
+    deadline = await ctx.tx.first(DueDeadline, _LOCK, {"tenant_id": ctx.tenant_id, "id": found.id, "now": ctx.now})
     if deadline is None:
         return False
     await handler(ctx, deadline)
@@ -193,6 +190,4 @@ async def fire(ctx: Ctx, found: DueDeadline, handler: Handler) -> bool:
 async def postpone(database: Database, deadline: DueDeadline) -> None:
     """Try a deadline again later because its handler broke; its `due_at` stays what was promised."""
     async with database.transaction(deadline.tenant_id) as transaction:
-        await transaction.run(
-            _LATER, {"tenant": deadline.tenant_id, "deadline": deadline.id, "pause": _RETRY_PAUSE}
-        )
+        await transaction.run(_LATER, {"tenant": deadline.tenant_id, "deadline": deadline.id, "pause": _RETRY_PAUSE})

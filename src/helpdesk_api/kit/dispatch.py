@@ -1,6 +1,7 @@
 """Handing committed events to whoever subscribed, in a worker, in the transaction that ends the job.
 
-An event reaches its subscribers at least once; a subscriber that stores what it does in this transaction does it exactly once.
+An event reaches its subscribers at least once; a subscriber that stores what it does in this transaction does it
+exactly once.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
 """The doorbell: tells workers that something is due, so that they need not wait for their next sweep.
 
-It is arq's whole part in this system. A ring carries nothing but a time: what is due stands in PostgreSQL. Rings of one second
-collapse into one arq job, sending them never delays a request, and a ring that is lost costs promptness, never work.
+It is arq's whole part in this system. A ring carries nothing but a time: what is due stands in PostgreSQL. Rings of
+one second collapse into one arq job, sending them never delays a request, and a ring that is lost costs promptness,
+never work.
 """
 
 import asyncio
@@ -125,5 +126,3 @@ async def connect(settings: RedisSettings) -> ArqRedis:
 def serialize(value: dict[str, Any]) -> bytes:
     """Write a ring as JSON: arq's own default is pickle, which executes what it reads."""
     return json.dumps(value).encode()
-
-

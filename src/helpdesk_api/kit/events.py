@@ -1,15 +1,16 @@
 """The event log: append-only, written in the transaction of the change, read in commit order.
 
-It is at once the audit trail, the history of an object, the change feed and the source of webhooks. Events are collected during a
-unit of work and written by one statement at its end, together with the job that will hand them to their subscribers.
+It is at once the audit trail, the history of an object, the change feed and the source of webhooks. Events are
+collected during a unit of work and written by one statement at its end, together with the job that will hand them to
+their subscribers.
 
-Order: `(xid, seq)`. A reader only sees rows of transactions older than every transaction still running
-(`xid < pg_snapshot_xmin`), so no row can appear behind a position that was already read. A plain "id > last" loses rows.
+Order: `(xid, seq)`. A reader only sees rows of transactions older than every transaction still running (`xid <
+pg_snapshot_xmin`), so no row can appear behind a position that was already read. A plain "id > last" loses rows.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -24,8 +25,6 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
-    literal_column,
-    select,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -38,7 +37,6 @@ from helpdesk_api.kit.sql import Statement, insert_many, tenant_table
 
 DISPATCH = "events.dispatch"
 
-V = TypeVar("V")
 Changes = dict[str, tuple[Any, Any]]
 
 
@@ -47,8 +45,9 @@ class Xid8(UserDefinedType[int]):
 
     cache_ok = True
 
-    def get_col_spec(self) -> str:
+    def get_col_spec(self, **kw: Any) -> str:
         """Name the type in SQL."""
+        del kw
         return "XID8"
 
 
@@ -115,8 +114,8 @@ def record(
 ) -> None:
     """Note that something happened; it is stored when the unit of work ends, or not at all.
 
-    The part of `event_type` before the dot names the object's type. `occurred_at` is given only by what is known to have
-    happened at another instant than now.
+    The part of `event_type` before the dot names the object's type. `occurred_at` is given only by what is known to
+    have happened at another instant than now.
     """
     ctx.events.append(
         Event(
@@ -168,6 +167,3 @@ def is_settled() -> ColumnElement[bool]:
 def commit_order() -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """Give the columns that order events as they were committed."""
     return events.c.xid, events.c.seq
-
-
-OLDEST_SNAPSHOT = select(literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint"))

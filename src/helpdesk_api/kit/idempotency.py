@@ -1,8 +1,8 @@
 """Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07): a write repeated with its key has one effect.
 
-The stored answer is written in the transaction of the change itself, so the two cannot come apart. A twin that arrives while the
-first is still running is told so (409) instead of being made to wait; the same key with another payload is refused (422).
-Keys are kept for 24 hours and belong to the credential, method and path that used them.
+The stored answer is written in the transaction of the change itself, so the two cannot come apart. A twin that arrives
+while the first is still running is told so (409) instead of being made to wait; the same key with another payload is
+refused (422). Keys are kept for 24 hours and belong to the credential, method and path that used them.
 """
 
 import hashlib
@@ -130,7 +130,7 @@ _PURGE = Statement(delete(idempotency_keys).where(idempotency_keys.c.expires_at 
 
 
 async def keyed(request: Request) -> Keyed | None:
-    """Read the key of a request, in the bare or the quoted form, and fingerprint the request; None without the header."""
+    """Read the key of a request, bare or quoted, and fingerprint the request; None without the header."""
     header = request.headers.get("idempotency-key")
     if header is None:
         return None
@@ -153,7 +153,10 @@ async def keyed(request: Request) -> Keyed | None:
 
 
 async def earlier_answer(ctx: Ctx, write: Keyed) -> Response | None:
-    """Give the stored answer to this write, or None when it is the first; raises for a twin in flight or another payload."""
+    """Give the stored answer to this write, or None when it is the first.
+
+    Raises RequestInProgressError for a twin in flight, IdempotencyKeyReusedError for another payload.
+    """
     owner = f"{ctx.tenant_id}{ctx.principal.id}"
     if not await ctx.tx.value(_TRY_LOCK, {"owner": owner, "lock": write.lock}):
         message = "The first request with this key is still being processed."

@@ -1,9 +1,9 @@
 """Jobs: work that leaves the request, as rows that are the truth; Redis only rings a bell about them (`kit.doorbell`).
 
-A job is claimed with a lease, in batches, by whoever gets there first (`SKIP LOCKED`); the claim is committed before any work
-starts, so no transaction is open across the network. Claiming moves `run_at` to the end of the lease: a worker that dies simply
-lets its jobs fall due again. Every ending is fenced by the lease token, so a worker that was too slow cannot end a job that
-another has taken over.
+A job is claimed with a lease, in batches, by whoever gets there first (`SKIP LOCKED`); the claim is committed before
+any work starts, so no transaction is open across the network. Claiming moves `run_at` to the end of the lease: a
+worker that dies simply lets its jobs fall due again. Every ending is fenced by the lease token, so a worker that was
+too slow cannot end a job that another has taken over.
 
 `lane` names what a job may have to wait for (one receiver, say): a lane that is busy is passed over by the next claim.
 Running them is `kit.runner`.
@@ -33,7 +33,6 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -191,7 +190,10 @@ async def postpone(transaction: Transaction, later: Mapping[UUID, datetime], cla
 
 
 async def fail(database: Database, failed: Sequence[Job], error: str) -> None:
-    """Put jobs whose handler broke back with a growing pause; after `GIVE_UP_AFTER` failures they stay for a person to see."""
+    """Put jobs whose handler broke back with a growing pause.
+
+    After `GIVE_UP_AFTER` failures they are not tried again and stay for a person to see.
+    """
     pause = min(_LONGEST_PAUSE, timedelta(seconds=2 ** min(failed[0].failure_count, 12)))
     async with database.transaction(failed[0].tenant_id) as transaction:
         await transaction.run(_FAIL, _fence(failed) | {"error": error[:2_000], "pause": pause})

@@ -1,8 +1,8 @@
 """Lists: declared filters and sort keys, keyset paging, signed cursors.
 
-A resource declares which columns may be filtered and sorted; anything else is refused. Pages are found by key (`WHERE (a, id) > (…)`)
-and so cost the same at any depth. A cursor is bound to the sort and filters it was made for. The SQL of a list depends only on its
-shape - which filters, which sort, which direction - and is compiled once per shape.
+A resource declares which columns may be filtered and sorted; anything else is refused. Pages are found by key (`WHERE
+(a, id) > (…)`) and so cost the same at any depth. A cursor is bound to the sort and filters it was made for. The SQL
+of a list depends only on its shape - which filters, which sort, which direction - and is compiled once per shape.
 """
 
 import hashlib
@@ -67,6 +67,11 @@ class Filter:
     type: Any
     match: Literal["equals", "contains", "range"] = "equals"
 
+    @property
+    def parameters(self) -> list[str]:
+        """Name the fields of the query model that this filter reads."""
+        return [f"{self.name}__{comparison}" for comparison in _COMPARISONS] if self.match == "range" else [self.name]
+
 
 @dataclass(frozen=True, slots=True)
 class Sort:
@@ -125,7 +130,10 @@ class Listing:
                 Field(
                     default=None,
                     max_length=200,
-                    description=f"Comma-separated keys, `-` for descending. Keys: {', '.join(names)}. Default: `{self.default_sort}`.",
+                    description=(
+                        f"Comma-separated keys, `-` for descending. Keys: {', '.join(names)}. "
+                        f"Default: `{self.default_sort}`."
+                    ),
                     examples=[self.default_sort],
                 ),
             )
@@ -136,7 +144,11 @@ class Listing:
                     alias = f"{item.name}[{comparison}]"
                     fields[f"{item.name}__{comparison}"] = (item.type | None, Field(default=None, alias=alias))
             else:
-                fields[item.name] = (list[item.type], Field(default=[], max_length=50, description="Repeat for any of several."))  # type: ignore[name-defined]
+                several = list.__class_getitem__(item.type)
+                fields[item.name] = (
+                    several,
+                    Field(default=[], max_length=50, description="Repeat for any of several."),
+                )
         return create_model("Query", __base__=PageQuery, **fields)
 
     @cached_property
@@ -174,7 +186,13 @@ async def find_page(
     binding = _fingerprint(order, values, fixed)
     start = _read_cursor(signer, query.cursor, binding, order) if query.cursor else None
     backwards = start is not None and start.backwards
-    shape = (tuple((sort.name, down) for sort, down in order), tuple(values), tuple(fixed), start is not None, backwards)
+    shape = (
+        tuple((sort.name, down) for sort, down in order),
+        tuple(values),
+        tuple(fixed),
+        start is not None,
+        backwards,
+    )
     statement = listing._statements.get(shape)  # noqa: SLF001 - the cache belongs to this function.
     if statement is None:
         statement = listing._statements[shape] = Statement(  # noqa: SLF001 - as above.
@@ -213,11 +231,7 @@ def _filter_values(listing: Listing, query: PageQuery) -> dict[str, Any]:
     """Collect the filters that were given, under names that also tell the comparison."""
     given: dict[str, Any] = {}
     for item in listing.filters:
-        if item.match == "range":
-            names = [f"{item.name}__{comparison}" for comparison in _COMPARISONS]
-        else:
-            names = [item.name]
-        for name in names:
+        for name in item.parameters:
             value = getattr(query, name)
             if value is not None and value != []:
                 given[name] = value
@@ -252,7 +266,7 @@ def _statement(
     keyed: bool,
     backwards: bool,
 ) -> Select[Any]:
-    # The id ends every order, in the direction of the last key, so that equal keys have one order and one index serves both.
+    # The id ends every order, in the direction of the last key: equal keys have one order and one index serves both.
     keys = [(sort.column, down != backwards) for sort, down in order]
     keys.append((listing.key, keys[-1][1]))
     hidden = [column for column, _ in keys if column.name not in {c.name for c in listing.columns}]

@@ -1,7 +1,7 @@
 """Problem documents (RFC 9457): how every refusal looks on the wire, and the registry served at `/problems/{code}`.
 
-The registry is `domain.errors.REGISTRY`: a refusal class registers itself by being defined, so the catalogue is complete by
-construction. This module maps kinds to statuses and renders; it does not decide what is refused.
+The registry is `domain.errors.REGISTRY`: a refusal class registers itself by being defined, so the catalogue is
+complete by construction. This module maps kinds to statuses and renders; it does not decide what is refused.
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,9 @@ class ProblemField(BaseModel):
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     pointer: Annotated[str, Field(description="JSON Pointer as a URI fragment (RFC 6901 section 6).")]
-    location: Annotated[Literal["body", "query", "path", "header"], Field(serialization_alias="in", validation_alias="in")]
+    location: Annotated[
+        Literal["body", "query", "path", "header"], Field(serialization_alias="in", validation_alias="in")
+    ]
     code: Annotated[str, Field(description="Stable code of this error.")]
     detail: str
 

@@ -1,7 +1,7 @@
 """The endpoints of a plain resource: list, get, create, update, delete, over the functions of `kit.crud`.
 
-`routes(...)` makes only the endpoints whose models are given. Whatever differs is written beneath by the resource itself, on the
-same router.
+`routes(...)` makes only the endpoints whose models are given. Whatever differs is written beneath by the resource
+itself, on the same router.
 """
 
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ def new_router(resource: Resource[Any]) -> APIRouter:
 
 
 def operation(resource: Resource[Any], verb: str) -> str:
-    """Give the stable operation id, such as `tickets_list`; client libraries are named after it, so it never changes."""
+    """Give the operation id, such as `tickets_list`; client libraries are named after it, so it never changes."""
     return f"{resource.plural.replace('-', '_')}_{verb}"
 
 
@@ -40,40 +40,40 @@ def tag_response(response: Response, entity: Entity) -> None:
 
 
 class Shapes(Generic[R]):
-    """The models a resource answers with: one object, and a page of them, each with the related objects that were asked for."""
+    """The models a resource answers with: one object and a page, with the related objects asked for."""
 
     def __init__(self, resource: Resource[R]) -> None:
         self.resource = resource
         title = resource.read.__name__
-        self.one: type[R] = resource.read
-        self.page: type[Page[R]] = Page[resource.read]  # type: ignore[name-defined]  # a type made at run time.
+        extra: Any = {}
+        self.one = resource.read
         if resource.includes:
-            parts: dict[str, Any] = {
-                include.resource.plural.replace("-", "_"): (
-                    dict[UUID, include.resource.read],  # type: ignore[name-defined]  # a type made at run time.
+            parts: Any = {
+                include.part: (
+                    dict.__class_getitem__((UUID, include.resource.read)),
                     Field(description=f"The {include.resource.name.replace('_', ' ')}s that were asked for, by id."),
                 )
                 for include in resource.includes
             }
-            included = create_model(f"{title}Included", __base__=Output, **parts)
-            extra: Any = {"included": (included, Field(description="Related objects asked for with `include`."))}
+            self._included: type[Output] = create_model(f"{title}Included", __base__=Output, **parts)
+            extra = {"included": (self._included, Field(description="Related objects asked for with `include`."))}
             self.one = cast("type[R]", create_model(f"{title}Detail", __base__=resource.read, **extra))
-            self.page = cast("type[Page[R]]", create_model(f"{title}Page", __base__=self.page, **extra))
-            self._included = included
+        page: Any = Page.__class_getitem__(resource.read)
+        self.page: type[Page[R]] = create_model(
+            f"{title}Page", __base__=page, __doc__=f"One page of {title}s.", **extra
+        )
 
     async def with_included(self, ctx: Ctx, rows: list[R], wanted: list[str]) -> dict[str, Any]:
-        """Fetch the related objects of some rows; gives the `included` part, or nothing for a resource without relations."""
+        """Fetch the related objects of some rows; nothing for a resource without relations."""
         if not self.resource.includes:
             return {}
-        parts: dict[str, dict[UUID, Entity]] = {
-            include.resource.plural.replace("-", "_"): {} for include in self.resource.includes
-        }
+        parts: dict[str, dict[UUID, Entity]] = {include.part: {} for include in self.resource.includes}
         for include in self.resource.includes:
             if include.name in wanted:
                 ids = {value for row in rows if (value := getattr(row, include.column)) is not None}
                 found = await crud.fetch_many(ctx, include.resource, list(ids))
-                parts[include.resource.plural.replace("-", "_")].update(found)
-        return {"included": self._included.trusted(parts)}  # type: ignore[attr-defined]  # made from Output.
+                parts[include.part].update(found)
+        return {"included": self._included.trusted(parts)}
 
     def query(self, base: type[PageQuery]) -> type[PageQuery]:
         """Give the list's query parameters, with `include` when there is something to include."""
@@ -140,7 +140,7 @@ def add_reading(
         included = await shapes.with_included(ctx, rows, (getattr(query, "include", None) or "").split(","))
         return shapes.page.trusted({"data": rows, "page": found.page, "total": found.total, **included})
 
-    async def get_one(id: UUID, response: Response, ctx: Ctx, query: BaseModel) -> Any:  # noqa: A002 - the parameter's name in the path.
+    async def get_one(id: UUID, response: Response, ctx: Ctx, query: BaseModel) -> Any:
         (found,) = await present(ctx, [await crud.fetch(ctx, resource, id)])
         tag_response(response, found)
         included = await shapes.with_included(ctx, [found], (getattr(query, "include", None) or "").split(","))
@@ -191,7 +191,7 @@ def add_update(router: APIRouter, resource: Resource[R], model: type[Input]) -> 
     """Add the change of one by merge patch (RFC 7396)."""
     one = resource.name.replace("_", " ")
 
-    async def update_one(id: UUID, body: Input, response: Response, expected: IfMatch, ctx: Ctx) -> Any:  # noqa: A002 - as above.
+    async def update_one(id: UUID, body: Input, response: Response, expected: IfMatch, ctx: Ctx) -> Any:
         changed = await crud.amend(ctx, resource, id, body.model_dump(exclude_unset=True), expected=expected)
         tag_response(response, changed)
         return changed
@@ -214,7 +214,7 @@ def add_delete(router: APIRouter, resource: Resource[R]) -> None:
     """Add the removal of one."""
     one = resource.name.replace("_", " ")
 
-    async def delete_one(id: UUID, expected: IfMatch, ctx: Ctx) -> None:  # noqa: A002 - as above.
+    async def delete_one(id: UUID, expected: IfMatch, ctx: Ctx) -> None:
         await crud.remove(ctx, resource, id, expected=expected)
 
     delete_one.__annotations__ |= {"ctx": Annotated[Ctx, allowed(f"{resource.plural}:write")]}

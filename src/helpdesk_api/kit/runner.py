@@ -1,8 +1,9 @@
 """Running what is due inside a worker: one loop per kind of job, one for deadlines.
 
-A loop claims, hands over and claims again until nothing is left, then waits for a ring or its next sweep. It needs PostgreSQL only;
-while the database is away it keeps trying. Jobs of one tenant and lane go to their handler together; a lane with as many calls in
-flight as its share is passed over by the next claim, so one slow receiver cannot hold up the others.
+A loop claims, hands over and claims again until nothing is left, then waits for a ring or its next sweep. It needs
+PostgreSQL only; while the database is away it keeps trying. Jobs of one tenant and lane go to their handler together;
+a lane with as many calls in flight as its share is passed over by the next claim, so one slow receiver cannot hold up
+the others.
 """
 
 import asyncio
@@ -123,7 +124,7 @@ class _Claimer:
                     continue
                 if not calls:
                     return
-                done, calls = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+                _, calls = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
                 exhausted = False
         finally:
             if calls:

@@ -34,7 +34,7 @@ class Authenticator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """How jobs of one kind are run: by whom, how many in one call, how many calls at once, and for how long they are leased.
+    """How jobs of one kind are run: by whom, how many in one call, how many calls at once, and the lease.
 
     Jobs of one call share tenant and lane. The handler ends its jobs itself, in the transaction of their effect.
     """

@@ -1,7 +1,7 @@
 """Strict building blocks for what comes in and goes out over the API.
 
-Input refuses what lax parsers let through: unknown fields, numbers as text, epochs for instants, naive instants, control characters.
-Output models are made from rows without validating again. Every input type here is bounded.
+Input refuses what lax parsers let through: unknown fields, numbers as text, epochs for instants, naive instants,
+control characters. Output models are made from rows without validating again. Every input type here is bounded.
 """
 
 import re
@@ -76,7 +76,9 @@ Label = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(_single_line)
 ]
 Prose = Annotated[str, StringConstraints(max_length=65_536), AfterValidator(_prose)]
-EmailAddress = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email), Field(json_schema_extra={"format": "email"})]
+EmailAddress = Annotated[
+    str, StringConstraints(max_length=254), AfterValidator(_email), Field(json_schema_extra={"format": "email"})
+]
 Instant = Annotated[AwareDatetime, BeforeValidator(_text_only), AfterValidator(_in_range)]
 LocalDate = Annotated[date, BeforeValidator(_text_only)]
 Flag = Annotated[bool, Strict()]
@@ -91,16 +93,18 @@ class Input(BaseModel):
 
 
 def patch_model(create: type[Input]) -> type[Input]:
-    """Make the model of a merge patch (RFC 7396) from that of a creation: the same fields, none required, no defaults."""
+    """Make the model of a merge patch (RFC 7396) from that of a creation: no field is required or has a default."""
     fields: dict[str, Any] = {}
     for name, info in create.model_fields.items():
         field = copy(info)
         field.default = PydanticUndefined
-        # A factory keeps the default out of the schema; the value is never used, since a patch is dumped with exclude_unset.
+        # A factory keeps the default out of the schema. Its value is never used: a patch is dumped with exclude_unset.
         field.default_factory = _absent
         fields[name] = (info.annotation, field)
     title = create.__name__.removesuffix("Create")
-    return create_model(f"{title}Update", __base__=Input, __doc__=f"Changes to a {title}; what is absent stays.", **fields)
+    return create_model(
+        f"{title}Update", __base__=Input, __doc__=f"Changes to a {title}; what is absent stays.", **fields
+    )
 
 
 def _absent() -> None:
@@ -137,21 +141,25 @@ class Entity(Output):
     id: Annotated[UUID, Field(description="UUIDv7, made when the object was created.")]
     created_at: AwareDatetime
     updated_at: AwareDatetime
-    version: Annotated[int, Field(description="Grows by one with every change; also the entity tag, as `\"v7\"`.")]
+    version: Annotated[int, Field(description='Grows by one with every change; also the entity tag, as `"v7"`.')]
 
 
 class PageInfo(Output):
     """Where the neighbouring pages are."""
 
     next_cursor: Annotated[str | None, Field(description="Pass as `cursor` for the next page; null on the last one.")]
-    prev_cursor: Annotated[str | None, Field(description="Pass as `cursor` for the page before; null on the first one.")]
+    prev_cursor: Annotated[
+        str | None, Field(description="Pass as `cursor` for the page before; null on the first one.")
+    ]
 
 
 class Total(Output):
     """How many there are, counted up to a limit."""
 
     count: int
-    relation: Annotated[str, Field(description="`eq`: exactly `count`. `gte`: at least `count`.", examples=["eq", "gte"])]
+    relation: Annotated[
+        str, Field(description="`eq`: exactly `count`. `gte`: at least `count`.", examples=["eq", "gte"])
+    ]
 
 
 class Page(Output, Generic[M]):
@@ -160,5 +168,3 @@ class Page(Output, Generic[M]):
     data: list[M]
     page: PageInfo
     total: Annotated[Total | None, Field(description="Only with `include_total=true`.")]
-
-

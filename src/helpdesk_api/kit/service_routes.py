@@ -1,6 +1,7 @@
 """The endpoints about the service itself: is it alive, is it ready, what does it count, what does a problem code mean.
 
-They need no credential and tell nothing of any tenant. `/metrics` is for the inside of the network; a proxy should not pass it on.
+They need no credential and tell nothing of any tenant. `/metrics` is for the inside of the network; a proxy should not
+pass it on.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """SQL as values: the metadata, the shape every tenant-owned table shares, and statements compiled once.
 
-SQLAlchemy Core describes; nothing here executes. `compiled` turns a Core statement into PostgreSQL text and an argument list,
-remembering the text under SQLAlchemy's own cache key, so that a statement of a known shape costs a look-up. Running it is `kit.db`.
+SQLAlchemy Core describes; nothing here executes. `compiled` turns a Core statement into PostgreSQL text and an
+argument list, remembering the text under SQLAlchemy's own cache key, so that a statement of a known shape costs a
+look-up. Running it is `kit.db`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.schema import ColumnCollectionConstraint
 from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
@@ -41,7 +43,7 @@ metadata = MetaData(
     }
 )
 
-_dialect = asyncpg_dialect()
+_dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy left its annotation out.
 _CACHE_LIMIT = 2_000
 _cache: dict[Any, tuple[SQLCompiler, str, tuple[str, ...]]] = {}
 
@@ -94,10 +96,11 @@ def compiled(source: Statement | ClauseElement, params: Mapping[str, Any] | None
 
 
 def tenant_table(name: str, *items: Column[Any] | Constraint | Index, versioned: bool = True) -> Table:
-    """Declare a table whose rows belong to a tenant: key `(tenant_id, id)`, and creation, change and version when `versioned`.
+    """Declare a table whose rows belong to a tenant: key `(tenant_id, id)`, and its bookkeeping when `versioned`.
 
-    The migration that creates it calls `tenant_owned(...)` in SQL for the row-level security; a catalog test compares. There is no
-    foreign key to `tenants`: every insert would lock that one row, and row-level security already admits the tenant only.
+    The migration that creates it calls `tenant_owned(...)` in SQL for the row-level security; a catalog test compares.
+    There is no foreign key to `tenants`: every insert would lock that one row, and row-level security already admits
+    the tenant only.
     """
     bookkeeping: list[Column[Any]] = []
     if versioned:
@@ -119,7 +122,7 @@ def tenant_table(name: str, *items: Column[Any] | Constraint | Index, versioned:
 
 
 def reference(column: str, table: str, **options: Any) -> ForeignKeyConstraint:
-    """Point a column at another table of the same tenant; the composite key makes a foreign tenant's row unreachable."""
+    """Point a column at a table of the same tenant; the composite key cannot reach a foreign tenant's row."""
     return ForeignKeyConstraint(["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"], **options)
 
 
@@ -134,12 +137,12 @@ def insert_many(table: Table, columns: Sequence[str]) -> Insert:
 
 @lru_cache(maxsize=1)
 def constraint_columns() -> Mapping[str, tuple[str, ...]]:
-    """Map each named constraint and unique index to its columns without the tenant, for pointing at the field to blame."""
-    found: dict[str, tuple[str, ...]] = {}
-    for table in metadata.tables.values():
-        for item in [*table.constraints, *table.indexes]:
-            columns = getattr(item, "columns", ())
-            name = _dialect.identifier_preparer.format_constraint(item) if isinstance(item, Constraint) else item.name
-            if name:
-                found[str(name)] = tuple(column.name for column in columns if column.name != "tenant_id")
-    return found
+    """Map each constraint and index to its columns without the tenant, for pointing at the field to blame."""
+    return {
+        _dialect.identifier_preparer.format_constraint(item) or "": tuple(
+            column.name for column in item.columns if column.name != "tenant_id"
+        )
+        for table in metadata.tables.values()
+        for item in [*table.constraints, *table.indexes]
+        if isinstance(item, ColumnCollectionConstraint | Index)
+    }

@@ -86,16 +86,19 @@ def translate(error: Exception, *, removing: bool = False) -> Refusal | None:
             field = error.column_name or error.constraint_name or "value"
             return UnstorableValueError(f"The value breaks the rule {field}.", params={"rule": field})
         case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
-            return WriteConflictError("Concurrent changes got in each other's way; repeat the request.", retry_after=_SOON)
+            return WriteConflictError(
+                "Concurrent changes got in each other's way; repeat the request.", retry_after=_SOON
+            )
         case asyncpg.QueryCanceledError() | asyncpg.LockNotAvailableError():
             return DatabaseUnavailableError("The database took too long; repeat the request.", retry_after=_SOON)
         case asyncpg.ProgramLimitExceededError() | asyncpg.StatementTooComplexError():
             return ValueTooLargeError("A value exceeds what the database can hold.")
         case asyncpg.DataError():
             return UnstorableValueError("A value is outside of what can be stored.")
-        case _ if is_outage(error):
+        case _:
+            if not is_outage(error):
+                return None
             return DatabaseUnavailableError("The database cannot be reached; repeat the request.", retry_after=_SOON)
-    return None
 
 
 def is_outage(error: BaseException) -> bool:

@@ -1,7 +1,7 @@
 """Tenants as the mechanisms see them: the table every key starts with, and the tenant's time.
 
-A sandbox tenant owns a test clock (`clock_at`): its time stands still until it is moved, and whoever writes under it holds the
-clock in place until the write is committed. Creating and listing tenants belongs to `identity.tenants`.
+A sandbox tenant owns a test clock (`clock_at`): its time stands still until it is moved, and whoever writes under it
+holds the clock in place until the write is committed. Creating and listing tenants belongs to `identity.tenants`.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,8 @@ async def tenant_time(
 ) -> TenantTime:
     """Tell the tenant's time. For a writer under a test clock the clock is held until the end of the transaction.
 
-    Without that hold, a deadline written while the clock is being advanced could fall behind it and never fire in order.
+    Without that hold, a deadline written while the clock is being advanced could fall behind it and never fire in
+    order.
     """
     if not is_sandbox:
         return TenantTime(real_now, is_test_clock=False)

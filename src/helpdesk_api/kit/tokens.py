@@ -1,8 +1,9 @@
 """Opaque tokens: signed values that come back to us, and the format of API keys.
 
-An API key reads `hd_<live|test>_<tenant and key id>_<secret>_<checksum>`. The ids let it be found under row-level security without
-looking across tenants; the prefix and the checksum let secret scanners recognise a leak without asking us. Only the SHA-256 of the
-secret is stored: it has 256 random bits, so there is nothing for a slow hash to protect.
+An API key reads `hd_<live|test>_<tenant and key id>_<secret>_<checksum>`. The ids let it be found under row-level
+security without looking across tenants; the prefix and the checksum let secret scanners recognise a leak without
+asking us. Only the SHA-256 of the secret is stored: it has 256 random bits, so there is nothing for a slow hash to
+protect.
 """
 
 import base64

@@ -1,9 +1,9 @@
 """The unit of work: one transaction from parsing to COMMIT, and the route class that puts every endpoint inside one.
 
-The answer leaves only after the commit has been confirmed: a client that reads 201 can rely on it through a crash. (Committing in a
-dependency's teardown would answer first; a contract test fails any route that is not a `UnitOfWorkRoute`.) The body is read and
-parsed before a connection is taken, so a slow client holds none. Deadlocks and serialization failures are repeated here, where
-the whole unit can be repeated.
+The answer leaves only after the commit has been confirmed: a client that reads 201 can rely on it through a crash.
+(Committing in a dependency's teardown would answer first; a contract test fails any route that is not a
+`UnitOfWorkRoute`.) The body is read and parsed before a connection is taken, so a slow client holds none. Deadlocks
+and serialization failures are repeated here, where the whole unit can be repeated.
 """
 
 import asyncio
@@ -99,7 +99,7 @@ async def _current(
 
 
 def allowed(scope: str) -> Any:
-    """Declare an endpoint's context and the scope that its caller needs: `ctx: Annotated[Ctx, allowed("tickets:read")]`."""
+    """Declare the scope that a caller needs; it stands beside the type of the context in the signature."""
     return Security(_current, scopes=[scope])
 
 
@@ -135,7 +135,7 @@ async def _serve(handler: Handler, request: Request) -> Response:
     return await _write(handler, request, write, runtime, principal, cause)
 
 
-async def _write(  # noqa: PLR0913, PLR0917 - the parts of one request, all of them needed once.
+async def _write(  # noqa: PLR0917 - the parts of one request, all of them needed once.
     handler: Handler,
     request: Request,
     write: idempotency.Keyed | None,
@@ -155,14 +155,16 @@ async def _write(  # noqa: PLR0913, PLR0917 - the parts of one request, all of t
                 await idempotency.store_answer(ctx, write, response)
         return response
     except Refusal as refusal:
-        if write is not None and refusal.kind in _LASTING and not isinstance(
-            refusal, idempotency.IdempotencyKeyReusedError | idempotency.RequestInProgressError
+        if (
+            write is not None
+            and refusal.kind in _LASTING
+            and not isinstance(refusal, idempotency.IdempotencyKeyReusedError | idempotency.RequestInProgressError)
         ):
             await _remember_refusal(refusal, request, write, runtime, principal, cause)
         raise
 
 
-async def _remember_refusal(  # noqa: PLR0913, PLR0917 - as above.
+async def _remember_refusal(  # noqa: PLR0917 - as above.
     refusal: Refusal,
     request: Request,
     write: idempotency.Keyed,

@@ -1,4 +1,7 @@
-"""What Pydantic found wrong, as a problem with a pointer per field. The offending input is never echoed: it may be a secret."""
+"""What Pydantic found wrong, as a problem with a pointer per field.
+
+The offending input is never echoed: it may be a secret.
+"""
 
 from fastapi.exceptions import RequestValidationError
 

@@ -1,7 +1,7 @@
 """The SLA clocks of a ticket as rows: started, moved and fired in the transaction of the change that moves them.
 
-How a clock behaves is `domain.sla` and `domain.workflow`; here its rows, its deadlines and its events are kept in step with it. Each
-move is recorded as one `ticket.sla_*` event, with the version that the ticket gets by the change.
+How a clock behaves is `domain.sla` and `domain.workflow`; here its rows, its deadlines and its events are kept in step
+with it. Each move is recorded as one `ticket.sla_*` event, with the version that the ticket gets by the change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -99,9 +99,7 @@ async def write_new(ctx: Ctx, begun: Sequence[TicketClock], version: int) -> Non
 
 def follow(moving: Sequence[TicketClock], status: Status, at: datetime) -> list[TicketClock]:
     """Carry clocks to what a status asks of them."""
-    return [
-        replace(item, clock=follow_status(item.clock, status, calendar=item.calendar, at=at)) for item in moving
-    ]
+    return [replace(item, clock=follow_status(item.clock, status, calendar=item.calendar, at=at)) for item in moving]
 
 
 def answer(moving: Sequence[TicketClock], at: datetime) -> list[TicketClock]:
@@ -150,9 +148,7 @@ async def write_moved(ctx: Ctx, before: Sequence[TicketClock], after: Sequence[T
         for move in _moves(old.clock, new.clock):
             _record(ctx, move, new, version)
         if old.clock.due_at is not None and not _ticking(new.clock):
-            await deadlines.cancel(
-                ctx, (WARNING_KIND, BREACH_KIND), object_id=new.id, instance=new.clock.instance
-            )
+            await deadlines.cancel(ctx, (WARNING_KIND, BREACH_KIND), object_id=new.id, instance=new.clock.instance)
     await _arrange(ctx, [new for _, new in changed])
 
 

@@ -59,14 +59,14 @@ async def create_ticket(
     operation_id=operation(TICKETS, "update"),
     summary="Change a ticket",
     description=(
-        "Changes the given fields (RFC 7396). Clocks follow in the same transaction: `pending` and `on_hold` pause them, "
-        "`solved` and `closed` stop them, and another company, priority or type puts them under the policy that then fits, "
-        "keeping used and waited time. Records `ticket.status_changed`, `ticket.assigned` and `ticket.updated`, each with "
-        "its own part of the changes."
+        "Changes the given fields (RFC 7396). Clocks follow in the same transaction: `pending` and `on_hold` pause "
+        "them, `solved` and `closed` stop them, and another company, priority or type puts them under the policy that "
+        "then fits, keeping used and waited time. Records `ticket.status_changed`, `ticket.assigned` and "
+        "`ticket.updated`, each with its own part of the changes."
     ),
 )
 async def update_ticket(
-    id: UUID,  # noqa: A002 - the parameter's name in the path.
+    id: UUID,
     body: Annotated[patch_model(TicketCreate), Body(media_type=MERGE_PATCH)],  # type: ignore[valid-type]  # made at run time.
     response: Response,
     expected: IfMatch,
@@ -91,7 +91,7 @@ async def update_ticket(
     ),
 )
 async def create_comment(
-    id: UUID,  # noqa: A002 - as above.
+    id: UUID,
     body: CommentCreate,
     request: Request,
     response: Response,
@@ -111,7 +111,7 @@ async def create_comment(
     description="Pages through what was said on a ticket, oldest first unless `sort` says otherwise.",
 )
 async def list_comments(
-    id: UUID,  # noqa: A002 - as above.
+    id: UUID,
     request: Request,
     query: Annotated[_COMMENTS_QUERY, Query()],
     ctx: Annotated[Ctx, allowed("comments:read")],
@@ -120,7 +120,11 @@ async def list_comments(
     await crud.fetch(ctx, TICKETS, id)
     listed: PageQuery = query
     found = await find_page(
-        ctx.tx, COMMENTS.listing, listed, request.app.state.runtime.signer, {"tenant_id": ctx.tenant_id, "ticket_id": id}
+        ctx.tx,
+        COMMENTS.listing,
+        listed,
+        request.app.state.runtime.signer,
+        {"tenant_id": ctx.tenant_id, "ticket_id": id},
     )
     rows = [Comment.from_record(row) for row in found.rows]
     return Page[Comment].trusted({"data": rows, "page": found.page, "total": found.total})
@@ -134,7 +138,7 @@ async def list_comments(
     description="Reads one comment of a ticket.",
 )
 async def get_comment(
-    id: UUID,  # noqa: A002 - as above.
+    id: UUID,
     comment_id: UUID,
     response: Response,
     ctx: Annotated[Ctx, allowed("comments:read")],

@@ -1,11 +1,10 @@
 """What the API takes and shows of tickets and comments."""
 
 from typing import Annotated, Literal
-
-from typing_extensions import TypedDict
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from typing_extensions import TypedDict
 
 from helpdesk_api.agreements.sla_policies import Priority
 from helpdesk_api.domain.workflow import Status
@@ -41,7 +40,7 @@ class TicketCreate(Input):
     contact_id: Annotated[UUID | None, Field(description="Who asks; must work for the company.")] = None
     team_id: UUID | None = None
     assignee_id: Annotated[UUID | None, Field(description="An active user.")] = None
-    tags: Tags = []
+    tags: Tags = Field(default=[])
     channel: Annotated[Channel, Field(description="How the ticket came in.")] = "api"
 
 

@@ -1,7 +1,7 @@
 """What happens to tickets: created, changed, commented, and reached by their deadlines.
 
-Each function loads and locks, lets the domain decide, stores, and records; clocks move in the same transaction, so a client reads
-its own write with the deadlines that follow from it.
+Each function loads and locks, lets the domain decide, stores, and records; clocks move in the same transaction, so a
+client reads its own write with the deadlines that follow from it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import ScalarSelect, bindparam, insert, select, update
 
 from helpdesk_api.agreements.sla_policies import promises_for
 from helpdesk_api.directory.contacts import CONTACTS
@@ -106,15 +106,16 @@ async def update_ticket(
 async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> Comment:
     """Add a reply or a note.
 
-    A user's reply answers the client: it stops the first-response clock. A client's reply sets a ticket that is pending,
-    solved or closed back to open.
+    A user's reply answers the client: it stops the first-response clock. A client's reply sets a ticket that is
+    pending, solved or closed back to open.
     """
     before = await crud.fetch_locked(ctx, TICKETS, ticket_id)
     if values["author_contact_id"] is not None and values["author_contact_id"] != before.contact_id:
         await _company_for(ctx, before.company_id, values["author_contact_id"], field="author_contact_id")
     running = await clocks.of_ticket(ctx, ticket_id)
     comment = await _store_comment(ctx, ticket_id, values)
-    moved, fields = running, {}
+    moved = running
+    fields: dict[str, Any] = {}
     if comment.kind == "reply":
         if comment.author_user_id is not None:
             moved = clocks.answer(running, ctx.now)
@@ -164,7 +165,7 @@ async def _change(
     *,
     answered: Sequence[TicketClock] | None = None,
 ) -> tuple[Ticket, list[TicketClock]]:
-    """Write new values of a locked ticket with everything that follows from them; `answered` are clocks moved already."""
+    """Write new values of a locked ticket with all that follows; `answered` are clocks that moved already."""
     values = dict(values)
     moved = list(running if answered is None else answered)
     begun: list[TicketClock] = []
@@ -183,9 +184,7 @@ async def _change(
         moved, begun = await clocks.retarget(ctx, before.id, moved, promises, new)
     effective = crud.difference(TICKETS, before, values)
     stored = {field: value for field, (_, value) in effective.items()}
-    after = await crud.store_changes(
-        ctx, TICKETS, before, stored | {"due_at": clocks.earliest_due([*moved, *begun])}
-    )
+    after = await crud.store_changes(ctx, TICKETS, before, stored | {"due_at": clocks.earliest_due([*moved, *begun])})
     _record_changes(ctx, after, effective)
     await clocks.write_moved(ctx, running, moved, after.version)
     await clocks.write_new(ctx, begun, after.version)
@@ -266,8 +265,8 @@ async def _store_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -
     return row
 
 
-def _next_number(ctx: Ctx) -> Any:
-    """Give the next ticket number as part of the statement that stores the ticket, so its lock is held for a short time."""
+def _next_number(ctx: Ctx) -> ScalarSelect[int]:
+    """Take the next number within the statement that stores the ticket, so that its lock is short."""
     following = (
         update(counters)
         .where(counters.c.tenant_id == ctx.tenant_id, counters.c.name == TICKET_NUMBERS)
