@@ -1,0 +1,119 @@
+"""The catalogue of event types: every name that is ever recorded, what it means and how its message looks.
+
+It is what endpoints may subscribe to, what `GET /v1/event-types` lists and what the OpenAPI document describes under
+`webhooks`. Recording an event stays with the service that knows it has happened; a test compares what is recorded with
+what stands here.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+EVERY_TYPE: Final = "*"
+_CREATED_FIRST: Final = 1
+_CHANGED_SINCE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One kind of event. `example` is the whole message that a webhook endpoint receives for it."""
+
+    description: str
+    object_type: str
+    example: Mapping[str, Any]
+
+
+def _type(name: str, description: str, *changed_fields: str, version: int = _CHANGED_SINCE) -> tuple[str, EventType]:
+    object_type = name.partition(".")[0]
+    example = {
+        "type": name,
+        "timestamp": "2026-11-23T09:30:00Z",
+        "data": {
+            "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e50",
+            "object_type": object_type,
+            "object_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40",
+            "object_version": version,
+            "changed_fields": sorted(changed_fields),
+            "actor": {"type": "api_key", "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e01"},
+            "cause": {"type": "request", "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e60"},
+        },
+    }
+    return name, EventType(description, object_type, example)
+
+
+def _stored(name: str, called: str, *fields: str, changing: str, removable: bool = True) -> list[tuple[str, EventType]]:
+    """Describe the life of a stored object: created, updated and, if it may be removed, deleted."""
+    types = [
+        _type(f"{name}.created", f"{called} was created.", *fields, version=_CREATED_FIRST),
+        _type(f"{name}.updated", f"{called} was changed.", changing),
+    ]
+    if removable:
+        types.append(_type(f"{name}.deleted", f"{called} was deleted; `changes` holds its last values.", *fields))
+    return types
+
+
+_TICKET: Final = (
+    _type(
+        "ticket.created",
+        "A ticket was created.",
+        *("number", "subject", "type", "priority", "status", "company_id", "contact_id", "channel"),
+        version=_CREATED_FIRST,
+    ),
+    _type("ticket.updated", "Fields of a ticket other than status and assignment were changed.", "priority", "tags"),
+    _type("ticket.status_changed", "A ticket moved to another status.", "status"),
+    _type("ticket.assigned", "A ticket was given to another team or assignee, or taken from them.", "assignee_id"),
+    _type("ticket.reply_added", "A user or a contact replied publicly."),
+    _type("ticket.note_added", "A user added an internal note. No event or message holds its text."),
+    _type("ticket.sla_started", "A clock of an SLA policy started to run for a ticket.", version=_CREATED_FIRST),
+    _type("ticket.sla_warning", "A clock of a ticket reached its warning before the deadline."),
+    _type("ticket.sla_breached", "The deadline of a clock passed before what was promised was done."),
+    _type("ticket.sla_paused", "A clock of a ticket was paused, because the ticket waits."),
+    _type("ticket.sla_resumed", "A paused clock of a ticket runs again, with a later deadline."),
+    _type("ticket.sla_met", "A clock of a ticket stopped in time: the promise was kept."),
+    _type("ticket.sla_missed", "A clock of a ticket stopped after its deadline: the promise was kept late."),
+    _type("ticket.sla_cancelled", "A clock of a ticket ended because nothing promises it any more."),
+    _type("ticket.sla_reopened", "A stopped clock runs again, because the ticket was opened again."),
+    _type("ticket.sla_retargeted", "A clock of a ticket got another target or deadline."),
+)
+_WEBHOOK_ENDPOINT: Final = (
+    _type(
+        "webhook_endpoint.disabled",
+        "An endpoint was switched off because its receiver answered 410 Gone.",
+        *("disabled_at", "disabled_reason", "is_enabled"),
+    ),
+    _type(
+        "webhook_endpoint.secret_rotated",
+        "An endpoint got a new secret; until `previous_secret_expires_at` the former one signs as well.",
+        "previous_secret_expires_at",
+    ),
+    _type("webhook_endpoint.test", "Somebody asked for a test; it is sent to this one endpoint only."),
+)
+
+EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
+    dict(
+        [
+            *_TICKET,
+            *_stored("company", "A company", "domains", "name", changing="name"),
+            *_stored("contact", "A contact", "company_id", "emails", "name", "phones", changing="emails"),
+            *_stored("team", "A team", "description", "name", changing="name"),
+            *_stored("user", "A user", "email", "is_active", "name", "team_id", changing="team_id"),
+            *_stored("calendar", "A calendar", "holidays", "name", "time_zone", "weekly_hours", changing="holidays"),
+            *_stored("sla_policy", "An SLA policy", "name", "position", "targets", changing="targets"),
+            *_stored("api_key", "An API key", "name", "scopes", changing="revoked_at", removable=False),
+            *_stored(
+                "webhook_endpoint", "A webhook endpoint", "event_types", "is_enabled", "url", changing="is_enabled"
+            ),
+            *_WEBHOOK_ENDPOINT,
+        ]
+    )
+)
+
+PATTERNS: Final = frozenset(
+    {EVERY_TYPE, *EVENT_TYPES, *(f"{event_type.object_type}.*" for event_type in EVENT_TYPES.values())}
+)
+
+
+def is_wanted(event_type: str, patterns: Iterable[str]) -> bool:
+    """Tell whether a type is among the patterns: `*`, `ticket.*` or the type itself."""
+    return not {EVERY_TYPE, f"{event_type.partition('.')[0]}.*", event_type}.isdisjoint(patterns)
