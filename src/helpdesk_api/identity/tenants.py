@@ -14,7 +14,11 @@ from helpdesk_api.kit.tenancy import counters, tenants
 
 TICKET_NUMBERS = "tickets"
 
-_LIST = Statement(select(tenants).order_by(tenants.c.created_at, tenants.c.id))
+_LIST = Statement(
+    select(tenants.c.id, tenants.c.name, tenants.c.clock_at, tenants.c.created_at).order_by(
+        tenants.c.created_at, tenants.c.id
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
