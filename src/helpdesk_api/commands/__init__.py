@@ -1,0 +1,1 @@
+"""The commands of `helpdesk`, a module each: they read options, call below, and print. Rules live elsewhere."""

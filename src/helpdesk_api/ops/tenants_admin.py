@@ -1,0 +1,109 @@
+"""What an operator does to tenants and their keys, outside of the API and above every tenant.
+
+The rules are those of `identity`; values from a command line are checked here by the same types as a request's body.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import bindparam, select
+
+from helpdesk_api.domain.errors import InvalidError
+from helpdesk_api.identity import api_keys
+from helpdesk_api.identity.api_keys import API_KEYS, ApiKey, ApiKeyCreate, ExpiryInPastError
+from helpdesk_api.identity.tenants import Tenant, create_tenant, find_tenant, list_tenants
+from helpdesk_api.kit.context import Cause, Ctx, Principal, new_id
+from helpdesk_api.kit.runtime import Runtime
+from helpdesk_api.kit.schema import Line
+from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.unit_of_work import unit_of_work
+
+EVERYTHING: Final = ("*:read", "*:write")
+
+_NAME: TypeAdapter[str] = TypeAdapter(Line)
+_keys = API_KEYS.table
+_KEYS = Statement(
+    select(*API_KEYS.columns).where(_keys.c.tenant_id == bindparam("tenant")).order_by(_keys.c.created_at, _keys.c.id)
+)
+
+
+class NameNotUsableError(InvalidError):
+    """A name on the command line is not one that the API would take."""
+
+    code = "name_not_usable"
+    title = "The name cannot be used"
+
+
+class KeyNotUsableError(InvalidError):
+    """A key was described on the command line in a way that the API would not take."""
+
+    code = "key_not_usable"
+    title = "The key cannot be created like this"
+
+
+async def create(runtime: Runtime, name: str, *, clock_at: datetime | None) -> Tenant:
+    """Create a tenant; raises NameNotUsableError, or AlreadyExistsError when the name is taken."""
+    try:
+        usable = _NAME.validate_python(name)
+    except ValidationError as error:
+        raise NameNotUsableError(f"name: {error.errors()[0]['msg']}") from None
+    return await create_tenant(runtime.db, usable, clock_at=clock_at)
+
+
+async def list_all(runtime: Runtime) -> list[Tenant]:
+    """List every tenant, oldest first."""
+    return await list_tenants(runtime.db)
+
+
+async def create_key(
+    runtime: Runtime,
+    tenant_name_or_id: str,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Create a key and give it with its text; raises NotFoundError, KeyNotUsableError or ExpiryInPastError."""
+    try:
+        wanted = ApiKeyCreate(name=name, scopes=list(scopes), expires_at=expires_at)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, item['loc'][:1]))}: {item['msg']}" for item in error.errors())
+        raise KeyNotUsableError("; ".join(problems)) from None
+    if wanted.expires_at is not None and wanted.expires_at <= datetime.now(UTC):
+        raise ExpiryInPastError(f"{wanted.expires_at.isoformat()} is not in the future.")
+    tenant = await find_tenant(runtime.db, tenant_name_or_id)
+    async with as_operator(runtime, tenant) as ctx:
+        return await api_keys.issue(
+            ctx,
+            name=wanted.name,
+            scopes=wanted.scopes,
+            expires_at=wanted.expires_at,
+            is_sandbox=tenant.is_sandbox,
+        )
+
+
+async def list_keys(runtime: Runtime, tenant_name_or_id: str) -> list[ApiKey]:
+    """List the keys of a tenant, oldest first; raises NotFoundError."""
+    tenant = await find_tenant(runtime.db, tenant_name_or_id)
+    async with runtime.db.transaction(tenant.id, read_only=True) as transaction:
+        return await transaction.all(ApiKey, _KEYS, {"tenant": tenant.id})
+
+
+async def revoke_key(runtime: Runtime, tenant_name_or_id: str, key_id: UUID) -> ApiKey:
+    """End a key; raises NotFoundError."""
+    tenant = await find_tenant(runtime.db, tenant_name_or_id)
+    async with as_operator(runtime, tenant) as ctx:
+        return await api_keys.revoke(ctx, key_id, at=ctx.real_now)
+
+
+@asynccontextmanager
+async def as_operator(runtime: Runtime, tenant: Tenant) -> AsyncIterator[Ctx]:
+    """Open a unit of work in a tenant for somebody at the command line."""
+    principal = Principal("system", None, tenant.id, is_sandbox=tenant.is_sandbox)
+    command_id = str(new_id())
+    async with unit_of_work(runtime, principal, cause=Cause("command", command_id), request_id=command_id) as ctx:
+        yield ctx
