@@ -92,16 +92,19 @@ def _coerced_limit(value: Any) -> Any:
     return min(int(value), MAX_LIMIT) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
+Limit = Annotated[
+    int,
+    BeforeValidator(_coerced_limit),
+    Field(ge=1, le=MAX_LIMIT, description="How many to return; above 200 means 200."),
+]
+
+
 class PageQuery(BaseModel):
     """The query parameters that every list has."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: Annotated[
-        int,
-        BeforeValidator(_coerced_limit),
-        Field(ge=1, le=MAX_LIMIT, description="How many to return; above 200 means 200."),
-    ] = 50
+    limit: Limit = 50
     cursor: Annotated[
         str | None,
         Field(max_length=2_000, description="`next_cursor` or `prev_cursor` of another page of this list."),
