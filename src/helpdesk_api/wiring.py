@@ -21,6 +21,7 @@ from helpdesk_api.kit.runtime import JobKind, Runtime, Subscriber
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.settings import ConfigurationError, Settings
 from helpdesk_api.tickets import clocks, routes, service
+from helpdesk_api.webhooks import events_feed
 
 ROUTERS: Sequence[APIRouter] = (
     routes.router,
@@ -32,6 +33,7 @@ ROUTERS: Sequence[APIRouter] = (
     sla_policies.router,
     api_keys.router,
     test_clock.router,
+    events_feed.router,
 )
 
 SUBSCRIPTIONS: Sequence[Subscriber] = ()
