@@ -1,8 +1,9 @@
-"""The whole system on one page: what is served, who hears events, what fires at deadlines and runs as jobs."""
+"""The whole system on one page: what is served and stored, who hears events, what fires at deadlines and as jobs."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from fastapi import APIRouter
 
@@ -10,6 +11,7 @@ from helpdesk_api.agreements import calendars, sla_policies
 from helpdesk_api.directory import companies, contacts
 from helpdesk_api.identity import api_keys, teams, test_clock, users
 from helpdesk_api.identity.authentication import KeyAuthenticator
+from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.db import open_database
 from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.dispatch import dispatch
@@ -20,7 +22,7 @@ from helpdesk_api.kit.outbound import OutboundClient
 from helpdesk_api.kit.runtime import JobKind, Runtime, Subscriber
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.settings import ConfigurationError, Settings
-from helpdesk_api.tickets import clocks, routes, service
+from helpdesk_api.tickets import clocks, resources, routes, service
 from helpdesk_api.webhooks import events_feed
 
 ROUTERS: Sequence[APIRouter] = (
@@ -34,6 +36,18 @@ ROUTERS: Sequence[APIRouter] = (
     api_keys.router,
     test_clock.router,
     events_feed.router,
+)
+
+RESOURCES: Sequence[Resource[Any]] = (
+    resources.TICKETS,
+    resources.COMMENTS,
+    companies.COMPANIES,
+    contacts.CONTACTS,
+    teams.TEAMS,
+    users.USERS,
+    calendars.CALENDARS,
+    sla_policies.SLA_POLICIES,
+    api_keys.API_KEYS,
 )
 
 SUBSCRIPTIONS: Sequence[Subscriber] = ()
