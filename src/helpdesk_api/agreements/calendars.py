@@ -235,8 +235,7 @@ async def create_calendar(
     body: CalendarCreate, request: Request, response: Response, ctx: Annotated[Ctx, allowed("calendars:write")]
 ) -> Calendar:
     """Create a calendar."""
-    created = await crud.add(ctx, CALENDARS, body.model_dump())
-    await _keep_version(ctx, created)
+    created = await add_calendar(ctx, body)
     announce_created(request, response, created)
     return created
 
@@ -259,11 +258,18 @@ async def update_calendar(
 ) -> Calendar:
     """Change a calendar."""
     before = await crud.fetch_locked(ctx, CALENDARS, id)
-    changed = await crud.amend(ctx, CALENDARS, id, body.model_dump(exclude_unset=True), expected=expected)
+    changed = await crud.amend(ctx, CALENDARS, id, body.given(), expected=expected)
     if changed.version != before.version:
         await _keep_version(ctx, changed)
     tag_response(response, changed)
     return changed
+
+
+async def add_calendar(ctx: Ctx, calendar: CalendarCreate) -> Calendar:
+    """Store a calendar and its first version."""
+    created = await crud.add(ctx, CALENDARS, calendar.model_dump())
+    await _keep_version(ctx, created)
+    return created
 
 
 async def hours_of(ctx: Ctx, calendar_id: UUID, version: int) -> Hours:

@@ -113,7 +113,7 @@ class SLAPolicyCreate(Input):
 class ConditionsShown(TypedDict):
     """Which tickets a policy is for; an empty list means any."""
 
-    company_ids: list[UUID]
+    company_ids: list[Annotated[str, Field(json_schema_extra={"format": "uuid"})]]
     priorities: list[str]
     types: list[str]
 
@@ -268,8 +268,7 @@ async def create_policy(
     body: SLAPolicyCreate, request: Request, response: Response, ctx: Annotated[Ctx, allowed("sla-policies:write")]
 ) -> SLAPolicy:
     """Create a policy."""
-    created = await crud.add(ctx, SLA_POLICIES, body.model_dump())
-    await _check(ctx, created)
+    created = await add_policy(ctx, body)
     announce_created(request, response, created)
     return created
 
@@ -288,10 +287,17 @@ async def update_policy(
     ctx: Annotated[Ctx, allowed("sla-policies:write")],
 ) -> SLAPolicy:
     """Change a policy."""
-    changed = await crud.amend(ctx, SLA_POLICIES, id, body.model_dump(exclude_unset=True), expected=expected)
+    changed = await crud.amend(ctx, SLA_POLICIES, id, body.given(), expected=expected)
     await _check(ctx, changed)
     tag_response(response, changed)
     return changed
+
+
+async def add_policy(ctx: Ctx, policy: SLAPolicyCreate) -> SLAPolicy:
+    """Store a policy; raises CalendarRequiredError and UnknownReferenceError."""
+    created = await crud.add(ctx, SLA_POLICIES, policy.model_dump())
+    await _check(ctx, created)
+    return created
 
 
 async def _check(ctx: Ctx, policy: SLAPolicy) -> None:
