@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from helpdesk_api.commands import document, keys, migrate, processes, tenants
+from helpdesk_api.commands import demo, document, keys, migrate, processes, tenants
 from helpdesk_api.domain.errors import Refusal
 from helpdesk_api.ops.migrations import MigrationError
 from helpdesk_api.settings import EXIT_BAD_CONFIGURATION, ConfigurationError
@@ -28,6 +28,7 @@ app.command()(processes.worker)
 app.command()(migrate.migrate)
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
+app.command()(demo.demo)
 app.command()(document.openapi)
 
 
