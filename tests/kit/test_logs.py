@@ -56,6 +56,12 @@ def test_a_line_is_json_with_utc_time_level_event_fields_and_context(lines: Line
     }
 
 
+def test_a_logger_with_a_name_tells_it(lines: Lines) -> None:
+    structlog.get_logger("helpdesk_api.worker").info("worker.started")
+
+    assert lines()[0]["logger"] == "helpdesk_api.worker"
+
+
 def test_what_is_below_the_level_is_not_written(lines: Lines) -> None:
     structlog.get_logger().debug("cache.miss")
     logging.getLogger("asyncio").debug("Using selector")

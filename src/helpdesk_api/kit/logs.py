@@ -36,6 +36,7 @@ def configure(level: str, *, json: bool) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _named,
             _redacted,
             *((_json_line,) if json else _text_line()),
         ],
@@ -82,6 +83,9 @@ class _IntoStructlog(logging.Handler):
 class _StandardError:
     """Write lines to what is standard error at that moment, so that redirecting it later has its effect."""
 
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+
     def msg(self, line: str) -> None:
         try:
             sys.stderr.write(line + "\n")
@@ -91,6 +95,13 @@ class _StandardError:
             return
 
     debug = info = warning = error = critical = msg
+
+
+def _named(logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Say which module writes, as lines of the standard library's loggers do."""
+    if logger.name is not None:
+        event.setdefault("logger", logger.name)
+    return event
 
 
 def _redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
