@@ -44,8 +44,8 @@ def on_runtime(work: Callable[[Runtime], Awaitable[T]]) -> T:
 
 
 def print_json(value: object) -> None:
-    """Print one document."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    """Print one document on one line."""
+    typer.echo(json.dumps(value, ensure_ascii=False, default=_plain))
 
 
 def _plain(value: object) -> str:
