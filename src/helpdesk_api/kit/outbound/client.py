@@ -1,0 +1,242 @@
+"""Sending one request and reading one answer, within a deadline and a size.
+
+It speaks HTTP through httpcore2, the layer under httpx2: that layer knows no redirects, cookies, proxies from the
+environment or decompression, so none of them has to be switched off. What a status means is left to the caller.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Final, Self
+
+import httpcore2
+import httpx2
+from typing_extensions import override
+
+from helpdesk_api.kit.outbound.addresses import Network
+from helpdesk_api.kit.outbound.dialer import Dialer, Resolver, SystemResolver
+from helpdesk_api.kit.outbound.failures import (
+    AddressDeniedError,
+    AttemptTimeoutError,
+    ConnectionLostError,
+    InvalidRequestError,
+    OutboundError,
+    ResponseProtocolError,
+    ResponseTooLargeError,
+)
+from helpdesk_api.kit.outbound.targets import Target, UnsafeURLError, check_url, read_target
+
+DEADLINE: Final = timedelta(seconds=15)
+CONNECT_TIMEOUT: Final = timedelta(seconds=5)
+# Common servers close a connection that was idle for five seconds; leaving first avoids sending into a closing one.
+_IDLE_SECONDS: Final = 4.0
+_MOST_IDLE_CONNECTIONS: Final = 32
+_LONGEST_CONNECTION_LIFE: Final = timedelta(minutes=1)
+
+_EXCERPT: Final = 1024
+
+# These say how the request travels, which is decided here: a second opinion would let one request pass for two.
+_OWN_HEADERS: Final = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundResponse:
+    """An answer: names of headers in lower case, and the beginning of the body as it came over the wire."""
+
+    status: int
+    headers: Mapping[str, str]
+    body_excerpt: bytes
+    duration: timedelta
+
+
+class OutboundClient:
+    """Sends requests to addresses chosen by tenants; one per process, so that connections are shared.
+
+    How many requests run at once is the caller's business: the client itself never makes one wait for another, so that
+    a slow receiver delays nobody else.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow: tuple[Network, ...] = (),
+        resolve: Resolver | None = None,
+        tls: ssl.SSLContext | None = None,
+        deadline: timedelta = DEADLINE,
+        connect_timeout: timedelta = CONNECT_TIMEOUT,
+        longest_connection_life: timedelta = _LONGEST_CONNECTION_LIFE,
+    ) -> None:
+        self._allow = allow
+        self._resolve = resolve
+        self._tls = tls
+        self._deadline = deadline.total_seconds()
+        self._connect_timeout = connect_timeout
+        self._longest_connection_life = longest_connection_life
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        resolve = self._resolve
+        if resolve is None:
+            resolve = SystemResolver()
+            self._open.callback(resolve.close)
+        pool = _Pool(
+            tls=httpx2.create_ssl_context() if self._tls is None else self._tls,
+            dialers=(self._dialer(resolve, reaches_public=False), self._dialer(resolve, reaches_public=True)),
+        )
+        self._pool = await self._open.enter_async_context(pool)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._open.aclose()
+
+    def check_url(self, url: str, *, pointer: str = "/url") -> None:
+        """Refuse a URL that this client would never call, before it is stored; raises UnsafeURLError."""
+        check_url(url, allow=self._allow, pointer=pointer)
+
+    async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> OutboundResponse:
+        """Send `content` to `url` and read the answer, whatever its status.
+
+        Raises OutboundError with a stable reason if there is no complete answer within the deadline. An answer whose
+        body is longer than what is read counts as complete.
+        """
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._deadline):
+                request = _request(self._target(url), content, headers)
+                status, answer_headers, excerpt = await self._exchange(request)
+        except TimeoutError as error:
+            late = AttemptTimeoutError(f"no complete answer within {self._deadline:g} seconds")
+            late.duration = _elapsed(started)
+            raise late from error
+        except OutboundError as error:
+            error.duration = _elapsed(started)
+            raise
+        return OutboundResponse(status, answer_headers, excerpt, _elapsed(started))
+
+    def _target(self, url: str) -> Target:
+        try:
+            return read_target(url, self._allow)
+        except UnsafeURLError as error:
+            raise AddressDeniedError(error.detail) from error
+
+    async def _exchange(self, request: httpcore2.Request) -> tuple[int, dict[str, str], bytes]:
+        try:
+            response = await self._pool.handle_async_request(request)
+            try:
+                return response.status, _readable(response.headers), await _beginning(response)
+            finally:
+                await response.aclose()
+        except httpcore2.LocalProtocolError as error:
+            raise InvalidRequestError("the request is not valid HTTP") from error
+        except httpcore2.RemoteProtocolError as error:
+            # What the library says may quote the answer, which nobody is to read through a delivery log.
+            raise ResponseProtocolError("the receiver did not answer in complete HTTP") from error
+        except httpcore2.NetworkError as error:
+            raise ConnectionLostError("the connection broke before the answer was complete") from error
+
+    def _dialer(self, resolve: Resolver, *, reaches_public: bool) -> Dialer:
+        return Dialer(
+            resolve=resolve,
+            allow=self._allow,
+            reaches_public=reaches_public,
+            timeout=self._connect_timeout,
+            longest_life=self._longest_connection_life,
+        )
+
+
+class _Pool(httpcore2.AsyncConnectionPool):
+    """Open connections by scheme, host and port; only those with TLS may lead to the internet."""
+
+    def __init__(self, *, tls: ssl.SSLContext, dialers: tuple[Dialer, Dialer]) -> None:
+        super().__init__(max_connections=None, max_keepalive_connections=_MOST_IDLE_CONNECTIONS)
+        self._tls = tls
+        self._plain_dialer, self._tls_dialer = dialers
+
+    @override
+    def create_connection(self, origin: httpcore2.Origin) -> "_PooledConnection":
+        return _PooledConnection(
+            origin,
+            ssl_context=self._tls,
+            keepalive_expiry=_IDLE_SECONDS,
+            network_backend=self._tls_dialer if origin.scheme == b"https" else self._plain_dialer,
+        )
+
+
+class _PooledConnection(httpcore2.AsyncHTTPConnection):
+    @override
+    def has_expired(self) -> bool:
+        if super().has_expired():
+            return True
+        if not isinstance(self._connection, httpcore2.AsyncHTTP11Connection):
+            return False
+        # Bytes that came along behind an answer would be read as the answer to the next request.
+        unread, _ = self._connection._h11_state.trailing_data  # noqa: SLF001 - the library offers no other way to see them.
+        return bool(unread)
+
+
+def _request(target: Target, content: bytes, headers: Mapping[str, str]) -> httpcore2.Request:
+    sent = [
+        (b"host", target.host_header),
+        (b"accept-encoding", b"identity"),
+        (b"content-length", b"%d" % len(content)),
+    ]
+    for name, value in headers.items():
+        if name.lower() in _OWN_HEADERS:
+            detail = f"the header {name} is set by the client itself"
+            raise InvalidRequestError(detail)
+        try:
+            sent.append((name.encode("ascii"), value.encode("ascii")))
+        except UnicodeEncodeError as error:
+            detail = f"the header {name!a} is not ASCII"
+            raise InvalidRequestError(detail) from error
+    return httpcore2.Request(b"POST", target.url, headers=sent, content=content)
+
+
+async def _beginning(response: httpcore2.Response) -> bytes:
+    excerpt = bytearray()
+    async with aclosing(response.aiter_stream()) as chunks:
+        try:
+            async for chunk in chunks:
+                if len(excerpt) < _EXCERPT:
+                    excerpt += chunk[: _EXCERPT - len(excerpt)]
+        except ResponseTooLargeError:
+            # The status has arrived, and the body is not worth more reading than this.
+            pass
+    return bytes(excerpt)
+
+
+def _readable(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    read: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        read[name] = f"{read[name]}, {value}" if name in read else value
+    return read
+
+
+def _elapsed(started: float) -> timedelta:
+    return timedelta(seconds=time.perf_counter() - started)
