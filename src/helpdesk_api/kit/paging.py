@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 from pydantic_core import to_jsonable_python
 from sqlalchemy import Column, ColumnElement, Integer, Select, and_, any_, bindparam, func, literal_column, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -88,14 +88,14 @@ class Sort:
             raise TypeError(message)
 
 
-def _coerced_limit(value: Any) -> Any:
-    return min(int(value), MAX_LIMIT) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+def _at_most_a_page(value: int) -> int:
+    return min(value, MAX_LIMIT)
 
 
 Limit = Annotated[
     int,
-    BeforeValidator(_coerced_limit),
-    Field(ge=1, le=MAX_LIMIT, description="How many to return; above 200 means 200."),
+    Field(ge=1, description="How many to return; above 200 means 200."),
+    AfterValidator(_at_most_a_page),
 ]
 
 
