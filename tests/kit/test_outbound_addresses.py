@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from helpdesk_api.kit.outbound import OutboundClient, OutboundError, Reason
+from helpdesk_api.kit.outbound import OutboundClient, OutboundError, Reason, UnsafeURLError
 from helpdesk_api.kit.outbound.dialer import Dialer
 from tests.kit.hostile_addresses import DENIED_ADDRESSES
 from tests.kit.receivers import ELSEWHERE, LOOPBACK, NAME, OK, Names, answering, failure, post, receiving
@@ -157,6 +157,14 @@ async def test_a_public_address_is_not_called_without_tls() -> None:
         error = await failure(client, f"http://{NAME}:8443/")
 
     assert error.reason == Reason.ADDRESS_DENIED
+
+
+def test_a_client_refuses_at_once_what_it_would_never_call() -> None:
+    OutboundClient(allow=LOOPBACK).check_url("http://127.0.0.1:8000/")
+
+    with pytest.raises(UnsafeURLError) as refused:
+        OutboundClient().check_url("http://127.0.0.1:8000/", pointer="/endpoint/url")
+    assert [error.pointer for error in refused.value.errors] == ["/endpoint/url"]
 
 
 async def test_without_allowed_networks_a_url_that_is_not_https_is_refused_before_any_lookup() -> None:
