@@ -115,7 +115,8 @@ _SLA_CLOCKS = (
         CONSTRAINT pk_sla_clocks PRIMARY KEY (tenant_id, id),
         CONSTRAINT uq_sla_clocks_tenant_id_ticket_id_metric_instance UNIQUE (tenant_id, ticket_id, metric, instance),
         CONSTRAINT ck_sla_clocks_state CHECK (state IN ('running', 'paused', 'met', 'breached', 'cancelled')),
-        CONSTRAINT ck_sla_clocks_paused_is_never_due CHECK ((due_at IS NULL) = (state = 'paused')),
+        CONSTRAINT ck_sla_clocks_paused_is_never_due CHECK (state <> 'paused' OR due_at IS NULL),
+        CONSTRAINT ck_sla_clocks_running_is_due CHECK (state <> 'running' OR due_at IS NOT NULL),
         CONSTRAINT fk_sla_clocks_tenant_id_ticket_id
             FOREIGN KEY (tenant_id, ticket_id) REFERENCES tickets (tenant_id, id)
     )

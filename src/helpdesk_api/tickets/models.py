@@ -94,7 +94,8 @@ sla_clocks = tenant_table(
     Column("stopped_at", DateTime(timezone=True)),
     UniqueConstraint("tenant_id", "ticket_id", "metric", "instance"),
     CheckConstraint("state IN ('running', 'paused', 'met', 'breached', 'cancelled')", name="state"),
-    CheckConstraint("(due_at IS NULL) = (state = 'paused')", name="paused_is_never_due"),
+    CheckConstraint("state <> 'paused' OR due_at IS NULL", name="paused_is_never_due"),
+    CheckConstraint("state <> 'running' OR due_at IS NOT NULL", name="running_is_due"),
     reference("ticket_id", "tickets"),
     versioned=False,
 )
