@@ -192,7 +192,7 @@ def add_update(router: APIRouter, resource: Resource[R], model: type[Input]) -> 
     one = resource.name.replace("_", " ")
 
     async def update_one(id: UUID, body: Input, response: Response, expected: IfMatch, ctx: Ctx) -> Any:
-        changed = await crud.amend(ctx, resource, id, body.model_dump(exclude_unset=True), expected=expected)
+        changed = await crud.amend(ctx, resource, id, body.given(), expected=expected)
         tag_response(response, changed)
         return changed
 

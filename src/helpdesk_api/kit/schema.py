@@ -91,6 +91,10 @@ class Input(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+    def given(self) -> dict[str, Any]:
+        """Give the fields that were sent, whole: what a merge patch replaces."""
+        return self.model_dump(include=self.model_fields_set)
+
 
 def patch_model(create: type[Input]) -> type[Input]:
     """Make the model of a merge patch (RFC 7396) from that of a creation: no field is required or has a default."""
@@ -98,7 +102,7 @@ def patch_model(create: type[Input]) -> type[Input]:
     for name, info in create.model_fields.items():
         field = copy(info)
         field.default = PydanticUndefined
-        # A factory keeps the default out of the schema. Its value is never used: a patch is dumped with exclude_unset.
+        # A factory keeps the default out of the schema. Its value is never used: only what is given counts.
         field.default_factory = _absent
         fields[name] = (info.annotation, field)
     title = create.__name__.removesuffix("Create")

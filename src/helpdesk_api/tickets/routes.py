@@ -73,7 +73,7 @@ async def update_ticket(
     ctx: Annotated[Ctx, allowed("tickets:write")],
 ) -> Ticket:
     """Change a ticket."""
-    changed, running = await service.update_ticket(ctx, id, body.model_dump(exclude_unset=True), expected=expected)
+    changed, running = await service.update_ticket(ctx, id, body.given(), expected=expected)
     tag_response(response, changed)
     return _shown(ctx, changed, running)
 
