@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from helpdesk_api import openapi
-from helpdesk_api.domain.errors import NotFoundError, Refusal
+from helpdesk_api.domain.errors import MalformedError, NotFoundError, Refusal
 from helpdesk_api.kit import logs, service_routes
 from helpdesk_api.kit.doorbell import RedisBell, SilentBell
 from helpdesk_api.kit.exchange import Limits
@@ -93,6 +93,8 @@ def _as_refusal(request: Request, error: Exception) -> Refusal:
             return NotFoundError(f"There is nothing at {request.url.path[:200]}.")
         case HTTPException(status_code=405):
             return MethodNotAllowedError(f"{request.method[:20]} is not possible here.")
+        case HTTPException(status_code=400 | 422):
+            return MalformedError("The request cannot be read.")
         case _:
             return InternalError("The request failed; its id finds the reason in the server's log.")
 
@@ -100,13 +102,15 @@ def _as_refusal(request: Request, error: Exception) -> Refusal:
 class _Server(uvicorn.Server):
     """A server that stops being ready as soon as it is asked to stop, before it closes anything."""
 
-    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+    def __init__(self, config: uvicorn.Config, drain: Drain, drain_seconds: float) -> None:
         super().__init__(config)
         self._drain = drain
+        self._drain_seconds = drain_seconds
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Drain, then finish what is being answered."""
+        """Fail readiness, leave load balancers time to notice, then finish what is being answered."""
         self._drain.begin()
+        await asyncio.sleep(self._drain_seconds)
         await super().shutdown(sockets)
 
 
@@ -119,6 +123,7 @@ def serve(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         http=ReceiveDeadlineProtocol,
+        ws="none",
         loop="uvloop",
         lifespan="on",
         access_log=False,
@@ -129,4 +134,4 @@ def serve(settings: Settings) -> None:
         backlog=_BACKLOG,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    _Server(config, drain).run()
+    _Server(config, drain, settings.drain_seconds).run()

@@ -68,6 +68,10 @@ class Settings(BaseSettings):
         NoDecode,
         Field(description="Networks that webhooks may reach although they are private, comma-separated CIDR."),
     ] = ()
+    drain_seconds: Annotated[
+        float,
+        Field(ge=0, le=60, description="How long the API still serves, no longer ready, after it was told to stop."),
+    ] = 0.0
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least severe log line.")] = (
         "info"
     )

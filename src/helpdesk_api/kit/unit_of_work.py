@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from starlette.requests import Request
 from starlette.responses import Response
+from structlog.contextvars import bind_contextvars
 
 from helpdesk_api.domain.errors import Kind, Refusal, UnsupportedMediaError
 from helpdesk_api.kit import idempotency
@@ -117,6 +118,7 @@ async def _serve(handler: Handler, request: Request) -> Response:
     principal = await runtime.authenticate(runtime, request.headers.get("authorization"))
     request.state.tenant_id = principal.tenant_id
     request.state.credential_id = principal.id
+    bind_contextvars(tenant_id=str(principal.tenant_id))
     request_id: str = request.state.request_id
     cause = Cause("request", request_id)
     if request.method in _READING:
