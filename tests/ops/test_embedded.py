@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
 
@@ -13,7 +14,6 @@ import asyncpg
 import pytest
 import redis
 
-from helpdesk_api.ops import embedded_engine
 from helpdesk_api.ops.embedded import (
     EmbeddedError,
     RunningPostgres,
@@ -68,7 +68,9 @@ async def test_a_committed_row_survives_kill_9_of_every_postgres_process(tmp_pat
         await rows(first.owner_url, "INSERT INTO kept VALUES (7)")
         family = family_of(first.process.pid)
         for pid in family:
-            os.kill(pid, SIGKILL)
+            # Backends end by themselves once their parent is gone.
+            with suppress(ProcessLookupError):
+                os.kill(pid, SIGKILL)
         first.process.wait()
         wait_until(lambda: not any(is_running(pid) for pid in family), "every postgres process is gone")
 
@@ -168,63 +170,6 @@ def test_passwords_are_in_a_file_that_only_its_owner_reads(tmp_path: Path) -> No
     assert (tmp_path / "data" / ".gitignore").read_text(encoding="ascii") == "*\n"
 
 
-def test_a_directory_of_another_major_version_is_refused_with_both_versions_and_a_way_out(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with start_valkey(data):
-        pass
-    (data / "postgres").mkdir()
-    (data / "postgres" / "PG_VERSION").write_text("15\n", encoding="ascii")
-
-    with pytest.raises(EmbeddedError) as refused:
-        start_postgres(data)
-
-    assert str(refused.value) == (
-        f"{data}/postgres was made by PostgreSQL 15, and this is PostgreSQL 18, which cannot read it; "
-        "to keep the data, dump it with the version of helpdesk-api that made it (pg_dump) and restore it here; "
-        f"to start anew, move {data} away or set HELPDESK_DATA_DIR to another directory"
-    )
-    assert [path.name for path in (data / "postgres").iterdir()] == ["PG_VERSION"]
-
-
-def test_a_database_whose_passwords_are_lost_is_left_alone(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    (data / "postgres").mkdir(parents=True)
-
-    with pytest.raises(EmbeddedError, match=r"secrets\.json is missing"):
-        start_postgres(data)
-
-    assert not (data / "secrets.json").exists()
-
-
-def test_too_little_space_is_said_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(EmbeddedError) as refused:
-        embedded_engine.require_free_space(tmp_path, 2**62)
-
-    assert str(refused.value).endswith(
-        "and a new database needs 4611686018427 MB; free some space or set HELPDESK_DATA_DIR to another disk"
-    )
-
-
-def test_a_full_disk_is_named_as_the_reason(postgres: RunningPostgres) -> None:
-    output = 'FATAL:  could not write lock file "postmaster.pid": No space left on device'
-
-    refusal = embedded_engine.start_failure(postgres.engine, output)
-
-    place = postgres.engine.log_path.parent.parent
-    assert str(refusal) == f"PostgreSQL cannot start: the disk that holds {place} is full"
-
-
-async def test_a_second_server_on_the_same_directory_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
-    with start_postgres(tmp_path / "data") as first:
-        with pytest.raises(EmbeddedError) as refused:
-            start_postgres(tmp_path / "data")
-        found = await rows(first.app_url, "SELECT 1")
-
-    expected = f"PostgreSQL already runs on {tmp_path}/data/postgres (process {first.process.pid}); stop it first"
-    assert str(refused.value) == expected
-    assert found == [(1,)]
-
-
 def test_a_lock_whose_process_id_went_to_a_stranger_does_not_stop_a_start(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with start_postgres(data):
@@ -278,7 +223,7 @@ def test_engines_end_by_themselves_when_their_parent_is_killed(tmp_path: Path) -
     wait_until(lambda: not any(is_running(pid) for pid in family), "both engines are gone")
     log = (tmp_path / "data" / "log" / "postgres.log").read_text(encoding="utf-8")
     assert len(pids) == 2
-    assert "received fast shutdown request" in log
+    assert "received immediate shutdown request" in log
     assert log.rstrip().endswith("database system is shut down")
 
 

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from signal import SIGINT
+from signal import SIGINT, SIGKILL, SIGQUIT
 from urllib.parse import urlsplit
 
 from helpdesk_api.ops import embedded_engine
@@ -90,7 +90,9 @@ def prepare_postgres(data_dir: Path, *, durable: bool = True) -> PostgresEngine:
     argv = (str(programs / "postgres"), "-D", str(cluster), *(f"--{name}={value}" for name, value in settings.items()))
     return PostgresEngine(
         name="PostgreSQL",
-        argv=launched(argv, death_signal=SIGINT, account=account),
+        # SIGQUIT is the "immediate" stop, which recovery at the next start makes good. The fast one is no choice where
+        # nobody is left to insist: told while it restarts after the crash of a backend, PostgreSQL 18 never ends.
+        argv=launched(argv, death_signal=SIGQUIT, account=account),
         port=port,
         log_path=data_dir / "log" / "postgres.log",
         # SIGINT is PostgreSQL's "fast" stop: it ends the sessions. SIGTERM would wait for the clients to leave.
@@ -152,7 +154,7 @@ def _roles_and_database(secrets: Secrets) -> tuple[str, ...]:
 
 
 def _run(argv: tuple[str, ...], account: Account | None, stdin: str = "") -> None:
-    command = launched(argv, death_signal=SIGINT, account=account)
+    command = launched(argv, death_signal=SIGKILL, account=account)
     done = subprocess.run(  # noqa: S603 - the command line is our own.
         command,
         input=stdin,
