@@ -1,0 +1,77 @@
+"""The tables of webhooks: endpoints, what is delivered to them, and every attempt at it.
+
+Deliveries and attempts live in real time, also in a sandbox: a receiver cannot be asked to wait for a test clock.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from helpdesk_api.kit.events import Xid8
+from helpdesk_api.kit.sql import reference, tenant_table
+
+webhook_endpoints = tenant_table(
+    "webhook_endpoints",
+    Column("url", Text, nullable=False),
+    Column("description", Text),
+    Column("event_types", ARRAY(Text), nullable=False),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("disabled_reason", Text),
+    Column("disabled_at", DateTime(timezone=True)),
+    Column("secret", Text, nullable=False),
+    Column("previous_secret", Text),
+    Column("previous_secret_expires_at", DateTime(timezone=True)),
+    # The transaction that made the endpoint: events of later ones are for it, also when they are dispatched at once.
+    Column("since_xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
+    CheckConstraint("is_enabled = (disabled_reason IS NULL)", name="disabled_for_a_reason"),
+    CheckConstraint("is_enabled = (disabled_at IS NULL)", name="disabled_at_some_time"),
+    CheckConstraint("(previous_secret IS NULL) = (previous_secret_expires_at IS NULL)", name="previous_secret_expires"),
+    Index(None, "tenant_id", "created_at", "id"),
+)
+
+# A delivery refers to its endpoint by id only: the log outlives the endpoint, and removing an endpoint stays quick.
+webhook_deliveries = tenant_table(
+    "webhook_deliveries",
+    Column("endpoint_id", Uuid, nullable=False),
+    Column("event_id", Uuid, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt_count", Integer, nullable=False),
+    Column("next_attempt_at", DateTime(timezone=True)),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    Column("delivered_at", DateTime(timezone=True)),
+    Column("job_id", Uuid, nullable=False),
+    UniqueConstraint("tenant_id", "endpoint_id", "event_id"),
+    CheckConstraint("state IN ('pending', 'delivered', 'failed', 'cancelled')", name="state"),
+    CheckConstraint("(state = 'pending') = (next_attempt_at IS NOT NULL)", name="pending_has_a_time"),
+    reference("event_id", "events"),
+    Index(None, "tenant_id", "created_at", "id"),
+    Index(None, "tenant_id", "endpoint_id", "created_at", "id"),
+    Index(None, "tenant_id", "event_id"),
+)
+
+webhook_attempts = tenant_table(
+    "webhook_attempts",
+    Column("delivery_id", Uuid, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("status", Integer),
+    Column("error", Text),
+    Column("response_excerpt", Text),
+    UniqueConstraint("tenant_id", "delivery_id", "number"),
+    CheckConstraint("num_nonnulls(status, error) = 1", name="answer_or_error"),
+    reference("delivery_id", "webhook_deliveries"),
+    versioned=False,
+)
