@@ -23,7 +23,7 @@ from helpdesk_api.kit.runtime import JobKind, Runtime, Subscriber
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.settings import ConfigurationError, Settings
 from helpdesk_api.tickets import clocks, resources, routes, service
-from helpdesk_api.webhooks import events_feed
+from helpdesk_api.webhooks import deliveries, endpoint_routes, endpoints, events_feed, queueing, sending
 
 ROUTERS: Sequence[APIRouter] = (
     routes.router,
@@ -36,6 +36,8 @@ ROUTERS: Sequence[APIRouter] = (
     api_keys.router,
     test_clock.router,
     events_feed.router,
+    endpoint_routes.router,
+    deliveries.router,
 )
 
 RESOURCES: Sequence[Resource[Any]] = (
@@ -48,9 +50,11 @@ RESOURCES: Sequence[Resource[Any]] = (
     calendars.CALENDARS,
     sla_policies.SLA_POLICIES,
     api_keys.API_KEYS,
+    endpoints.ENDPOINTS,
+    deliveries.DELIVERIES,
 )
 
-SUBSCRIPTIONS: Sequence[Subscriber] = ()
+SUBSCRIPTIONS: Sequence[Subscriber] = (queueing.queue_deliveries,)
 
 DEADLINES: Mapping[str, Handler] = {
     clocks.WARNING_KIND: service.on_warning,
@@ -59,6 +63,8 @@ DEADLINES: Mapping[str, Handler] = {
 
 JOBS: Mapping[str, JobKind] = {
     DISPATCH: JobKind(dispatch, batch=100, concurrency=4, lease=timedelta(seconds=30)),
+    # The lease outlasts an attempt, which may take 15 seconds, and the recording of it.
+    queueing.DELIVER: JobKind(sending.deliver, batch=32, concurrency=32, lease=timedelta(seconds=30)),
     test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),
 }
 

@@ -1,0 +1,80 @@
+"""Turning events into deliveries: one for every endpoint that wants the event, each with the job that sends it.
+
+It runs where events are dispatched, in the transaction that ends the dispatch, so an event becomes a delivery exactly
+once. Deliveries themselves record no events, or they would never end.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import bindparam, select
+
+from helpdesk_api.kit import jobs
+from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.db import Record
+from helpdesk_api.kit.jobs import NewJob
+from helpdesk_api.kit.sql import Statement, insert_many
+from helpdesk_api.webhooks.event_types import is_wanted
+from helpdesk_api.webhooks.models import webhook_deliveries, webhook_endpoints
+
+DELIVER = "webhooks.deliver"
+TEST = "webhook_endpoint.test"
+
+_COLUMNS = (
+    "tenant_id", "id", "endpoint_id", "event_id", "event_type", "state", "attempt_count", "next_attempt_at",
+    "job_id", "created_at", "updated_at", "version",
+)  # fmt: skip
+_ENABLED = Statement(
+    select(webhook_endpoints.c.id, webhook_endpoints.c.event_types, webhook_endpoints.c.since_xid)
+    .where(webhook_endpoints.c.tenant_id == bindparam("tenant"), webhook_endpoints.c.is_enabled)
+    .order_by(webhook_endpoints.c.id)
+)
+_QUEUE = Statement(insert_many(webhook_deliveries, _COLUMNS))
+
+
+async def queue_deliveries(ctx: Ctx, events: Sequence[Record]) -> None:
+    """Store a delivery and its job for each of these events and each endpoint that wants it."""
+    endpoints = await ctx.tx.rows(_ENABLED, {"tenant": ctx.tenant_id})
+    wanted = [(endpoint["id"], event) for event in events for endpoint in endpoints if _is_for(endpoint, event)]
+    if not wanted:
+        return
+    ids = [new_id() for _ in wanted]
+    job_ids = await jobs.put(
+        ctx,
+        [
+            delivery_job(ctx, delivery_id, endpoint_id, attempts_before=0)
+            for delivery_id, (endpoint_id, _) in zip(ids, wanted, strict=True)
+        ],
+    )
+    size = len(wanted)
+    await ctx.tx.run(
+        _QUEUE,
+        {
+            "tenant_id": [ctx.tenant_id] * size,
+            "id": ids,
+            "endpoint_id": [endpoint_id for endpoint_id, _ in wanted],
+            "event_id": [event["id"] for _, event in wanted],
+            "event_type": [event["type"] for _, event in wanted],
+            "state": ["pending"] * size,
+            "attempt_count": [0] * size,
+            "next_attempt_at": [ctx.real_now] * size,
+            "job_id": job_ids,
+            "created_at": [ctx.real_now] * size,
+            "updated_at": [ctx.real_now] * size,
+            "version": [1] * size,
+        },
+    )
+
+
+def delivery_job(ctx: Ctx, delivery_id: UUID, endpoint_id: UUID, *, attempts_before: int) -> NewJob:
+    """Give the job that sends a delivery now, on its endpoint's lane; its schedule starts after `attempts_before`."""
+    payload = {"delivery_id": str(delivery_id), "attempts_before": attempts_before}
+    return NewJob(DELIVER, payload, run_at=ctx.real_now, lane=endpoint_id)
+
+
+def _is_for(endpoint: Record, event: Record) -> bool:
+    if event["xid"] < endpoint["since_xid"]:
+        return False
+    if event["type"] == TEST:
+        return bool(event["object_id"] == endpoint["id"])
+    return is_wanted(event["type"], endpoint["event_types"])

@@ -1,0 +1,89 @@
+"""The catalogue of event types holds what is recorded, and nothing else."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from helpdesk_api.webhooks.event_types import EVENT_TYPES, PATTERNS, is_wanted
+from helpdesk_api.webhooks.messages import WebhookMessage
+from tests.stage import Client, Stage
+
+SOURCES = Path(__file__).resolve().parents[2] / "src" / "helpdesk_api"
+STORED = ("api_key", "calendar", "company", "contact", "sla_policy", "team", "user", "webhook_endpoint")
+MOVES = ("started", "warning", "breached", "paused", "resumed", "met", "missed", "cancelled", "reopened", "retargeted")
+# The names that are made up at run time: each template in a call of record(), with what it can become.
+FILLED: Mapping[str, tuple[str, ...]] = {
+    "{resource.name}.created": (*(f"{name}.created" for name in STORED), "ticket.created"),
+    "{resource.name}.updated": tuple(f"{name}.updated" for name in STORED),
+    "{resource.name}.deleted": tuple(f"{name}.deleted" for name in STORED if name != "api_key"),
+    "ticket.{name}": ("ticket.updated", "ticket.status_changed", "ticket.assigned"),
+    "ticket.sla_{move}": tuple(f"ticket.sla_{move}" for move in MOVES),
+}
+
+
+def recorded_names() -> Iterator[str]:
+    """Yield the second argument of every call of record(): a name, or the template of one."""
+    for path in SOURCES.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "record":
+                yield from literals(node.args[1])
+
+
+def literals(node: ast.expr) -> Iterator[str]:
+    match node:
+        case ast.IfExp():
+            yield from literals(node.body)
+            yield from literals(node.orelse)
+        case ast.JoinedStr():
+            yield ast.unparse(node)[2:-1]
+        case _:
+            yield ast.literal_eval(node)
+
+
+def test_the_catalogue_holds_exactly_what_the_code_records() -> None:
+    names = {name for template in recorded_names() for name in FILLED.get(template, (template,))}
+
+    assert names == set(EVENT_TYPES)
+
+
+def test_whatever_was_recorded_so_far_is_in_the_catalogue(stage: Stage, api: Client) -> None:
+    del api
+    recorded = {row["type"] for row in stage.sql("SELECT DISTINCT type FROM events")}
+
+    assert recorded - EVENT_TYPES.keys() == set()
+
+
+def test_the_api_lists_the_catalogue(api: Client) -> None:
+    listed = api.get("/v1/event-types").json()["data"]
+
+    assert {entry["type"]: entry["object_type"] for entry in listed} == {
+        name: event_type.object_type for name, event_type in EVENT_TYPES.items()
+    }
+    assert all(entry["description"].endswith((".", "`.")) for entry in listed)
+
+
+@pytest.mark.parametrize("name", EVENT_TYPES)
+def test_every_example_is_a_message(name: str) -> None:
+    example = EVENT_TYPES[name].example
+
+    message = WebhookMessage.model_validate(example)
+
+    assert (message.type, message.data.object_type) == (name, name.partition(".")[0])
+    assert message.data.changed_fields == sorted(message.data.changed_fields)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "wanted"),
+    [
+        (["*"], True),
+        (["ticket.*"], True),
+        (["ticket.created"], True),
+        (["ticket.updated", "team.*"], False),
+        ([], False),
+    ],
+)
+def test_a_pattern_is_a_type_a_family_or_everything(patterns: list[str], *, wanted: bool) -> None:
+    assert is_wanted("ticket.created", patterns) is wanted
+    assert set(patterns) <= PATTERNS

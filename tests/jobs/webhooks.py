@@ -1,0 +1,72 @@
+"""What the tests of webhooks share: an endpoint, a look at deliveries, and making what waits due."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tests.receivers import WebhookReceiver
+from tests.stage import Client, Stage
+
+T = TypeVar("T")
+
+_PATIENCE = 20.0
+
+
+def create(api: Client, path: str, **values: object) -> dict[str, Any]:
+    answer = api.post(f"/v1/{path}", json=values)
+    assert answer.status_code == 201, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+def an_endpoint(api: Client, receiver: WebhookReceiver, *event_types: str) -> dict[str, Any]:
+    return create(api, "webhook-endpoints", url=receiver.url, event_types=event_types or ["team.*"])
+
+
+def deliveries(api: Client, **query: str) -> list[dict[str, Any]]:
+    """List deliveries, oldest first."""
+    answer = api.get("/v1/webhook-deliveries", params={"sort": "created_at", **query})
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["data"]
+    return found
+
+
+def until(look: Callable[[], T | None]) -> T:
+    """Look until there is something; the worker is quick but works when it wants."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        if (found := look()) is not None:
+            return found
+        time.sleep(0.01)
+    raise AssertionError("it did not happen in time")
+
+
+def after_attempts(api: Client, count: int, **query: str) -> dict[str, Any]:
+    """Wait until the only delivery has so many attempts behind it, and read it with them."""
+
+    def look() -> dict[str, Any] | None:
+        for delivery in deliveries(api, **query):
+            if delivery["attempt_count"] >= count:
+                found: dict[str, Any] = api.get(f"/v1/webhook-deliveries/{delivery['id']}").json()
+                return found
+        return None
+
+    return until(look)
+
+
+def in_state(api: Client, state: str, **query: str) -> dict[str, Any]:
+    """Wait until the only delivery is in a state, and give it."""
+    return until(lambda: next((found for found in deliveries(api, **query) if found["state"] == state), None))
+
+
+def make_due(stage: Stage, delivery: dict[str, Any]) -> None:
+    """Let the time until the next attempt be over."""
+    query = "UPDATE jobs SET run_at = now() WHERE payload ->> 'delivery_id' = $1 RETURNING id"
+    (job,) = stage.sql(query, delivery["id"])
+    assert job
+
+
+def no_job_left(stage: Stage, api: Client) -> bool:
+    """Tell whether nothing of a tenant waits to be sent."""
+    query = "SELECT 1 FROM jobs WHERE tenant_id = $1 AND kind = 'webhooks.deliver'"
+    return not stage.sql(query, api.tenant.id)

@@ -1,0 +1,124 @@
+"""A webhook receiver on loopback: keeps what arrives, answers as told, and verifies as receivers do."""
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from standardwebhooks.webhooks import Webhook
+from typing_extensions import override
+
+_PATIENCE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a receiver answers to one request."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request as it arrived."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def message(self) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(self.body)
+        return parsed
+
+    def verify(self, secret: str) -> None:
+        """Check signature and timestamp with the published library; raises WebhookVerificationError."""
+        Webhook(secret).verify(self.body, self.headers)
+
+
+class WebhookReceiver:
+    """Listens in a thread of its own. `answers` are used up one by one; after them, and by default, it answers 200."""
+
+    def __init__(self, answers: Sequence[Answer] = ()) -> None:
+        self._answers = list(answers)
+        self._received: list[Received] = []
+        self._arrived = threading.Condition()
+        self._server = _Server(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="receiver")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/hook"
+
+    @property
+    def received(self) -> list[Received]:
+        with self._arrived:
+            return list(self._received)
+
+    def answer_next(self, *answers: Answer) -> None:
+        """Answer the next requests like this."""
+        with self._arrived:
+            self._answers.extend(answers)
+
+    def wait_for(self, count: int) -> list[Received]:
+        """Wait until this many have arrived in all, and give all."""
+        with self._arrived:
+            arrived = self._arrived.wait_for(lambda: len(self._received) >= count, _PATIENCE)
+            assert arrived, f"{len(self._received)} of {count} arrived"
+            return list(self._received)
+
+    def take(self, request: Received) -> Answer:
+        """Keep a request and say what to answer."""
+        with self._arrived:
+            self._received.append(request)
+            self._arrived.notify_all()
+            return self._answers.pop(0) if self._answers else Answer()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, receiver: WebhookReceiver) -> None:
+        self.receiver = receiver
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Without this the headers and the body of an answer wait for each other.
+    wbufsize = -1
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        server = self.server
+        assert isinstance(server, _Server)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = server.receiver.take(Received(self.path, headers, body))
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: tests look at what was received."""
