@@ -52,9 +52,6 @@ class Settings(BaseSettings):
     ] = None
     host: Annotated[str, Field(description="Address the API listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535, description="Port the API listens on.")] = 8000
-    base_url: Annotated[
-        str, Field(description="Address that clients reach the API under, without a path; used in documents.")
-    ] = "http://127.0.0.1:8000"
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, Field(description="Origins of browser front ends, comma-separated.")
     ] = ()

@@ -109,7 +109,6 @@ def _accepts_connections(engine: Engine) -> Callable[[int], Awaitable[bool]]:
 def _environment(plan: Plan, postgres: PostgresEngine | None, valkey: ValkeyEngine | None) -> Mapping[str, str]:
     """Compose what the children are told: what the user set wins, except where the product runs something itself."""
     defaults = {
-        "HELPDESK_BASE_URL": plan.url,
         "HELPDESK_OUTBOUND_ALLOW": _LOCAL_RECEIVERS,
         "HELPDESK_SECRET_KEY": kept_secrets(plan.data_dir).secret_key,
     }
