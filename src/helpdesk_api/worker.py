@@ -7,6 +7,7 @@ import asyncio
 import json
 import signal
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from redis.exceptions import RedisError
 
 from helpdesk_api.kit import logs
 from helpdesk_api.kit.doorbell import QUEUE, RING, LocalBell, connect, redis_settings, serialize
+from helpdesk_api.kit.heartbeat import Heartbeat, heartbeat
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.runner import Runner
 from helpdesk_api.settings import Settings
@@ -23,25 +25,41 @@ from helpdesk_api.wiring import open_runtime
 log = structlog.get_logger(__name__)
 
 _ARQ_RESTART_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 1.0
 
 
-async def work(settings: Settings, *, stopping: asyncio.Event) -> None:
-    """Run what is due until `stopping` is set, then finish what was claimed."""
+async def work(settings: Settings, *, stopping: asyncio.Event, beating: Heartbeat | None = None) -> None:
+    """Run what is due until `stopping` is set, then finish what was claimed; each look for work is a heartbeat."""
     bell = LocalBell()
     async with open_runtime(settings, bell, Metrics(), name="helpdesk-worker") as runtime:
         runner = Runner(runtime, bell, sweep_seconds=settings.sweep_seconds)
-        listening = asyncio.create_task(_listen(settings, bell))
+        helping = [asyncio.create_task(_listen(settings, bell))]
+        if beating is not None:
+            helping.append(asyncio.create_task(_beat(beating, runner, _patience(settings))))
         running = asyncio.create_task(runner.run())
         waiting = asyncio.create_task(stopping.wait())
         log.info("worker.started")
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
         runner.stop()
         waiting.cancel()
-        listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
         await running
+        for task in helping:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         log.info("worker.stopped")
+
+
+async def _beat(beating: Heartbeat, runner: Runner, patience: timedelta) -> None:
+    while True:
+        if runner.swept_at is not None:
+            beating.works_until(runner.swept_at + patience)
+        await asyncio.sleep(_HEARTBEAT_SECONDS)
+
+
+def _patience(settings: Settings) -> timedelta:
+    """Give how long a worker may go without looking for work: a busy one looks less often than it means to."""
+    return timedelta(seconds=30 + 5 * settings.sweep_seconds)
 
 
 async def _listen(settings: Settings, bell: LocalBell) -> None:
@@ -87,6 +105,7 @@ def run(settings: Settings) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        await work(settings, stopping=stopping)
+        with heartbeat(datetime.now(UTC) + _patience(settings)) as beating:
+            await work(settings, stopping=stopping, beating=beating)
 
     asyncio.run(until_signalled())
