@@ -8,8 +8,10 @@ import sys
 
 import typer
 
-from helpdesk_api.commands import demo, document, keys, migrate, processes, tenants
+from helpdesk_api.commands import check_config, demo, document, keys, migrate, processes, tenants
+from helpdesk_api.commands.frame import CommandError
 from helpdesk_api.domain.errors import Refusal
+from helpdesk_api.kit.heartbeat import NoHeartbeatError
 from helpdesk_api.ops.migrations import MigrationError
 from helpdesk_api.settings import EXIT_BAD_CONFIGURATION, ConfigurationError
 
@@ -26,6 +28,7 @@ app.command()(processes.up)
 app.command()(processes.serve)
 app.command()(processes.worker)
 app.command()(migrate.migrate)
+app.command("check-config")(check_config.check_config)
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
 app.command()(demo.demo)
@@ -40,8 +43,10 @@ def main() -> None:
         _fail(*error.problems, exit_code=EXIT_BAD_CONFIGURATION)
     except Refusal as refusal:
         _fail(refusal.detail)
-    except MigrationError as error:
+    except (MigrationError, NoHeartbeatError) as error:
         _fail(str(error))
+    except CommandError as error:
+        _fail(*error.problems, exit_code=error.exit_code)
 
 
 def _fail(*problems: str, exit_code: int = 1) -> None:

@@ -22,6 +22,16 @@ from helpdesk_api.wiring import open_runtime
 
 T = TypeVar("T")
 
+
+class CommandError(Exception):
+    """The command cannot do what was asked, or what it looked at is not as it should be; one line per argument."""
+
+    def __init__(self, *problems: str, exit_code: int = 1) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+        self.exit_code = exit_code
+
+
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text for a person.")]
 
 

@@ -1,5 +1,7 @@
 """The commands that run until they are told to stop: the whole product, the API, a worker."""
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +9,8 @@ import typer
 
 from helpdesk_api import main as api
 from helpdesk_api import worker as background
-from helpdesk_api.commands.frame import configured
+from helpdesk_api.commands.frame import CommandError, configured
+from helpdesk_api.kit.heartbeat import workers_alive
 from helpdesk_api.ops.up import up as run_product
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on instead of HELPDESK_HOST.", show_default=False)]
@@ -45,12 +48,38 @@ def serve(*, host: Host = None, port: Port = None) -> None:
     Everything else comes from the HELPDESK_* variables; `helpdesk check-config` shows them.
     """
     given = {"host": host, "port": port}
-    api.serve(configured().model_copy(update={name: value for name, value in given.items() if value is not None}))
+    settings = configured().model_copy(update={name: value for name, value in given.items() if value is not None})
+    # Once everything has ended, the server raises the signal again that it was ended by.
+    with suppress(KeyboardInterrupt):
+        api.serve(settings)
 
 
-def worker() -> None:
+def worker(
+    *,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only tell whether the workers of this account on this machine do their work."),
+    ] = False,
+) -> None:
     """Work in the background until told to stop: deadlines, webhooks and everything else that is due.
 
-    Any number of workers may run on any number of machines; what was claimed is finished before one stops.
+    Any number of workers may run on any number of machines; what was claimed is finished before one stops. --check is
+    for health checks: it exits with 0 if there is a worker and every one has looked for work lately, else with 1.
     """
-    background.run(configured())
+    if check:
+        _check_workers()
+    else:
+        background.run(configured())
+
+
+def _check_workers() -> None:
+    alive = workers_alive()
+    now = datetime.now(UTC)
+    stuck = [
+        f"worker {pid} has not looked for work since it should have" for pid, until in alive.items() if until < now
+    ]
+    if not alive:
+        stuck = ["no worker runs under this account on this machine"]
+    if stuck:
+        raise CommandError(*stuck)
+    typer.echo(f"Working: {', '.join(map(str, alive))}.")
