@@ -118,10 +118,6 @@ class OutboundClient:
         """Refuse a URL that this client would never call, before it is stored; raises UnsafeURLError."""
         check_url(url, allow=self._allow, pointer=pointer)
 
-    def check_url(self, url: str, *, pointer: str = "/url") -> None:
-        """Refuse at once, with UnsafeURLError, a URL that this client would never call."""
-        check_url(url, allow=self._allow, pointer=pointer)
-
     async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> OutboundResponse:
         """Send `content` to `url` and read the answer, whatever its status.
 
