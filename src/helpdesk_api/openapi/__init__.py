@@ -1,0 +1,11 @@
+"""The OpenAPI document: what FastAPI derives from the code, completed with what every operation has in common.
+
+The document is as much the product as the code; it is committed at `openapi/openapi.json`, compared in CI, and served
+at `/openapi.json` and, for people, at `/docs`.
+"""
+
+from helpdesk_api.openapi.document import document, rendered
+from helpdesk_api.openapi.guide import TITLE, VERSION
+from helpdesk_api.openapi.pages import install
+
+__all__ = ["TITLE", "VERSION", "document", "install", "rendered"]

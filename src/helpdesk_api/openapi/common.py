@@ -1,0 +1,127 @@
+"""What operations share word for word: header parameters, headers of answers, and what each status means."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_TAG = {"type": "string", "examples": ['"v7"']}
+
+PARAMETERS: Mapping[str, Any] = {
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": (
+            "Makes the write safe to repeat: with the same key it has one effect for 24 hours, and the first answer "
+            "comes again. Any visible ASCII, such as a UUID, bare or in quotes."
+        ),
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    },
+    "IfMatch": {
+        "name": "If-Match",
+        "in": "header",
+        "required": False,
+        "description": "The entity tag that was read; refused with 412 when the object has changed since.",
+        "schema": _TAG,
+    },
+    "IfNoneMatch": {
+        "name": "If-None-Match",
+        "in": "header",
+        "required": False,
+        "description": "The entity tag that the client holds; answered with 304 when it is still current.",
+        "schema": _TAG,
+    },
+    "WebhookId": {
+        "name": "webhook-id",
+        "in": "header",
+        "required": True,
+        "description": "The id of the event, the same for every attempt: what was seen before can be dropped.",
+        "schema": {"type": "string", "format": "uuid"},
+        "example": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e50",
+    },
+    "WebhookTimestamp": {
+        "name": "webhook-timestamp",
+        "in": "header",
+        "required": True,
+        "description": "When this attempt was made, in seconds since 1970; refuse what is older than five minutes.",
+        "schema": {"type": "integer"},
+        "example": 1795426200,
+    },
+    "WebhookSignature": {
+        "name": "webhook-signature",
+        "in": "header",
+        "required": True,
+        "description": (
+            "One or more signatures, separated by spaces: `v1,` and the base64 of HMAC-SHA256 over "
+            "`{webhook-id}.{webhook-timestamp}.{body}` with the endpoint's secret. One that fits is enough; there are "
+            "two while a secret is being replaced."
+        ),
+        "schema": {"type": "string"},
+        "example": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+    },
+}
+
+HEADERS: Mapping[str, Any] = {
+    "X-Request-Id": {
+        "description": "Names this request in the server's log; that of the request, if it brought one.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e60",
+    },
+    "ETag": {
+        "description": "The version of the object as an entity tag, for `If-Match` and `If-None-Match`.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": '"v7"',
+    },
+    "Location": {
+        "description": "The path of what was created, or of what tells how far it is.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+        "example": "/v1/tickets/0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40",
+    },
+    "Idempotency-Replayed": {
+        "description": "`true` when this is the stored answer to an earlier request with the same key.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "Retry-After": {
+        "description": "After how many seconds a repetition may succeed; absent when none will.",
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 1,
+    },
+    "WWW-Authenticate": {
+        "description": "How to authenticate.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "Bearer",
+    },
+}
+
+# Answers that say where to look, beside every 201.
+LOCATED = frozenset({("test_clock_advance", "202")})
+
+SUCCESS_TEXT: Mapping[str, str] = {
+    "page": "One page.",
+    "get 200": "What was asked for, as it is now.",
+    "post 200": "Done; this is the result.",
+    "post 202": "Accepted; it is done in the background.",
+    "post 201": "Created; `Location` tells where.",
+    "patch 200": "The object after the change.",
+    "delete 204": "Deleted.",
+}
+
+STATUS_TEXT: Mapping[str, str] = {
+    "400": "The request cannot be read.",
+    "401": "Valid credentials are required.",
+    "403": "The credential does not permit this.",
+    "404": "There is no such thing, or the caller may not know of it.",
+    "408": "The body did not arrive in time.",
+    "409": "The present state does not allow this.",
+    "410": "This is no longer available.",
+    "412": "The object has changed since it was read.",
+    "413": "The request is too large.",
+    "415": "The media type of the body is not supported.",
+    "422": "The request can be read, but a value in it is not acceptable.",
+    "429": "Too many requests.",
+    "503": "The service cannot answer just now; repeat the request.",
+    "default": "Any other problem.",
+}

@@ -1,0 +1,141 @@
+"""The examples of the document: one whole object per resource, and what follows from it.
+
+`Resource.example` is the source. The example of a creation, a change, a page and an object with its relations are made
+from it; only what belongs to no resource is written here. Ids agree throughout: the company that the example ticket
+names is the example company.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from helpdesk_api.kit.crud import Resource
+from helpdesk_api.kit.problems import catalogue
+from helpdesk_api.openapi.schemas import Schema
+from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE
+from helpdesk_api.webhooks.event_types import EVENT_TYPES
+from helpdesk_api.webhooks.events_feed import EVENT_EXAMPLE
+
+_CREATED = "2026-11-23T09:00:00Z"
+_UPDATED = "2026-11-23T09:30:00Z"
+_VERSION = 3
+_CURSOR = "eyJleGFtcGxlIjp0cnVlfQ.c2lnbmF0dXJl"
+
+# What a client typically changes; a resource without a line here changes its first field.
+_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "TicketUpdate": {"status": "pending", "priority": "urgent"},
+    "CompanyUpdate": {"notes": None, "domains": ["alpine-dairy.example", "alpine.example"]},
+    "ContactUpdate": {"phones": ["+390669821234", "+393331234567"]},
+    "UserUpdate": {"is_active": False},
+    "SLAPolicyUpdate": {"position": 20},
+    "WebhookEndpointUpdate": {"is_enabled": False},
+}
+# Creations that are also possible without naming another object; shown first, because anybody can try them as they are.
+_ALONE = frozenset({"TicketCreate", "ContactCreate", "UserCreate"})
+# Answers that tell more than the resource itself: their schema, that of the resource, and what they add.
+_TELLING_MORE: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+    ("NewApiKey", "ApiKey", {"key": "hd_live_<tenant and key>_<secret>_<checksum>"}),
+    ("NewWebhookEndpoint", "WebhookEndpoint", {"secret": "whsec_<base64 of 32 bytes>"}),
+    ("WebhookDeliveryDetail", "WebhookDelivery", {"attempts": [ATTEMPT_EXAMPLE]}),
+)
+
+
+def of_schemas(resources: Sequence[Resource[Any]], schemas: Mapping[str, Schema]) -> dict[str, Any]:
+    """Give the example of each schema that a body may have as a whole, by its name."""
+    found = dict(_of_no_resource())
+    ids = _ids(resources)
+    whole = {
+        resource.name: {
+            "id": ids[resource.name],
+            "created_at": _CREATED,
+            "updated_at": _UPDATED,
+            "version": _VERSION,
+            **resource.example,
+        }
+        for resource in resources
+    }
+    for resource in resources:
+        name, example = resource.read.__name__, whole[resource.name]
+        included = _included(resource, whole)
+        found[name] = _in_order_of(schemas.get(name), example)
+        found[f"{name}Detail"] = example | included
+        found[f"{name}Page"] = {
+            "data": [example],
+            "page": {"next_cursor": _CURSOR, "prev_cursor": None},
+            "total": None,
+            **included,
+        }
+        fields = schemas.get(f"{name}Create", {}).get("properties", {})
+        found[f"{name}Create"] = {field: example[field] for field in fields if field in example}
+        if fields:
+            first = next(iter(fields))
+            found[f"{name}Update"] = _CHANGES.get(f"{name}Update", {first: example.get(first)})
+    found.update({name: found[base] | dict(more) for name, base, more in _TELLING_MORE})
+    return found
+
+
+def alone(name: str, example: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the example of a creation without ids of other objects, where that is enough; else None."""
+    return {field: value for field, value in example.items() if not field.endswith("_id")} if name in _ALONE else None
+
+
+def of_operation(operation_id: str, status: str) -> dict[str, Any] | None:
+    """Give the example of an answer that its schema alone does not determine, or None."""
+    match operation_id, status:
+        case "problems_list", "200":
+            known = catalogue()
+            return {code: known[code].model_dump() for code in ("not_found", "stale_version")}
+        case "test_clock_advance", "202":
+            return {"now": "2026-03-14T11:20:00Z", "advancing_to": "2026-04-01T00:00:00Z", "fired_count": 500}
+        case _:
+            return None
+
+
+def _of_no_resource() -> Iterator[tuple[str, Any]]:
+    yield "Advance", {"to": "2026-04-01T00:00:00Z"}
+    yield "TestClock", {"now": "2026-04-01T00:00:00Z", "advancing_to": None, "fired_count": 12}
+    yield "Alive", {"status": "alive"}
+    yield "Ready", {"status": "ready"}
+    yield "ProblemType", catalogue()["stale_version"].model_dump()
+    yield "SecretRotation", {"force": False}
+    yield "WebhookTest", {"event_id": EVENT_EXAMPLE["id"]}
+    yield "Event", EVENT_EXAMPLE
+    yield "EventFeed", {"data": [EVENT_EXAMPLE], "page": {"next_cursor": _CURSOR, "has_more": False}}
+    yield (
+        "EventTypeList",
+        {
+            "data": [
+                {"type": name, "object_type": known.object_type, "description": known.description}
+                for name, known in list(EVENT_TYPES.items())[:2]
+            ]
+        },
+    )
+
+
+def _ids(resources: Sequence[Resource[Any]]) -> dict[str, str]:
+    """Give each resource's example an id: the one by which other examples refer to it, where they do."""
+    ids = {resource.name: str(uuid5(NAMESPACE_URL, resource.plural)) for resource in resources}
+    for resource in resources:
+        for field, value in resource.example.items():
+            for name in ids:
+                if field.endswith("_id") and f"_{name}_id".endswith(f"_{field}") and value is not None:
+                    ids[name] = value
+        for include in resource.includes:
+            ids[include.resource.name] = resource.example[include.column] or ids[include.resource.name]
+    return ids
+
+
+def _included(resource: Resource[Any], whole: Mapping[str, Any]) -> dict[str, Any]:
+    if not resource.includes:
+        return {}
+    parts: dict[str, dict[str, Any]] = {}
+    for include in resource.includes:
+        example = whole[include.resource.name]
+        parts.setdefault(include.resource.plural.replace("-", "_"), {})[example["id"]] = example
+    return {"included": parts}
+
+
+def _in_order_of(schema: Schema | None, example: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the fields into the order in which the schema tells them; others follow."""
+    fields = list((schema or {}).get("properties", {}))
+    return {field: example[field] for field in fields if field in example} | dict(example)

@@ -1,0 +1,81 @@
+"""What the document says in prose: the guide at its head and a sentence or two for each tag.
+
+The order of the tags is the order in which a newcomer meets things. What an operation does is written at its route.
+"""
+
+TITLE = "helpdesk-api"
+VERSION = "0.1.0"
+SUMMARY = "An API-first, headless, multi-tenant help desk."
+
+CONTACT = {"name": "The helpdesk-api maintainers"}
+LICENCE = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
+SERVERS = [{"url": "/", "description": "The server that this document was read from."}]
+
+DESCRIPTION = """\
+Tickets with SLA clocks, the companies and contacts behind them, a gap-free feed of events and signed webhooks.
+
+## Authentication
+
+Send an API key with every request: `Authorization: Bearer <key>`. A key belongs to one tenant and holds scopes such as
+`tickets:read` or `companies:write`; `*:read` and `*:write` stand for every resource. Each operation names the scope it
+needs. What belongs to another tenant does not exist for a key: the answer is 404, as for an id that nobody has.
+
+## Errors
+
+Everything but success is answered with a problem document (RFC 9457, `application/problem+json`). Programs switch on
+`code`, which never changes; `GET /problems/{code}` explains it. `errors` points at the places in the request that were
+refused, `params` holds the values used in the text, and `request_id` finds the request in the server's log. Every
+answer also carries it as `X-Request-Id`; a request may bring its own.
+
+## Repeating writes safely
+
+Every POST, PATCH and DELETE takes an `Idempotency-Key` of up to 255 characters, such as a UUID. Repeated with the same
+key within 24 hours, a write has one effect: the first answer comes again, with `Idempotency-Replayed: true`. The same
+key with another request is refused (422), and while the first is still running so is its twin (409).
+
+## Lists
+
+Lists come in pages: `limit` (50, at most 200) and `cursor`, which is `next_cursor` or `prev_cursor` of another page of
+the same list. `sort=-created_at` names keys, `-` for descending. Filters are query parameters: repeat one for "any of"
+(`status=new&status=open`), and give ranges with brackets (`created_at[gte]=2026-01-01T00:00:00Z`). Parameters that are
+not listed are refused. `include=company,contact` sends related objects along under `included`, each once, by id.
+
+## Versions
+
+Every object has a `version` that grows by one with each change, and its `ETag` is that version: `"v7"`. Send it back as
+`If-Match` to change only what you have seen (412 otherwise), or as `If-None-Match` to be told 304 when nothing is new.
+PATCH is a merge patch (RFC 7396): null empties, absent keeps, lists are replaced.
+
+## Data
+
+Names are in snake case. Instants are RFC 3339 with an offset and are shown in UTC; durations are whole `_seconds`.
+Every field of an answer is always there; null means empty. Fields and new values of open lists (statuses, event types)
+may be added within `/v1`, so ignore what you do not know.
+
+## Time
+
+A sandbox tenant lives by a test clock that moves only when told to: `POST /v1/test-clock/advance` fires every deadline
+in between, in order and at its own instant, so that a month of SLA behaviour can be tested in one call.
+
+## Events and webhooks
+
+Every change is recorded as an event. `GET /v1/events` gives them in the order in which they were committed, without
+gaps; webhook endpoints receive the same events, signed by Standard Webhooks 1.0, at least once and in any order.
+"""
+
+TAGS = {
+    "tickets": "Requests of clients, with their SLA clocks.",
+    "comments": "What is said on a ticket: public replies and internal notes.",
+    "companies": "The clients.",
+    "contacts": "The people at the clients who ask for help.",
+    "teams": "Groups of users that tickets are assigned to.",
+    "users": "The staff: who tickets are assigned to and who answers.",
+    "calendars": "When the service company works; business time is counted by them.",
+    "sla-policies": "Promises of how fast tickets are answered and resolved, tried in order.",
+    "events": "Everything that happened, in the order in which it was committed.",
+    "webhook-endpoints": "Where events are sent.",
+    "webhook-deliveries": "What was sent to an endpoint, how often, and what it answered.",
+    "api-keys": "Credentials of integrations and front ends.",
+    "test-clock": "The time of a sandbox tenant.",
+    "service": "The service itself: health, and what its problem codes mean. Needs no key.",
+}

@@ -1,0 +1,101 @@
+"""What an operation is, read from FastAPI's description of it: all that decides about its problems and headers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+
+from helpdesk_api.kit.crud import Resource
+from helpdesk_api.kit.sql import metadata
+from helpdesk_api.openapi.schemas import REF, Schema
+
+_WRITING = frozenset({"post", "put", "patch", "delete"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One operation. `fields` are the names that its body may have."""
+
+    id: str
+    method: str
+    resource: Resource[Any] | None
+    scopes: tuple[str, ...]
+    parameters: frozenset[tuple[str, str]]
+    fields: frozenset[str]
+    has_body: bool
+    answers_version: bool
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether it changes something and so takes an idempotency key."""
+        return self.method in _WRITING
+
+    @property
+    def names_object(self) -> bool:
+        """Tell whether its path holds the id of an object."""
+        return any(place == "path" for place, _ in self.parameters)
+
+    @property
+    def pages(self) -> bool:
+        """Tell whether it is a list with cursors that grow old."""
+        return ("query", "cursor") in self.parameters
+
+    @property
+    def follows(self) -> bool:
+        """Tell whether it is a feed, whose cursors never expire."""
+        return ("query", "after") in self.parameters
+
+    @property
+    def takes_version(self) -> bool:
+        """Tell whether it looks at If-Match."""
+        return ("header", "if-match") in self.parameters
+
+    @property
+    def may_collide(self) -> bool:
+        """Tell whether its body sets a value that must be unique."""
+        return any(
+            isinstance(rule, UniqueConstraint) and rule.columns.keys()[-1] in self.fields for rule in self._constraints
+        )
+
+    @property
+    def refers(self) -> bool:
+        """Tell whether its body holds the id of another object."""
+        return any(
+            isinstance(rule, ForeignKeyConstraint) and rule.column_keys[-1] in self.fields for rule in self._constraints
+        )
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether other objects may point at what it deletes, and keep it."""
+        return self.method == "delete" and any(
+            key.ondelete is None and self.resource is not None and key.referred_table is self.resource.table
+            for table in metadata.tables.values()
+            for key in table.foreign_key_constraints
+        )
+
+    @property
+    def _constraints(self) -> frozenset[Any]:
+        return frozenset() if self.resource is None or not self.has_body else frozenset(self.resource.table.constraints)
+
+
+def shape_of(method: str, operation: Schema, schemas: dict[str, Schema], by_tag: dict[str, Resource[Any]]) -> Shape:
+    """Read the shape of an operation that FastAPI described."""
+    body = _named_schema(operation.get("requestBody", {}), schemas)
+    success = next(response for status, response in operation["responses"].items() if status.startswith("2"))
+    shown = _named_schema(success, schemas).get("properties", {})
+    return Shape(
+        id=operation["operationId"],
+        method=method,
+        resource=by_tag.get(operation["tags"][-1]),
+        scopes=tuple(scope for need in operation.get("security", []) for scopes in need.values() for scope in scopes),
+        parameters=frozenset((item["in"], item["name"]) for item in operation.get("parameters", [])),
+        fields=frozenset(body.get("properties", {})),
+        has_body="requestBody" in operation,
+        answers_version={"id", "version", "updated_at"} <= shown.keys(),
+    )
+
+
+def _named_schema(message: Schema, schemas: dict[str, Schema]) -> Schema:
+    for media in message.get("content", {}).values():
+        return schemas.get(str(media["schema"].get("$ref", "")).removeprefix(REF), {})
+    return {}
