@@ -8,7 +8,10 @@ import { randomUUID } from "node:crypto";
 
 import createClient from "openapi-fetch";
 
-import type { paths } from "./generated/api.js";
+import type { components, paths } from "./generated/api.js";
+
+type Problem = components["schemas"]["Problem"];
+type Ticket = components["schemas"]["Ticket"];
 
 function setting(name: string): string {
   const value = process.env[name];
@@ -17,6 +20,11 @@ function setting(name: string): string {
     process.exit(2);
   }
   return value;
+}
+
+function fail(what: string, problem?: Problem): never {
+  console.error(problem ? `${what}: ${problem.status} ${problem.code}: ${problem.detail}` : what);
+  process.exit(1);
 }
 
 const client = createClient<paths>({
@@ -32,15 +40,35 @@ const created = await client.POST("/v1/tickets", {
     priority: "high",
   },
 });
-if (created.error) {
-  console.error(`${created.response.status}: ${JSON.stringify(created.error)}`);
-  process.exit(1);
-}
+if (created.error) fail("The ticket was not created", created.error);
 
-const read = await client.GET("/v1/tickets/{ticket_id}", { params: { path: { ticket_id: created.data.id } } });
-if (read.error || read.data.number !== created.data.number) {
-  console.error(`The created ticket cannot be read: ${JSON.stringify(read.error)}`);
-  process.exit(1);
-}
+const changed = await client.PATCH("/v1/tickets/{id}", {
+  params: { path: { id: created.data.id }, header: { "If-Match": `"v${created.data.version}"` } },
+  body: { status: "open", tags: ["printer"] },
+});
+if (changed.error) fail("The ticket was not changed", changed.error);
 
-console.log(JSON.stringify(read.data, null, 2));
+const stale = await client.PATCH("/v1/tickets/{id}", {
+  params: { path: { id: created.data.id }, header: { "If-Match": `"v${created.data.version}"` } },
+  body: { status: "solved" },
+});
+if (stale.error?.code !== "stale_version") fail("A change of an old version was not refused", stale.error);
+
+const listed = await client.GET("/v1/tickets", {
+  params: {
+    query: {
+      status: ["open"],
+      tag: ["printer"],
+      "created_at[gte]": created.data.created_at,
+      sort: "-created_at",
+      include: "company,assignee",
+      limit: 10,
+    },
+  },
+});
+if (listed.error) fail("The tickets were not listed", listed.error);
+
+const found: Ticket | undefined = listed.data.data.find((ticket) => ticket.id === created.data.id);
+if (found?.version !== changed.data.version) fail("The list does not hold the ticket as it was changed");
+
+console.log(JSON.stringify(found, null, 2));
