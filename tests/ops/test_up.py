@@ -130,7 +130,6 @@ def test_the_children_are_told_where_everything_is(start: Callable[..., Product]
     assert urlsplit(told.pop("HELPDESK_REDIS_URL")).scheme == "redis"
     assert len(told.pop("HELPDESK_SECRET_KEY")) == 64
     assert told == {
-        "HELPDESK_BASE_URL": f"http://127.0.0.1:{port}",
         "HELPDESK_DATA_DIR": str(product.data_dir),
         "HELPDESK_HOST": "127.0.0.1",
         "HELPDESK_LOG_LEVEL": "debug",
