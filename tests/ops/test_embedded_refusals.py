@@ -26,6 +26,17 @@ def test_a_directory_of_another_major_version_is_refused_with_both_versions_and_
     assert [path.name for path in (data / "postgres").iterdir()] == ["PG_VERSION"]
 
 
+def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(EmbeddedError) as refused:
+        start_valkey(tmp_path / "file" / "data")
+
+    assert str(refused.value) == (
+        f"the data directory {tmp_path}/file/data cannot be used: Not a directory; set HELPDESK_DATA_DIR to another"
+    )
+
+
 def test_a_database_whose_passwords_are_lost_is_left_alone(tmp_path: Path) -> None:
     data = tmp_path / "data"
     (data / "postgres").mkdir(parents=True)

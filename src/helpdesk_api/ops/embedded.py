@@ -116,15 +116,15 @@ def ephemeral_valkey() -> Iterator[RunningValkey]:
 
 def make_data_dir(data_dir: Path) -> None:
     """Make the directory if it is missing: closed to listing by others, ignored by git."""
-    if data_dir.is_dir():
-        return
     try:
+        if data_dir.is_dir():
+            return
         data_dir.mkdir(parents=True)
         # Others may pass through, because root's engines run as another user; every file inside is private by itself.
         data_dir.chmod(0o711)
         (data_dir / ".gitignore").write_text("*\n", encoding="ascii")
     except OSError as error:
-        message = f"the data directory {data_dir} cannot be made: {error.strerror}; set HELPDESK_DATA_DIR to another"
+        message = f"the data directory {data_dir} cannot be used: {error.strerror}; set HELPDESK_DATA_DIR to another"
         raise EmbeddedError(message) from error
 
 
