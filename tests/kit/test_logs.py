@@ -221,9 +221,10 @@ def test_handlers_that_frameworks_brought_are_replaced(capsys: pytest.CaptureFix
     assert json.loads(line)["event"] == "once"
 
 
-def test_the_access_lines_of_the_server_and_the_client_are_left_out(lines: Lines) -> None:
+def test_the_lines_of_libraries_about_every_request_and_every_ring_are_left_out(lines: Lines) -> None:
     logging.getLogger("uvicorn.access").info("GET /v1/tickets?email=x")
     logging.getLogger("httpx2").info("HTTP Request: POST https://hooks.example/secret-path")
+    logging.getLogger("arq.worker").info("  0.09s -> ring:0:ring()")
 
     assert lines() == []
     assert logging.getLogger("uvicorn.access").propagate is False

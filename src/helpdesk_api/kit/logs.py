@@ -17,8 +17,8 @@ from helpdesk_api.kit.strict_json import JSONValue
 
 # Loggers that come with handlers of their own, or get them from their frameworks' defaults.
 _FOREIGN = ("arq", "asyncio", "uvicorn", "uvicorn.error")
-# They tell every request with its full URL; the module that sends them writes its own event.
-_TALKATIVE = ("httpcore2", "httpx2")
+# They tell every request with its full URL, or every ring twice; the module that sends them writes its own event.
+_TALKATIVE = ("arq", "httpcore2", "httpx2")
 # C0, DEL and C1 command terminals; the separators break lines and the bidirectional marks reorder them.
 _CONTROL = {
     code: f"\\u{code:04x}"
