@@ -186,7 +186,7 @@ async def find_page(
     """Fetch one page. `fixed` are conditions the caller cannot lift, by column name: always the tenant."""
     order = listing.order(getattr(query, "sort", None))
     values = _filter_values(listing, query)
-    binding = _fingerprint(order, values, fixed)
+    binding = _fingerprint(listing, order, values, fixed)
     start = _read_cursor(signer, query.cursor, binding, order) if query.cursor else None
     backwards = start is not None and start.backwards
     shape = (
@@ -304,10 +304,11 @@ class _Start:
     backwards: bool
 
 
-def _fingerprint(order: Sequence[tuple[Sort, bool]], values: Mapping[str, Any], fixed: Mapping[str, Any]) -> str:
-    text = json.dumps(
-        [[(sort.name, down) for sort, down in order], to_jsonable_python(values), to_jsonable_python(fixed)]
-    )
+def _fingerprint(
+    listing: Listing, order: Sequence[tuple[Sort, bool]], values: Mapping[str, Any], fixed: Mapping[str, Any]
+) -> str:
+    keys = [(sort.name, down) for sort, down in order]
+    text = json.dumps([str(listing.key), keys, to_jsonable_python(values), to_jsonable_python(fixed)])
     return hashlib.blake2s(text.encode(), digest_size=9).hexdigest()
 
 
