@@ -1,0 +1,262 @@
+"""How to exercise each resource: one case per resource, and the suites in this folder do the rest.
+
+A case knows a complete valid body whose every reference points at an object of its own, and an effective change.
+Everything else - scopes, events, sort keys, unique fields, columns - is read from the `Resource` and from the OpenAPI
+document. A resource without a case fails the suite, and so does an operation that belongs to none and is not listed
+here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from tests.stage import Client, Stage
+
+JSON = dict[str, Any]
+Value: TypeAlias = "dict[str, Any] | list[Any] | str | int | float | bool | None"
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One resource.
+
+    `body` gives another valid body with every call, and creates what the body refers to; a resource that cannot be
+    created over the API has `made` instead, which gives the path of a new one.
+    """
+
+    plural: str
+    body: Callable[[Client], JSON] | None = None
+    patch: Mapping[str, Any] = field(default_factory=dict)
+    cleared: str | None = None
+    never_null: str = "name"
+    parent: Callable[[Client], str] | None = None
+    created_event: str = ""
+    made: Callable[[Stage, Client], str] | None = None
+
+    def collection(self, api: Client) -> str:
+        """Give the path of a list to create in; a nested resource gets a new parent."""
+        return self.parent(api) if self.parent else f"/v1/{self.plural}"
+
+    def new_body(self, api: Client) -> JSON:
+        """Give another valid body."""
+        assert self.body is not None, f"{self.plural} are not created over the API"
+        return self.body(api)
+
+    def create(self, stage: Stage, api: Client, collection: str | None = None) -> tuple[str, JSON]:
+        """Make a new one; gives its path and what the API says of it."""
+        if self.made is not None:
+            location = self.made(stage, api)
+            answer = api.get(location)
+        else:
+            answer = api.post(collection or self.collection(api), json=self.new_body(api))
+            location = answer.headers.get("location", "")
+        assert answer.is_success, answer.text
+        shown: JSON = answer.json()
+        return location, shown
+
+    def __str__(self) -> str:
+        """Name the case in the report."""
+        return self.plural
+
+
+@dataclass(frozen=True)
+class Single:
+    """An operation that belongs to no resource with a case: a body that is valid for it, and ids for its path."""
+
+    body: JSON | None = None
+    parameters: Callable[[Stage, Client], dict[str, str]] | None = None
+
+
+def create(api: Client, plural: str, **values: Value) -> JSON:
+    """Create an object by its path; gives what was answered."""
+    answer = api.post(f"/v1/{plural}", json=values)
+    assert answer.status_code == 201, answer.text
+    created: JSON = answer.json()
+    return created
+
+
+def unique(word: str) -> str:
+    """Give a name that no other object of this run has."""
+    return f"{word} {next(_numbers)}"
+
+
+def company(api: Client) -> JSON:
+    """Give a company."""
+    return {"name": unique("Company"), "domains": [f"c{next(_numbers)}.example"], "notes": "Rings twice."}
+
+
+def contact(api: Client) -> JSON:
+    """Give a contact of a new company."""
+    return {
+        "name": unique("Contact"),
+        "company_id": create(api, "companies", **company(api))["id"],
+        "emails": [f"p{next(_numbers)}@client.example"],
+        "phones": ["+390669821234"],
+        "notes": "Prefers mornings.",
+    }
+
+
+def team(api: Client) -> JSON:
+    """Give a team."""
+    return {"name": unique("Team"), "description": "Second line."}
+
+
+def user(api: Client) -> JSON:
+    """Give a user in a new team."""
+    return {
+        "name": unique("User"),
+        "email": f"u{next(_numbers)}@service.example",
+        "team_id": create(api, "teams", **team(api))["id"],
+        "is_active": True,
+    }
+
+
+def calendar(api: Client) -> JSON:
+    """Give a calendar with every kind of entry."""
+    hours = {"start": "09:00", "end": "17:00"}
+    days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+    return {
+        "name": unique("Calendar"),
+        "time_zone": "Europe/Rome",
+        "weekly_hours": {day: [{**hours}] for day in days},
+        "special_hours": [{"on": "2026-12-12", "name": "Stocktaking", "hours": [hours]}],
+        "holidays": [{"on": "2026-12-24", "name": "Christmas Eve", "start": "13:00", "end": "24:00"}],
+    }
+
+
+def sla_policy(api: Client) -> JSON:
+    """Give a policy for one company, measured by a new calendar."""
+    return {
+        "name": unique("Policy"),
+        "description": "As agreed.",
+        "position": next(_numbers),
+        "is_active": True,
+        "calendar_id": create(api, "calendars", **calendar(api))["id"],
+        "conditions": {
+            "company_ids": [create(api, "companies", **company(api))["id"]],
+            "priorities": ["high"],
+            "types": ["incident"],
+        },
+        "targets": [
+            {"metric": "resolution", "priority": "high", "seconds": 3600, "hours": "business", "warning_percent": 50}
+        ],
+    }
+
+
+def ticket(api: Client) -> JSON:
+    """Give a ticket with everything it may refer to; the contact belongs to no company, so both references stand."""
+    return {
+        "subject": unique("Ticket"),
+        "description": "It does not print.",
+        "type": "incident",
+        "priority": "normal",
+        "status": "open",
+        "company_id": create(api, "companies", **company(api))["id"],
+        "contact_id": create(api, "contacts", **contact(api) | {"company_id": None})["id"],
+        "team_id": create(api, "teams", **team(api))["id"],
+        "assignee_id": create(api, "users", **user(api))["id"],
+        "tags": ["printer"],
+        "channel": "email",
+    }
+
+
+def note(api: Client) -> JSON:
+    """Give an internal note by a new user."""
+    return {"kind": "note", "body": unique("Note"), "author_user_id": create(api, "users", **user(api))["id"]}
+
+
+def reply(api: Client) -> JSON:
+    """Give a public reply by a new contact without a company."""
+    author = create(api, "contacts", **contact(api) | {"company_id": None})
+    return {"kind": "reply", "body": unique("Reply"), "author_contact_id": author["id"]}
+
+
+def api_key(api: Client) -> JSON:
+    """Give a key that may do little."""
+    return {"name": unique("Key"), "scopes": ["tickets:read"], "expires_at": "2100-01-01T00:00:00Z"}
+
+
+def webhook_endpoint(api: Client) -> JSON:
+    """Give an endpoint that is switched off, so that nothing is sent while a test looks on."""
+    return {
+        "url": f"https://hooks{next(_numbers)}.client.example/helpdesk",
+        "description": "Ticket mirror",
+        "event_types": ["ticket.*"],
+        "is_enabled": False,
+    }
+
+
+def comments_of_new_ticket(api: Client) -> str:
+    """Give the path of the comments of a new ticket."""
+    return f"/v1/tickets/{create(api, 'tickets', subject=unique('Ticket'))['id']}/comments"
+
+
+def webhook_delivery(stage: Stage, api: Client) -> str:
+    """Store a delivery that has arrived, with its attempt, as the worker would have."""
+    event = an_event(stage, api)["id"]
+    endpoint = create(api, "webhook-endpoints", **webhook_endpoint(api))["id"]
+    (row,) = stage.sql(
+        """
+        WITH delivery AS (
+            INSERT INTO webhook_deliveries (tenant_id, id, endpoint_id, event_id, event_type, state, attempt_count,
+                last_status, delivered_at, job_id, created_at, updated_at)
+            VALUES ($1, gen_random_uuid(), $2, $3, 'company.created', 'delivered', 1, 200, now(), gen_random_uuid(),
+                now(), now())
+            RETURNING tenant_id, id
+        )
+        INSERT INTO webhook_attempts (tenant_id, id, delivery_id, number, started_at, duration_ms, status)
+        SELECT tenant_id, gen_random_uuid(), id, 1, now(), 12, 200 FROM delivery
+        RETURNING delivery_id
+        """,
+        api.tenant.id,
+        UUID(endpoint),
+        UUID(event),
+    )
+    return f"/v1/webhook-deliveries/{row['delivery_id']}"
+
+
+def an_event(stage: Stage, api: Client) -> dict[str, str]:
+    """Make something happen; gives the id of its event."""
+    happened_to = create(api, "companies", **company(api))["id"]
+    (row,) = stage.sql("SELECT id FROM events WHERE object_id = $1", UUID(happened_to))
+    return {"id": str(row["id"])}
+
+
+CASES = (
+    Case("companies", company, patch={"name": "Renamed"}, cleared="notes"),
+    Case("contacts", contact, patch={"emails": ["new@client.example"]}, cleared="company_id"),
+    Case("teams", team, patch={"name": "Renamed"}, cleared="description"),
+    Case("users", user, patch={"is_active": False}, cleared="team_id"),
+    Case("calendars", calendar, patch={"time_zone": "Asia/Kathmandu"}),
+    Case("sla-policies", sla_policy, patch={"position": 0}, cleared="description"),
+    Case("tickets", ticket, patch={"priority": "urgent"}, cleared="assignee_id", never_null="subject"),
+    Case("comments", note, parent=comments_of_new_ticket, created_event="ticket.note_added"),
+    Case("api-keys", api_key, patch={"name": "Renamed"}),
+    Case(
+        "webhook-endpoints", webhook_endpoint, patch={"description": "Moved"}, cleared="description", never_null="url"
+    ),
+    Case("webhook-deliveries", made=webhook_delivery),
+)
+
+# Bodies that fill the references which the body of the case must leave empty.
+OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {"comments": (reply,)}
+
+SINGLE_OPERATIONS: Mapping[str, Single] = {
+    "test_clock_get": Single(),
+    "test_clock_advance": Single({"to": "2026-03-02T09:00:00Z"}),
+    "events_list": Single(),
+    "events_get": Single(parameters=an_event),
+    "event_types_list": Single(),
+}
+
+# Operations on one object beside the usual five, with a body that is valid for them.
+ACTIONS: Mapping[str, JSON | None] = {
+    "api_keys_revoke": None,
+    "webhook_endpoints_rotate_secret": {"force": True},
+    "webhook_endpoints_test": None,
+    "webhook_deliveries_redeliver": None,
+}

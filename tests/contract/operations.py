@@ -1,0 +1,169 @@
+"""Every operation of the API, as its OpenAPI document tells, and what is needed to call each with success."""
+
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+from helpdesk_api.main import create_app
+from helpdesk_api.settings import load_settings
+from tests.contract.cases import ACTIONS, CASES, JSON, SINGLE_OPERATIONS, Case, Value
+from tests.stage import Client, Stage
+
+DOCUMENT: JSON = create_app(load_settings({})).openapi()
+_PARAMETER = re.compile(r"{(\w+)}")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path."""
+
+    id: str
+    method: str
+    template: str
+    details: JSON = field(repr=False)
+
+    @cached_property
+    def case(self) -> Case | None:
+        """Give the case of the resource that it belongs to."""
+        named = [case for case in CASES if self.id.startswith(case.plural.replace("-", "_") + "_")]
+        return max(named, key=lambda case: len(case.plural), default=None)
+
+    @property
+    def scopes(self) -> list[str]:
+        """Give the scopes that it declares."""
+        return [scope for requirement in self.details.get("security", []) for scope in requirement.get("api_key", [])]
+
+    @property
+    def path_parameters(self) -> list[str]:
+        """Name the ids in the path."""
+        return _PARAMETER.findall(self.template)
+
+    def query_parameters(self, name: str = "") -> dict[str, JSON]:
+        """Give the schemas of the query parameters, or of one of them."""
+        found = {item["name"]: item["schema"] for item in self.details.get("parameters", []) if item["in"] == "query"}
+        return {name: found[name]} if name else found
+
+    @property
+    def body_schema(self) -> JSON | None:
+        """Give the schema of the body, or None when there is none."""
+        content: JSON = self.details.get("requestBody", {}).get("content", {})
+        return resolve(next(iter(content.values()))["schema"]) if content else None
+
+    @property
+    def media_type(self) -> str:
+        """Give the media type of a good body."""
+        return "application/merge-patch+json" if self.method == "PATCH" else "application/json"
+
+    def valid_body(self, api: Client) -> JSON | None:
+        """Give a body that it accepts."""
+        if self.id in SINGLE_OPERATIONS:
+            return SINGLE_OPERATIONS[self.id].body
+        if self.id in ACTIONS:
+            return ACTIONS[self.id]
+        if self.case is None or self.body_schema is None:
+            return None
+        if self.method == "POST":
+            return self.case.new_body(api)
+        return dict(self.case.patch)
+
+    def __str__(self) -> str:
+        """Name the operation in the report."""
+        return self.id
+
+
+def resolve(schema: JSON) -> JSON:
+    """Follow references, and give the only alternative to null."""
+    if "$ref" in schema:
+        found: Any = DOCUMENT
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        return resolve(found)
+    others = [part for part in schema.get("anyOf", []) if part.get("type") != "null"]
+    return resolve(others[0]) if len(others) == 1 else schema
+
+
+def is_nullable(schema: JSON) -> bool:
+    """Tell whether null is a value of it."""
+    return any(part.get("type") == "null" for part in schema.get("anyOf", []))
+
+
+def leaves(value: Value, pointer: str = "") -> Iterator[tuple[str, Value]]:
+    """Walk a body; gives each plain value with its pointer."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, f"{pointer}/{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{pointer}/{index}")
+    else:
+        yield pointer, value
+
+
+def at(value: JSON, pointer: str) -> Value:
+    """Give the value at a pointer."""
+    found: Any = value
+    for step in pointer.split("/")[1:]:
+        found = found[int(step)] if isinstance(found, list) else found[step]
+    return cast("Value", found)
+
+
+def with_value(value: JSON, pointer: str, new: Value) -> JSON:
+    """Give a copy with another value at a pointer."""
+    copy = deepcopy(value)
+    parent, _, last = pointer.rpartition("/")
+    place: Any = at(copy, parent)
+    place[int(last) if isinstance(place, list) else last] = new
+    return copy
+
+
+def _operations() -> Iterator[Operation]:
+    for template, item in DOCUMENT["paths"].items():
+        for method, details in item.items():
+            yield Operation(details["operationId"], method.upper(), template, cast("JSON", details))
+
+
+OPERATIONS = tuple(operation for operation in _operations() if operation.template.startswith("/v1/"))
+BY_ID: Mapping[str, Operation] = {operation.id: operation for operation in OPERATIONS}
+WITH_BODY = tuple(operation for operation in OPERATIONS if operation.body_schema is not None)
+
+
+def operation_of(case: Case, verb: str) -> Operation | None:
+    """Give the operation of a resource, or None when it has no such."""
+    return BY_ID.get(f"{case.plural.replace('-', '_')}_{verb}")
+
+
+class World:
+    """One object of every resource that is asked for, in one tenant."""
+
+    def __init__(self, stage: Stage, api: Client) -> None:
+        self.api = api
+        self._stage = stage
+        self._parameters: dict[str, dict[str, str]] = {}
+
+    def parameters(self, operation: Operation) -> dict[str, str]:
+        """Give values for the ids in the path of an operation."""
+        if not operation.path_parameters:
+            return {}
+        owner = operation.case.plural if operation.case else operation.id
+        if owner not in self._parameters:
+            self._parameters[owner] = self._create(operation)
+        return {name: self._parameters[owner][name] for name in operation.path_parameters}
+
+    def path(self, operation: Operation, **others: str) -> str:
+        """Give the path of an operation, with other ids where they are named."""
+        return operation.template.format(**self.parameters(operation) | others)
+
+    def _create(self, operation: Operation) -> dict[str, str]:
+        if operation.case is None:
+            make = SINGLE_OPERATIONS[operation.id].parameters
+            assert make is not None, f"{operation.id} needs values for {operation.template}"
+            return make(self._stage, self.api)
+        location, _ = operation.case.create(self._stage, self.api)
+        reading = operation_of(operation.case, "get")
+        assert reading is not None, f"{operation.case} cannot be read"
+        found = re.fullmatch(_PARAMETER.sub(r"([^/]+)", reading.template), location)
+        assert found is not None, location
+        return dict(zip(_PARAMETER.findall(reading.template), found.groups(), strict=True))

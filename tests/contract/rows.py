@@ -1,0 +1,62 @@
+"""What a tenant has in the database: to see that a refused request has left no trace."""
+
+import json
+import sys
+from typing import Any
+from uuid import UUID
+
+import helpdesk_api.wiring
+from helpdesk_api.kit.crud import Resource
+from helpdesk_api.kit.sql import metadata
+from tests.stage import Stage
+
+assert helpdesk_api.wiring.ROUTERS, "importing the wiring declares every table"
+
+TENANT_TABLES = tuple(sorted(name for name, table in metadata.tables.items() if "tenant_id" in table.c))
+# The worker empties it while a test looks on.
+_RESTLESS = frozenset({"jobs"})
+
+
+def contents(stage: Stage, tenant_id: UUID, *, ignoring: frozenset[str] = _RESTLESS) -> dict[str, tuple[int, str]]:
+    """Give the number of rows of a tenant in each table, and a digest of them.
+
+    When a key was last used is left out: every request is a use.
+    """
+    counts = " UNION ALL ".join(
+        f"SELECT '{name}' AS name, count(*) AS number, coalesce(md5(string_agg("  # noqa: S608 - names of our tables.
+        f"(to_jsonb(t) - 'last_used_at')::text, '|' ORDER BY id)), '') AS digest FROM {name} AS t WHERE tenant_id = $1"
+        for name in TENANT_TABLES
+        if name not in ignoring
+    )
+    return {row["name"]: (row["number"], row["digest"]) for row in stage.sql(counts, tenant_id)}
+
+
+def events(stage: Stage, tenant_id: UUID, object_id: str) -> list[dict[str, Any]]:
+    """Give what was recorded about an object, in order."""
+    rows = stage.sql(
+        "SELECT type, object_type, object_version, changes::text FROM events "
+        "WHERE tenant_id = $1 AND object_id = $2 ORDER BY xid, seq",
+        tenant_id,
+        UUID(object_id),
+    )
+    return [{**row, "changes": json.loads(row["changes"])} for row in rows]
+
+
+def row(stage: Stage, resource: Resource[Any], object_id: str) -> dict[str, Any]:
+    """Give the row of an object."""
+    statement = f"SELECT * FROM {resource.table.name} WHERE id = $1"  # noqa: S608 - the name of one of our tables.
+    (found,) = stage.sql(statement, UUID(object_id))
+    return dict(found)
+
+
+def resources() -> dict[str, Resource[Any]]:
+    """Find every resource of the product, by its plural."""
+    found = {
+        value.plural: value
+        for name, module in list(sys.modules.items())
+        if name.startswith("helpdesk_api")
+        for value in vars(module).values()
+        if isinstance(value, Resource)
+    }
+    assert found
+    return found
