@@ -245,3 +245,25 @@ def test_the_test_clock_only_goes_forward_and_only_in_a_sandbox(sandbox: MakeSan
     assert (too_far.status_code, too_far.json()["code"]) == (422, "clock_too_far")
     assert (real.status_code, real.json()["code"]) == (409, "no_test_clock")
     assert get(clocked, "test-clock")["now"] == "2026-03-02T08:00:00Z"
+
+
+def test_a_clock_that_is_no_longer_promised_is_cancelled_and_runs_on_when_it_is_again(sandbox: MakeSandbox) -> None:
+    api = sandbox()
+    a_policy(
+        api,
+        conditions={"priorities": ["high"]},
+        targets=[{"metric": "first_response", "seconds": 7_200}],
+    )
+    ticket = a_ticket(api, priority="high")
+    advance(api, "2026-03-02T09:30:00Z")
+
+    unpromised = patch(api, f"tickets/{ticket['id']}", priority="low")
+    still = patch(api, f"tickets/{ticket['id']}", status="open")
+    advance(api, "2026-03-02T12:00:00Z")
+    again = patch(api, f"tickets/{ticket['id']}", priority="high")
+
+    for shown in (unpromised, still):
+        assert (clock(shown, "first_response")["state"], shown["due_at"]) == ("cancelled", None)
+    assert clock(again, "first_response")["state"] == "running"
+    assert clock(again, "first_response")["due_at"] == "2026-03-02T13:30:00Z"
+    assert clock(again, "first_response")["remaining_seconds"] == 5_400

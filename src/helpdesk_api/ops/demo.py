@@ -152,7 +152,7 @@ async def _come_in(ctx: Ctx, cast: _Cast, story: Story) -> UUID:
         team_id=cast.teams[story.team],
         **story.fields,
     )
-    created, _ = await service.create_ticket(ctx, ticket.model_dump())
+    created = await service.create_ticket(ctx, ticket.model_dump())
     return created.id
 
 

@@ -4,21 +4,20 @@ How a clock behaves is `domain.sla` and `domain.workflow`; here its rows, its de
 with it. Each move is recorded as one `ticket.sla_*` event, with the version that the ticket gets by the change.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import any_, bindparam, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import bindparam, select, update
 
 from helpdesk_api.agreements.calendars import hours_of
 from helpdesk_api.agreements.sla_policies import Promise
 from helpdesk_api.domain import sla
 from helpdesk_api.domain.business_time import ALWAYS_OPEN, Calendar
 from helpdesk_api.domain.sla import Clock, ClockState, Metric, Terms
-from helpdesk_api.domain.workflow import Status, follow_status
+from helpdesk_api.domain.workflow import FINISHED, Status, follow_status
 from helpdesk_api.kit import deadlines
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.db import Record
@@ -26,13 +25,13 @@ from helpdesk_api.kit.deadlines import Deadline
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.sql import Statement, insert_many
 from helpdesk_api.tickets.models import sla_clocks
-from helpdesk_api.tickets.schemas import ClockShown
 
 WARNING_KIND = "ticket.sla_warning"
 BREACH_KIND = "ticket.sla_breach"
 
 T = TypeVar("T")
 
+_SECOND = timedelta(seconds=1)
 _CLOCK_FIELDS = tuple(field.name for field in fields(Clock))
 _SOURCE_FIELDS = ("policy_id", "policy_version", "calendar_id", "calendar_version")
 _COLUMNS = ("tenant_id", "id", "ticket_id", *_SOURCE_FIELDS, *_CLOCK_FIELDS)
@@ -44,13 +43,10 @@ _UPDATE = Statement(
     .where(sla_clocks.c.tenant_id == bindparam("of_tenant"), sla_clocks.c.id == bindparam("of_clock"))
     .values({name: bindparam(name) for name in (*_SOURCE_FIELDS, *_CLOCK_FIELDS)})
 )
-_OF_TICKETS = Statement(
+_OF_TICKET = Statement(
     select(*(sla_clocks.c[name] for name in _COLUMNS if name != "tenant_id"))
-    .where(
-        sla_clocks.c.tenant_id == bindparam("tenant"),
-        sla_clocks.c.ticket_id == any_(bindparam("ticket_ids", type_=ARRAY(sla_clocks.c.ticket_id.type))),
-    )
-    .order_by(sla_clocks.c.ticket_id, sla_clocks.c.metric, sla_clocks.c.instance)
+    .where(sla_clocks.c.tenant_id == bindparam("tenant"), sla_clocks.c.ticket_id == bindparam("ticket"))
+    .order_by(sla_clocks.c.metric, sla_clocks.c.instance)
 )
 
 
@@ -68,17 +64,10 @@ class TicketClock:
     clock: Clock
 
 
-async def of_tickets(ctx: Ctx, ticket_ids: Sequence[UUID]) -> dict[UUID, list[TicketClock]]:
-    """Load the clocks of several tickets."""
-    found: dict[UUID, list[TicketClock]] = {ticket_id: [] for ticket_id in ticket_ids}
-    for row in await ctx.tx.rows(_OF_TICKETS, {"tenant": ctx.tenant_id, "ticket_ids": list(ticket_ids)}):
-        found[row["ticket_id"]].append(await _from_row(ctx, row))
-    return found
-
-
 async def of_ticket(ctx: Ctx, ticket_id: UUID) -> list[TicketClock]:
-    """Load the clocks of one ticket, which the caller has locked if it means to move them."""
-    return (await of_tickets(ctx, [ticket_id]))[ticket_id]
+    """Load the clocks of one ticket, which the caller has locked."""
+    rows = await ctx.tx.rows(_OF_TICKET, {"tenant": ctx.tenant_id, "ticket": ticket_id})
+    return [await _from_row(ctx, row) for row in rows]
 
 
 async def begin(ctx: Ctx, ticket_id: UUID, promises: Mapping[Metric, Promise], status: Status) -> list[TicketClock]:
@@ -97,9 +86,16 @@ async def write_new(ctx: Ctx, begun: Sequence[TicketClock], version: int) -> Non
         _record(ctx, "started", item, version)
 
 
-def follow(moving: Sequence[TicketClock], status: Status, at: datetime) -> list[TicketClock]:
-    """Carry clocks to what a status asks of them."""
-    return [replace(item, clock=follow_status(item.clock, status, calendar=item.calendar, at=at)) for item in moving]
+def follow(
+    moving: Sequence[TicketClock], status: Status, at: datetime, *, promised: Collection[Metric] = ()
+) -> list[TicketClock]:
+    """Carry clocks to what a status asks of them; a stopped one only when it is `promised` again by a reopening."""
+    return [
+        replace(item, clock=follow_status(item.clock, status, calendar=item.calendar, at=at))
+        if item.clock.state in sla.LIVE or item.clock.metric in promised
+        else item
+        for item in moving
+    ]
 
 
 def answer(moving: Sequence[TicketClock], at: datetime) -> list[TicketClock]:
@@ -117,18 +113,22 @@ async def retarget(
 ) -> tuple[list[TicketClock], list[TicketClock]]:
     """Put live clocks under what is promised now, keeping used and waited time; gives them and those newly begun.
 
-    A clock whose metric is no longer promised is cancelled. A stopped clock is history and keeps its terms.
+    A clock whose metric is no longer promised is cancelled, and runs on when it is promised again. A clock that was
+    stopped otherwise is history and keeps its terms.
     """
     moved: list[TicketClock] = []
     for item in moving:
-        promise = promises.get(item.clock.metric)
-        if item.clock.state not in sla.LIVE:
+        promise, clock = promises.get(item.clock.metric), item.clock
+        if clock.state is ClockState.CANCELLED and promise is not None and status not in FINISHED:
+            clock = sla.reopen(clock, item.calendar, ctx.now)
+        if clock.state not in sla.LIVE:
             moved.append(item)
         elif promise is None:
-            moved.append(replace(item, clock=sla.cancel(item.clock, item.calendar, ctx.now)))
+            moved.append(replace(item, clock=sla.cancel(clock, item.calendar, ctx.now)))
         else:
             terms = await _terms(ctx, promise)
-            clock = sla.retarget(item.clock, terms, calendar=item.calendar, at=ctx.now)
+            clock = sla.retarget(clock, terms, calendar=item.calendar, at=ctx.now)
+            clock = follow_status(clock, status, calendar=terms.calendar, at=ctx.now)
             moved.append(replace(item, clock=clock, calendar=terms.calendar, **_sources(promise)))
     running = {item.clock.metric for item in moving}
     begun = [
@@ -155,25 +155,6 @@ async def write_moved(ctx: Ctx, before: Sequence[TicketClock], after: Sequence[T
 def earliest_due(clocks: Sequence[TicketClock]) -> datetime | None:
     """Give the next deadline of the running clocks; a breached one counts until it stops."""
     return min((item.clock.due_at for item in clocks if _ticking(item.clock) and item.clock.due_at), default=None)
-
-
-def shown(item: TicketClock, now: datetime) -> ClockShown:
-    """Give a clock as the API shows it."""
-    clock = item.clock
-    left = sla.remaining(clock, item.calendar, now) if clock.state in sla.LIVE else None
-    return {
-        "metric": clock.metric,
-        "state": clock.state,
-        "hours": "calendar" if item.calendar_id is None else "business",
-        "target_seconds": _seconds(clock.target),
-        "remaining_seconds": None if left is None else _seconds(left),
-        "due_at": clock.due_at,
-        "warned_at": clock.warned_at,
-        "breached_at": clock.breached_at,
-        "stopped_at": clock.stopped_at,
-        "policy_id": item.policy_id,
-        "policy_version": item.policy_version,
-    }
 
 
 def _moves(old: Clock, new: Clock) -> list[str]:
@@ -214,8 +195,8 @@ def _record(ctx: Ctx, move: str, item: TicketClock, version: int) -> None:
             "instance": clock.instance,
             "state": clock.state,
             "due_at": clock.due_at,
-            "target_seconds": _seconds(clock.target),
-            "elapsed_seconds": _seconds(clock.elapsed),
+            "target_seconds": clock.target // _SECOND,
+            "elapsed_seconds": clock.elapsed // _SECOND,
             "policy_id": item.policy_id,
             "policy_version": item.policy_version,
         },
@@ -247,11 +228,12 @@ async def _begin_one(ctx: Ctx, ticket_id: UUID, promise: Promise, status: Status
 
 async def _terms(ctx: Ctx, promise: Promise) -> Terms:
     warning = None if promise.warning_seconds is None else timedelta(seconds=promise.warning_seconds)
-    calendar = await _hours(ctx, promise.calendar_id, promise.calendar_version)
+    calendar = await hours_by(ctx, promise.calendar_id, promise.calendar_version)
     return Terms(target=timedelta(seconds=promise.seconds), calendar=calendar, warning=warning)
 
 
-async def _hours(ctx: Ctx, calendar_id: UUID | None, version: int | None) -> Calendar:
+async def hours_by(ctx: Ctx, calendar_id: UUID | None, version: int | None) -> Calendar:
+    """Give the hours that measure a clock: those of its calendar, or all of them for calendar time."""
     if calendar_id is None or version is None:
         return ALWAYS_OPEN
     return await hours_of(ctx, calendar_id, version)
@@ -276,11 +258,7 @@ async def _from_row(ctx: Ctx, row: Record) -> TicketClock:
     return TicketClock(
         id=values["id"],
         ticket_id=values["ticket_id"],
-        calendar=await _hours(ctx, values["calendar_id"], values["calendar_version"]),
+        calendar=await hours_by(ctx, values["calendar_id"], values["calendar_version"]),
         clock=clock,
         **{name: values[name] for name in _SOURCE_FIELDS},
     )
-
-
-def _seconds(duration: timedelta) -> int:
-    return duration // timedelta(seconds=1)

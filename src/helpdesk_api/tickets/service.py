@@ -12,11 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import ScalarSelect, bindparam, insert, select, update
 
-from helpdesk_api.agreements.sla_policies import promises_for
+from helpdesk_api.agreements.sla_policies import Promise, promises_for
 from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.domain import sla
 from helpdesk_api.domain.errors import InvalidError
-from helpdesk_api.domain.sla import Clock
+from helpdesk_api.domain.sla import Clock, Metric
 from helpdesk_api.domain.workflow import FINISHED, Status, check_transition, is_reopen
 from helpdesk_api.identity.tenants import TICKET_NUMBERS
 from helpdesk_api.identity.users import USERS
@@ -61,7 +61,7 @@ class InactiveUserError(InvalidError):
     title = "The user is not active"
 
 
-async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> tuple[Ticket, list[TicketClock]]:
+async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     """Create a ticket with its number and clocks."""
     values = dict(values)
     values["company_id"] = await _company_for(ctx, values["company_id"], values["contact_id"])
@@ -81,25 +81,23 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> tuple[Ticket, li
     }
     created = await crud.add(ctx, TICKETS, values, object_id=ticket_id)
     await clocks.write_new(ctx, begun, created.version)
-    return created, begun
+    return created
 
 
-async def update_ticket(
-    ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *, expected: int | None
-) -> tuple[Ticket, list[TicketClock]]:
+async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *, expected: int | None) -> Ticket:
     """Change a ticket; what changes nothing leaves no trace. Raises StaleVersionError and InvalidTransitionError."""
-    before = await crud.fetch_locked(ctx, TICKETS, ticket_id)
+    ctx, before = await _locked(ctx, ticket_id)
     check_version(before.version, expected)
     wanted = crud.difference(TICKETS, before, changes)
-    running = await clocks.of_ticket(ctx, ticket_id)
     if not wanted:
-        return before, running
+        return before
     if "contact_id" in wanted or "company_id" in wanted:
         company_id = changes.get("company_id", before.company_id)
         contact_id = changes.get("contact_id", before.contact_id)
         await _company_for(ctx, company_id, contact_id)
     if "assignee_id" in wanted:
         await _check_assignee(ctx, changes["assignee_id"])
+    running = await clocks.of_ticket(ctx, ticket_id)
     return await _change(ctx, before, running, {field: new for field, (_, new) in wanted.items()})
 
 
@@ -109,7 +107,7 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
     A user's reply answers the client: it stops the first-response clock. A client's reply sets a ticket that is
     pending, solved or closed back to open.
     """
-    before = await crud.fetch_locked(ctx, TICKETS, ticket_id)
+    ctx, before = await _locked(ctx, ticket_id)
     if values["author_contact_id"] is not None and values["author_contact_id"] != before.contact_id:
         await _company_for(ctx, before.company_id, values["author_contact_id"], field="author_contact_id")
     running = await clocks.of_ticket(ctx, ticket_id)
@@ -147,9 +145,18 @@ async def on_breach(ctx: Ctx, deadline: DueDeadline) -> None:
     await _reach(ctx, deadline, sla.breach)
 
 
+async def _locked(ctx: Ctx, ticket_id: UUID) -> tuple[Ctx, Ticket]:
+    """Lock a ticket for a change, and see to it that its time does not run backwards.
+
+    The clocks of two servers are never quite the same, and the later change must not seem the earlier one.
+    """
+    before = await crud.fetch_locked(ctx, TICKETS, ticket_id)
+    return (ctx if ctx.now >= before.updated_at else replace(ctx, now=before.updated_at)), before
+
+
 async def _reach(ctx: Ctx, deadline: DueDeadline, mark: Callable[[Clock, datetime], Clock]) -> None:
     ticket_id = await ctx.tx.value(_TICKET_OF_CLOCK, {"tenant": ctx.tenant_id, "clock": deadline.object_id})
-    before = await crud.fetch_locked(ctx, TICKETS, ticket_id)
+    ctx, before = await _locked(ctx, ticket_id)
     running = await clocks.of_ticket(ctx, ticket_id)
     moved = [
         replace(item, clock=mark(item.clock, ctx.now)) if item.id == deadline.object_id else item for item in running
@@ -164,23 +171,25 @@ async def _change(
     values: Mapping[str, Any],
     *,
     answered: Sequence[TicketClock] | None = None,
-) -> tuple[Ticket, list[TicketClock]]:
+) -> Ticket:
     """Write new values of a locked ticket with all that follows; `answered` are clocks that moved already."""
     values = dict(values)
     moved = list(running if answered is None else answered)
     begun: list[TicketClock] = []
     old, new = Status(before.status), Status(values.get("status", before.status))
-    if new is not old:
-        check_transition(old, new)
-        values |= _milestones(before, old, new, ctx.now)
-        moved = clocks.follow(moved, new, ctx.now)
-    if _PROMISE_FIELDS & values.keys():
+    promises: Mapping[Metric, Promise] = {}
+    if _PROMISE_FIELDS & values.keys() or is_reopen(old, new):
         promises = await promises_for(
             ctx,
             company_id=values.get("company_id", before.company_id),
             priority=values.get("priority", before.priority),
             ticket_type=values.get("type", before.type),
         )
+    if new is not old:
+        check_transition(old, new)
+        values |= _milestones(before, old, new, ctx.now)
+        moved = clocks.follow(moved, new, ctx.now, promised=promises.keys() if is_reopen(old, new) else ())
+    if _PROMISE_FIELDS & values.keys():
         moved, begun = await clocks.retarget(ctx, before.id, moved, promises, new)
     effective = crud.difference(TICKETS, before, values)
     stored = {field: value for field, (_, value) in effective.items()}
@@ -188,7 +197,7 @@ async def _change(
     _record_changes(ctx, after, effective)
     await clocks.write_moved(ctx, running, moved, after.version)
     await clocks.write_new(ctx, begun, after.version)
-    return after, [*moved, *begun]
+    return after
 
 
 def _milestones(before: Ticket, old: Status, new: Status, now: datetime) -> dict[str, Any]:
