@@ -35,31 +35,43 @@ _SUPPORTED_UNTIL: Final = (datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC) - _EPOCH) /
 
 
 class UnknownTimeZoneError(InvalidError):
+    """The name is not one of the IANA time zones."""
+
     code = "unknown_time_zone"
     title = "There is no such time zone"
 
 
 class InvalidCalendarError(InvalidError):
+    """The hours of a calendar contradict each other or lie outside of a day."""
+
     code = "invalid_calendar"
     title = "The hours do not form a calendar"
 
 
 class ReversedPeriodError(InvalidError):
+    """A period ends before it starts."""
+
     code = "reversed_period"
     title = "The end lies before the start"
 
 
 class NegativeDurationError(InvalidError):
+    """A length of open time is less than nothing."""
+
     code = "negative_duration"
     title = "A duration cannot be negative"
 
 
 class InstantOutOfRangeError(InvalidError):
+    """An instant lies before the first or after the last year that is computed with."""
+
     code = "instant_out_of_range"
     title = "The instant is outside the supported years"
 
 
 class BudgetOutOfReachError(InvalidError):
+    """The calendar is not open long enough within the time that is looked at for this to be due ever."""
+
     code = "budget_out_of_reach"
     title = "The calendar does not open for that long"
 

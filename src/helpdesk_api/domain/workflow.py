@@ -31,6 +31,8 @@ class ClockEffect(StrEnum):
 
 
 class InvalidTransitionError(ConflictError):
+    """The workflow does not lead from the present status to this one: nothing becomes new again."""
+
     code = "invalid_transition"
     title = "The ticket cannot change to this status"
 
