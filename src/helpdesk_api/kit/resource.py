@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 from pydantic import BaseModel, Field, create_model
 
 from helpdesk_api.kit import crud
@@ -16,6 +16,7 @@ from helpdesk_api.kit.conditional import IfMatch, entity_tag
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.paging import PageQuery, find_page
+from helpdesk_api.kit.query import documented, query_of
 from helpdesk_api.kit.schema import Entity, Input, Output, Page
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 
@@ -146,23 +147,24 @@ def add_reading(
         included = await shapes.with_included(ctx, [found], (getattr(query, "include", None) or "").split(","))
         return shapes.one.trusted({**vars(found), **included}) if included else found
 
+    query_many, query_one = shapes.query(resource.listing.query_model), shapes.query_one()
     # The models are known only now; FastAPI reads annotations when the route is added.
     list_all.__annotations__ |= {
         "ctx": Annotated[Ctx, allowed(read)],
-        "query": Annotated[shapes.query(resource.listing.query_model), Query()],
+        "query": query_of(query_many),
     }
     get_one.__annotations__ |= {
         "ctx": Annotated[Ctx, allowed(read)],
-        "query": Annotated[shapes.query_one(), Query()],
+        "query": query_of(query_one),
     }
     router.add_api_route(
         "", list_all, methods=["GET"], response_model=shapes.page,
-        operation_id=operation(resource, "list"), summary=f"List {many}",
+        operation_id=operation(resource, "list"), openapi_extra=documented(query_many), summary=f"List {many}",
         description=f"Pages through the {many} of the tenant, newest first unless `sort` says otherwise.",
     )  # fmt: skip
     router.add_api_route(
         "/{id}", get_one, methods=["GET"], response_model=shapes.one,
-        operation_id=operation(resource, "get"), summary=f"Get one {one}",
+        operation_id=operation(resource, "get"), openapi_extra=documented(query_one), summary=f"Get one {one}",
         description=f"Reads one {one} by its id.",
     )  # fmt: skip
 

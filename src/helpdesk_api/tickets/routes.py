@@ -1,14 +1,15 @@
 """The endpoints of tickets and their comments."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Body, Query, Request, Response
+from fastapi import Body, Request, Response
 
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.paging import PageQuery, find_page
+from helpdesk_api.kit.query import documented, query_of
 from helpdesk_api.kit.resource import MERGE_PATCH, add_reading, announce_created, new_router, operation, tag_response
 from helpdesk_api.kit.schema import Page, patch_model
 from helpdesk_api.kit.unit_of_work import allowed
@@ -17,8 +18,6 @@ from helpdesk_api.tickets.resources import COMMENTS, TICKETS
 from helpdesk_api.tickets.schemas import Comment, CommentCreate, Ticket, TicketCreate
 
 router = new_router(TICKETS)
-
-_COMMENTS_QUERY: Any = COMMENTS.listing.query_model
 
 
 async def _with_clocks(ctx: Ctx, rows: list[Ticket]) -> list[Ticket]:
@@ -104,13 +103,14 @@ async def create_comment(
     "/{id}/comments",
     tags=["comments"],
     operation_id=operation(COMMENTS, "list"),
+    openapi_extra=documented(COMMENTS.listing.query_model),
     summary="List the comments of a ticket",
     description="Pages through what was said on a ticket, oldest first unless `sort` says otherwise.",
 )
 async def list_comments(
     id: UUID,
     request: Request,
-    query: Annotated[_COMMENTS_QUERY, Query()],
+    query: query_of(COMMENTS.listing.query_model),  # type: ignore[valid-type]  # made at run time.
     ctx: Annotated[Ctx, allowed("comments:read")],
 ) -> Page[Comment]:
     """List comments."""
