@@ -36,7 +36,8 @@ def simplify(schema: Schema) -> Schema:
         for key, value in schema.items()
         if key != "title" or not isinstance(value, str)
     }
-    return _with_type_list(plain)
+    # One order, so that the committed document does not change with the tool that happened to write a schema.
+    return dict(sorted(_with_type_list(plain).items()))
 
 
 def _simplified(value: object) -> object:
