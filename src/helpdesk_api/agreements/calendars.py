@@ -329,7 +329,8 @@ def _second(wall: str) -> int:
 
 async def _keep_version(ctx: Ctx, calendar: Calendar) -> None:
     # Building it once refuses hours that the domain cannot make sense of, before they are stored.
-    hours(calendar.time_zone, calendar.weekly_hours, calendar.special_hours, calendar.holidays)  # type: ignore[arg-type]
+    stored = calendar.time_zone, calendar.weekly_hours, calendar.special_hours, calendar.holidays
+    hours(*stored)  # type: ignore[arg-type]  # mypy does not take a TypedDict for a Mapping of its values' one type.
     await ctx.tx.run(
         insert(calendar_versions).values(
             tenant_id=ctx.tenant_id,
