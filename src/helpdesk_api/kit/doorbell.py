@@ -17,7 +17,7 @@ import structlog
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from redis.exceptions import RedisError
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger()
 
 RING = "ring"
 QUEUE = "helpdesk:doorbell"

@@ -16,7 +16,7 @@ Q = TypeVar("Q", bound=BaseModel)
 def query_of(model: type[Q]) -> Any:
     """Give the annotation of an endpoint's parameter that takes all query parameters as one `model`.
 
-    The route needs `openapi_extra=documented(model)` beside it. A parameter that may be repeated is a list in the model.
+    The route needs `openapi_extra=documented(model)` beside it. What may be repeated is a list in the model.
     """
     repeatable = {info.alias or name for name, info in model.model_fields.items() if _is_list(info.annotation)}
 

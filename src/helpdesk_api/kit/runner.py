@@ -24,7 +24,7 @@ from helpdesk_api.kit.jobs import Job
 from helpdesk_api.kit.runtime import JobKind, Runtime
 from helpdesk_api.kit.unit_of_work import unit_of_work
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger()
 
 _DEADLINES_AT_ONCE = 100
 _CALLS_PER_LANE = 2
