@@ -20,6 +20,7 @@ class Answer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    held_until: threading.Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
         assert isinstance(server, _Server)
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = server.receiver.take(Received(self.path, headers, body))
+        if answer.held_until is not None:
+            answer.held_until.wait(_PATIENCE)
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

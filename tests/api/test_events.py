@@ -1,25 +1,31 @@
 """The event feed over HTTP: in order, to the end and on from there, by type and by object."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from tests.conftest import MakeSandbox
+from tests.jobs.webhooks import create, settle
 from tests.stage import Client, Stage, an_id
 
 
-def create(api: Client, path: str, **values: object) -> dict[str, Any]:
-    answer = api.post(f"/v1/{path}", json=values)
-    assert answer.status_code == 201, answer.text
-    result: dict[str, Any] = answer.json()
-    return result
+class Feed(Protocol):
+    """Reads the feed after all that was written is settled."""
+
+    def __call__(self, api: Client, **query: str | int | list[str]) -> dict[str, Any]:
+        """Read one page."""
 
 
-def feed(api: Client, **query: str | int | list[str]) -> dict[str, Any]:
-    answer = api.get("/v1/events", params=query)
-    assert answer.status_code == 200, answer.text
-    result: dict[str, Any] = answer.json()
-    return result
+@pytest.fixture
+def feed(stage: Stage) -> Feed:
+    def read(api: Client, **query: str | int | list[str]) -> dict[str, Any]:
+        settle(stage, api)
+        answer = api.get("/v1/events", params=query)
+        assert answer.status_code == 200, answer.text
+        result: dict[str, Any] = answer.json()
+        return result
+
+    return read
 
 
 def types(answer: dict[str, Any]) -> list[str]:
@@ -31,7 +37,7 @@ def of_resources(answer: dict[str, Any]) -> list[str]:
     return [name for name in types(answer) if name != "api_key.created"]
 
 
-def test_an_event_tells_what_changed_from_what_to_what_and_who_did_it(sandbox: MakeSandbox) -> None:
+def test_an_event_tells_what_changed_from_what_to_what_and_who_did_it(sandbox: MakeSandbox, feed: Feed) -> None:
     api = sandbox()
     company = create(api, "companies", name="Alpine Dairy")
     key = api.get("/v1/api-keys").json()["data"][0]
@@ -54,7 +60,7 @@ def test_an_event_tells_what_changed_from_what_to_what_and_who_did_it(sandbox: M
     assert api.get(f"/v1/events/{event['id']}").json() == event
 
 
-def test_a_follower_reads_page_by_page_and_then_waits_at_the_end(api: Client) -> None:
+def test_a_follower_reads_page_by_page_and_then_waits_at_the_end(api: Client, feed: Feed) -> None:
     for name in ("one", "two", "three"):
         create(api, "teams", name=name)
 
@@ -69,7 +75,16 @@ def test_a_follower_reads_page_by_page_and_then_waits_at_the_end(api: Client) ->
     assert [page["page"]["has_more"] for page in (first, rest, nothing, new)] == [True, False, False, False]
 
 
-def test_a_cursor_holds_for_every_filter(api: Client) -> None:
+def test_one_may_start_at_the_end(api: Client, feed: Feed) -> None:
+    create(api, "teams", name="one")
+    start = feed(api, after="end")
+    create(api, "teams", name="two")
+
+    assert (start["data"], start["page"]["has_more"]) == ([], False)
+    assert types(feed(api, after=start["page"]["next_cursor"])) == ["team.created"]
+
+
+def test_a_cursor_holds_for_every_filter(api: Client, feed: Feed) -> None:
     create(api, "teams", name="one")
     position = feed(api, type="company.*")["page"]["next_cursor"]
     create(api, "companies", name="Alpine Dairy")
@@ -77,7 +92,7 @@ def test_a_cursor_holds_for_every_filter(api: Client) -> None:
     assert types(feed(api, after=position)) == ["company.created"]
 
 
-def test_the_history_of_an_object_is_the_feed_narrowed_to_it(api: Client) -> None:
+def test_the_history_of_an_object_is_the_feed_narrowed_to_it(api: Client, feed: Feed) -> None:
     team = create(api, "teams", name="one")
     create(api, "teams", name="two")
     api.patch(f"/v1/teams/{team['id']}", json={"name": "uno"})
@@ -89,7 +104,7 @@ def test_the_history_of_an_object_is_the_feed_narrowed_to_it(api: Client) -> Non
     assert history["data"][2]["changes"] == {"name": ["uno", None]}
 
 
-def test_filters_take_any_of_several_and_narrow_each_other(api: Client) -> None:
+def test_filters_take_any_of_several_and_narrow_each_other(api: Client, feed: Feed) -> None:
     create(api, "teams", name="one")
     create(api, "companies", name="Alpine Dairy")
 
@@ -98,7 +113,7 @@ def test_filters_take_any_of_several_and_narrow_each_other(api: Client) -> None:
     assert feed(api, type="team.*", object_type="company")["data"] == []
 
 
-def test_a_change_without_effect_and_a_refused_one_leave_no_event(api: Client) -> None:
+def test_a_change_without_effect_and_a_refused_one_leave_no_event(api: Client, feed: Feed) -> None:
     team = create(api, "teams", name="one")
     api.patch(f"/v1/teams/{team['id']}", json={"name": "one"})
     api.post("/v1/teams", json={"name": "one"})
@@ -126,7 +141,7 @@ def test_what_the_feed_does_not_know_is_refused(api: Client, query: dict[str, st
     assert (answer.json()["code"], answer.json()["errors"][0]["pointer"]) == (code, pointer)
 
 
-def test_a_cursor_of_another_tenant_or_list_is_refused(stage: Stage, api: Client) -> None:
+def test_a_cursor_of_another_tenant_or_list_is_refused(stage: Stage, api: Client, feed: Feed) -> None:
     create(api, "teams", name="one")
     create(api, "teams", name="two")
     with stage.tenant() as other:
@@ -138,7 +153,7 @@ def test_a_cursor_of_another_tenant_or_list_is_refused(stage: Stage, api: Client
         assert (answer.status_code, answer.json()["code"]) == (400, "cursor_mismatch")
 
 
-def test_events_of_another_tenant_are_not_there(stage: Stage, api: Client) -> None:
+def test_events_of_another_tenant_are_not_there(stage: Stage, api: Client, feed: Feed) -> None:
     create(api, "teams", name="one")
     event = feed(api, type="team.created")["data"][0]
 

@@ -16,6 +16,7 @@ from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from helpdesk_api.wiring import open_runtime
+from tests.jobs.webhooks import settle
 from tests.stage import Client, Stage
 
 WRITERS = 16
@@ -69,11 +70,13 @@ async def write_all(stage: Stage, tenant_id: UUID, written: Written) -> None:
         written.ended.set()
 
 
-def follow(api: Client, written: Written) -> Iterator[UUID]:
+def follow(stage: Stage, api: Client, written: Written) -> Iterator[UUID]:
     """Follow the feed in small pages until the writers have ended and nothing is left."""
     query = {"type": "team.*", "limit": "7"}
     while True:
         at_the_end = written.ended.is_set()
+        if at_the_end:
+            settle(stage, api)
         answer = api.get("/v1/events", params=query)
         assert answer.status_code == 200, answer.text
         page = answer.json()
@@ -104,7 +107,7 @@ def test_a_follower_sees_every_committed_event_exactly_once(stage: Stage, api: C
 
     writing.start()
     comparing.start()
-    seen = list(follow(api, written))
+    seen = list(follow(stage, api, written))
     writing.join()
     comparing.join()
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from helpdesk_api.main import create_app
-from tests.jobs.webhooks import create
+from tests.jobs.webhooks import create, events, settle
 from tests.stage import Client, Stage, an_id
 
 URL = "http://127.0.0.1:9/hook"
@@ -17,11 +17,6 @@ URL = "http://127.0.0.1:9/hook"
 
 def an_endpoint(api: Client, **values: object) -> dict[str, Any]:
     return create(api, "webhook-endpoints", **{"url": URL, **values})
-
-
-def events_of(api: Client, endpoint: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = api.get("/v1/events", params={"object_id": endpoint["id"]}).json()["data"]
-    return found
 
 
 def test_a_new_endpoint_wants_every_event_and_shows_its_secret_once(api: Client) -> None:
@@ -34,11 +29,12 @@ def test_a_new_endpoint_wants_every_event_and_shows_its_secret_once(api: Client)
     assert api.get(f"/v1/webhook-endpoints/{created['id']}").json() == created
 
 
-def test_secrets_are_shown_by_nothing_but_their_making(api: Client) -> None:
+def test_secrets_are_shown_by_nothing_but_their_making(stage: Stage, api: Client) -> None:
     created = an_endpoint(api)
     rotated = api.post(f"/v1/webhook-endpoints/{created['id']}/rotate-secret").json()
     api.patch(f"/v1/webhook-endpoints/{created['id']}", json={"description": "ERP"})
 
+    settle(stage, api)
     shown = "".join(
         api.get(path).text
         for path in (
@@ -112,7 +108,7 @@ def test_only_events_that_exist_can_be_wanted(api: Client, patterns: list[str] |
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
 
 
-def test_switching_off_and_on_sets_and_clears_the_reason(api: Client) -> None:
+def test_switching_off_and_on_sets_and_clears_the_reason(stage: Stage, api: Client) -> None:
     endpoint = an_endpoint(api)
     path = f"/v1/webhook-endpoints/{endpoint['id']}"
 
@@ -124,7 +120,7 @@ def test_switching_off_and_on_sets_and_clears_the_reason(api: Client) -> None:
     assert datetime.now(UTC) - datetime.fromisoformat(off["disabled_at"]) < timedelta(minutes=1)
     assert still_off == off
     assert (on["is_enabled"], on["disabled_reason"], on["disabled_at"], on["version"]) == (True, None, None, 3)
-    assert [event["type"] for event in events_of(api, endpoint)] == [
+    assert [event["type"] for event in events(stage, api, object_id=endpoint["id"])] == [
         "webhook_endpoint.created",
         "webhook_endpoint.updated",
         "webhook_endpoint.updated",
@@ -145,7 +141,7 @@ def test_what_is_not_for_clients_to_set_is_refused(api: Client, field: str) -> N
     assert [created.status_code, changed.status_code] == [422, 422]
 
 
-def test_a_secret_is_not_replaced_twice_within_a_day_unless_forced(api: Client) -> None:
+def test_a_secret_is_not_replaced_twice_within_a_day_unless_forced(stage: Stage, api: Client) -> None:
     endpoint = an_endpoint(api)
     path = f"/v1/webhook-endpoints/{endpoint['id']}/rotate-secret"
     first = api.post(path).json()
@@ -158,7 +154,7 @@ def test_a_secret_is_not_replaced_twice_within_a_day_unless_forced(api: Client) 
     assert (refused.status_code, refused.json()["code"]) == (409, "secret_rotating")
     assert len({endpoint["secret"], first["secret"], forced["secret"]}) == 3
     assert forced["version"] == 3
-    assert [event["changes"] for event in events_of(api, endpoint)][1:] == [
+    assert [event["changes"] for event in events(stage, api, object_id=endpoint["id"])][1:] == [
         {"previous_secret_expires_at": [None, first["previous_secret_expires_at"]]},
         {"previous_secret_expires_at": [first["previous_secret_expires_at"], forced["previous_secret_expires_at"]]},
     ]
@@ -172,13 +168,13 @@ def test_a_rotation_of_a_stale_version_is_refused(api: Client) -> None:
     assert (answer.status_code, answer.json()["code"]) == (412, "stale_version")
 
 
-def test_an_endpoint_that_is_off_is_not_tested(api: Client) -> None:
+def test_an_endpoint_that_is_off_is_not_tested(stage: Stage, api: Client) -> None:
     endpoint = an_endpoint(api, is_enabled=False)
 
     answer = api.post(f"/v1/webhook-endpoints/{endpoint['id']}/test")
 
     assert (answer.status_code, answer.json()["code"]) == (409, "endpoint_disabled")
-    assert [event["type"] for event in events_of(api, endpoint)] == ["webhook_endpoint.created"]
+    assert [event["type"] for event in events(stage, api, object_id=endpoint["id"])] == ["webhook_endpoint.created"]
 
 
 def test_a_tenant_may_have_twenty_endpoints_also_when_made_at_once(api: Client) -> None:

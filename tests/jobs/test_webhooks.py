@@ -1,6 +1,7 @@
 """Webhooks on their way: signed, tried again on the schedule, given up, and never telling what was written."""
 
 import json
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from tests.jobs.webhooks import (
     an_endpoint,
     create,
     deliveries,
+    events,
     in_state,
     make_due,
     no_job_left,
@@ -31,7 +33,7 @@ def receiver() -> Iterator[WebhookReceiver]:
 
 
 def test_a_message_is_signed_and_names_what_happened_without_values(
-    sandbox: MakeSandbox, receiver: WebhookReceiver
+    stage: Stage, sandbox: MakeSandbox, receiver: WebhookReceiver
 ) -> None:
     api = sandbox()
     endpoint = an_endpoint(api, receiver)
@@ -40,7 +42,7 @@ def test_a_message_is_signed_and_names_what_happened_without_values(
 
     (request,) = receiver.wait_for(1)
     request.verify(endpoint["secret"])
-    event = api.get("/v1/events", params={"type": "team.created"}).json()["data"][0]
+    (event,) = events(stage, api, type="team.created")
     assert request.message == {
         "type": "team.created",
         "timestamp": "2026-03-02T08:00:00Z",
@@ -169,7 +171,9 @@ def test_no_answer_is_told_by_its_reason(stage: Stage, api: Client) -> None:
     ]
 
 
-def test_a_receiver_that_is_gone_switches_its_endpoint_off(sandbox: MakeSandbox, receiver: WebhookReceiver) -> None:
+def test_a_receiver_that_is_gone_switches_its_endpoint_off(
+    stage: Stage, sandbox: MakeSandbox, receiver: WebhookReceiver
+) -> None:
     api = sandbox()
     endpoint = an_endpoint(api, receiver, "team.*", "webhook_endpoint.*")
     receiver.wait_for(1)
@@ -180,7 +184,7 @@ def test_a_receiver_that_is_gone_switches_its_endpoint_off(sandbox: MakeSandbox,
     assert in_state(api, "failed")["last_status"] == 410
     after = api.get(f"/v1/webhook-endpoints/{endpoint['id']}").json()
     assert (after["is_enabled"], after["disabled_reason"], after["version"]) == (False, "gone", 2)
-    (event,) = api.get("/v1/events", params={"type": "webhook_endpoint.disabled"}).json()["data"]
+    (event,) = events(stage, api, type="webhook_endpoint.disabled")
     assert event["occurred_at"] == "2026-03-02T08:00:00Z"
     assert event["changes"] == {
         "is_enabled": [True, False],
@@ -234,6 +238,22 @@ def test_an_endpoint_gets_what_it_wants_from_its_creation_on(api: Client, receiv
     assert team["id"] in {request.message["data"]["object_id"] for request in requests}
 
 
+def test_a_receiver_that_does_not_answer_holds_up_no_other(api: Client, receiver: WebhookReceiver) -> None:
+    released = threading.Event()
+    with WebhookReceiver([Answer(held_until=released)] * 5) as silent:
+        an_endpoint(api, silent)
+        an_endpoint(api, receiver)
+
+        for count in range(1, 6):
+            create(api, "teams", name=f"team {count}")
+            receiver.wait_for(count)
+
+        assert deliveries(api, state="delivered")
+        assert len(receiver.received) == 5
+        released.set()
+        silent.wait_for(5)
+
+
 def test_what_is_undone_is_never_sent(api: Client, receiver: WebhookReceiver) -> None:
     an_endpoint(api, receiver)
     create(api, "teams", name="one")
@@ -245,7 +265,7 @@ def test_what_is_undone_is_never_sent(api: Client, receiver: WebhookReceiver) ->
     assert len(deliveries(api)) == 2
 
 
-def test_nothing_that_somebody_wrote_leaves_in_a_message(api: Client, receiver: WebhookReceiver) -> None:
+def test_nothing_that_somebody_wrote_leaves_in_a_message(stage: Stage, api: Client, receiver: WebhookReceiver) -> None:
     endpoint = an_endpoint(api, receiver, "*")
     user = create(api, "users", name="Canary name", email="canary@example.com")
     ticket = create(api, "tickets", subject="Canary subject", description="Canary text")
@@ -253,7 +273,7 @@ def test_nothing_that_somebody_wrote_leaves_in_a_message(api: Client, receiver: 
     create(api, f"tickets/{ticket['id']}/comments", kind="reply", body="Canary reply", author_user_id=user["id"])
     api.patch(f"/v1/tickets/{ticket['id']}", json={"subject": "Canary again"})
 
-    wanted = len(api.get("/v1/events", params={"limit": 200}).json()["data"]) - 1  # Without the key made before.
+    wanted = len(events(stage, api)) - 1  # Without the key made before.
     sent = b"".join(request.body + str(request.headers).encode() for request in receiver.wait_for(wanted))
 
     assert b"ticket.note_added" in sent

@@ -59,6 +59,21 @@ def in_state(api: Client, state: str, **query: str) -> dict[str, Any]:
     return until(lambda: next((found for found in deliveries(api, **query) if found["state"] == state), None))
 
 
+def settle(stage: Stage, api: Client) -> None:
+    """Wait until the feed tells all that was committed: until every older transaction, of any tenant, has ended."""
+    query = "SELECT 1 FROM events WHERE tenant_id = $1 AND xid >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT 1"
+    until(lambda: None if stage.sql(query, api.tenant.id) else True)
+
+
+def events(stage: Stage, api: Client, **query: str) -> list[dict[str, Any]]:
+    """Read the first events, in commit order."""
+    settle(stage, api)
+    answer = api.get("/v1/events", params={"limit": "200", **query})
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["data"]
+    return found
+
+
 def make_due(stage: Stage, delivery: dict[str, Any]) -> None:
     """Let the time until the next attempt be over."""
     query = "UPDATE jobs SET run_at = now() WHERE payload ->> 'delivery_id' = $1 RETURNING id"

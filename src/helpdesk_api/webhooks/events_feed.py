@@ -1,8 +1,9 @@
 """The event feed: everything that happened to a tenant's objects, in commit order, for whoever follows it.
 
 Feed, audit trail and history are one list: `object_id` narrows it to the history of one object. A cursor is a position
-in commit order and holds for every filter; it never expires. Since only settled events are told, nothing can appear
-behind a position once told (`kit.events`), at the price that a transaction that runs long holds the feed up.
+in commit order and holds for every filter; it never expires, and `end` stands for the one at the end. Since only
+settled events are told, nothing can appear behind a position once told (`kit.events`), at the price that a transaction
+that runs long holds the feed up.
 """
 
 import json
@@ -27,7 +28,8 @@ from helpdesk_api.webhooks.event_types import EVENT_TYPES, EVERY_TYPE, PATTERNS
 from helpdesk_api.webhooks.messages import Actor, EventCause
 
 _POSITION: Final = "feed"
-_LAST_SEQ: Final = 2**63 - 1
+_END: Final = "end"
+_LAST: Final = 2**63 - 1
 _MOST_NAMES: Final = 50
 
 _TOLD = tuple(column for column in events.c if column.name != "tenant_id")
@@ -100,7 +102,10 @@ class FeedQuery(BaseModel):
 
     after: Annotated[
         str | None,
-        Field(max_length=500, description="`next_cursor` of an earlier answer; absent: from the first event."),
+        Field(
+            max_length=500,
+            description="`next_cursor` of an earlier answer, or `end` for what comes; absent: from the first event.",
+        ),
     ] = None
     limit: Limit = 50
     type: Annotated[
@@ -148,8 +153,9 @@ router = APIRouter(prefix="/v1", tags=["events"], route_class=UnitOfWorkRoute)
     description=(
         "Tells what happened, in commit order. Follow it with `after`, the `next_cursor` of the answer before, which "
         "is always given: no event is told twice and none is left out, also while others write. A cursor never "
-        "expires and holds for every filter. Values of fields are told as they were, so `events:read` sees every "
-        "object of the tenant. With `object_id` it is the history of one object, such as a ticket."
+        "expires and holds for every filter; `after=end` gives one for what comes. Values of fields are told as they "
+        "were, so `events:read` sees every object of the tenant. With `object_id` it is the history of one object, "
+        "such as a ticket."
     ),
 )
 async def list_events(
@@ -157,7 +163,7 @@ async def list_events(
 ) -> EventFeed:
     """Follow the feed."""
     signer: Signer = request.app.state.runtime.signer
-    start = _Position(0, 0) if query.after is None else _read_cursor(ctx, signer, query.after)
+    start = _start(ctx, signer, query.after)
     found = await _after(ctx, start, query)
     # One row says how far the feed is settled, also when there are no events.
     settled_below: int = found[0]["settled_below"]
@@ -166,8 +172,8 @@ async def list_events(
     del rows[query.limit :]
     # At the end the position is that up to which all was looked at: a rare type does not cost a look at all the others
     # with every call.
-    end = _Position(rows[-1]["xid"], rows[-1]["seq"]) if has_more else _Position(settled_below - 1, _LAST_SEQ)
-    page = FeedPage.trusted({"next_cursor": _cursor(ctx, signer, max(start, end)), "has_more": has_more})
+    end = _Position(rows[-1]["xid"], rows[-1]["seq"]) if has_more else _Position(settled_below - 1, _LAST)
+    page = FeedPage.trusted({"next_cursor": _cursor(ctx, signer, end), "has_more": has_more})
     return EventFeed.trusted({"data": [_event(row) for row in rows], "page": page})
 
 
@@ -257,6 +263,13 @@ def _event(row: Record) -> Event:
 
 def _cursor(ctx: Ctx, signer: Signer, position: _Position) -> str:
     return signer.sign(_POSITION, json.dumps([ctx.tenant_id.hex, *position], separators=(",", ":")).encode())
+
+
+def _start(ctx: Ctx, signer: Signer, after: str | None) -> _Position:
+    """Give the position to go on from: the beginning, the end, or what a cursor says."""
+    if after is None:
+        return _Position(0, 0)
+    return _Position(_LAST, _LAST) if after == _END else _read_cursor(ctx, signer, after)
 
 
 def _read_cursor(ctx: Ctx, signer: Signer, text: str) -> _Position:
