@@ -1,0 +1,177 @@
+"""Row-level security holds when a statement forgets its tenant: shown for every table, read and write."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import delete, func, insert, literal, select, update
+
+from helpdesk_api.kit.db import Transaction
+from helpdesk_api.kit.sql import metadata
+from tests.contract.cases import create, sla_policy
+from tests.contract.operations import OPERATIONS, World
+from tests.contract.rows import TENANT_TABLES
+from tests.stage import Client, Stage
+
+# What the application may add to but never change.
+APPEND_ONLY = ("calendar_versions", "events", "webhook_attempts")
+
+each_table = pytest.mark.parametrize("name", TENANT_TABLES)
+
+
+@pytest.fixture(scope="module")
+def two_tenants(stage: Stage) -> Iterator[tuple[Client, Client]]:
+    """Give two tenants that have rows in every table."""
+    with stage.tenant() as ours, stage.tenant() as theirs:
+        for api in (ours, theirs):
+            fill(stage, api)
+        yield ours, theirs
+        for api in (ours, theirs):
+            stage.sql("DELETE FROM jobs WHERE tenant_id = $1", api.tenant.id)
+
+
+def fill(stage: Stage, api: Client) -> None:
+    """Put rows into every table of a tenant, through the API as far as it goes."""
+    world = World(stage, api)
+    for operation in OPERATIONS:
+        world.parameters(operation)
+    company_id = create(api, "companies", name="Promised")["id"]
+    create(api, "sla-policies", **sla_policy(api) | {"conditions": {"company_ids": [company_id]}})
+    api.post(
+        "/v1/tickets",
+        json={"subject": "Late", "company_id": company_id, "priority": "high"},
+        headers={"idempotency-key": str(uuid4())},
+    )
+    stage.sql(
+        """
+        INSERT INTO jobs (tenant_id, id, kind, payload, run_at)
+        VALUES ($1, gen_random_uuid(), 'test.never', '{}', '2100-01-01')
+        """,
+        api.tenant.id,
+    )
+
+
+def test_the_tenants_compared_here_have_rows_in_every_table(stage: Stage, two_tenants: tuple[Client, Client]) -> None:
+    for api in two_tenants:
+        empty = [name for name in TENANT_TABLES if not owners(stage, name) >= {api.tenant.id}]
+
+        assert empty == []
+
+
+def owners(stage: Stage, name: str) -> set[UUID]:
+    return {row[0] for row in stage.sql(f"SELECT DISTINCT tenant_id FROM {name}")}  # noqa: S608 - one of our tables.
+
+
+@each_table
+def test_a_statement_that_forgets_the_tenant_sees_only_its_rows(
+    stage: Stage, two_tenants: tuple[Client, Client], name: str
+) -> None:
+    ours, _ = two_tenants
+
+    async def seen() -> set[UUID]:
+        async with stage.runtime.db.transaction(ours.tenant.id) as transaction:
+            return {row["tenant_id"] for row in await transaction.rows(select(metadata.tables[name].c.tenant_id))}
+
+    assert stage.run(seen()) == {ours.tenant.id}
+
+
+@each_table
+def test_a_change_that_forgets_the_tenant_reaches_only_its_rows(
+    stage: Stage, two_tenants: tuple[Client, Client], name: str
+) -> None:
+    ours, _ = two_tenants
+    table = metadata.tables[name]
+    counted = f"SELECT count(*) FROM {name} WHERE tenant_id = $1"  # noqa: S608 - one of our tables.
+    (own,) = stage.sql(counted, ours.tenant.id)
+
+    async def reached() -> int:
+        async with stage.runtime.db.transaction(ours.tenant.id) as transaction:
+            return await transaction.run(update(table).values(id=table.c.id))
+
+    if name in APPEND_ONLY:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            stage.run(reached())
+    else:
+        assert stage.run(reached()) == own[0]
+
+
+@each_table
+def test_a_row_cannot_be_written_for_another_tenant(
+    stage: Stage, two_tenants: tuple[Client, Client], name: str
+) -> None:
+    ours, theirs = two_tenants
+    table = metadata.tables[name]
+
+    async def plant(transaction: Transaction) -> None:
+        copied = [column for column in table.c if column.name not in {"tenant_id", "id"} and column.identity is None]
+        copy = select(literal(theirs.tenant.id, table.c.tenant_id.type), func.gen_random_uuid(), *copied).limit(1)
+        await transaction.run(insert(table).from_select(["tenant_id", "id", *(column.name for column in copied)], copy))
+
+    assert_refused(stage, ours, plant)
+
+
+@each_table
+def test_a_row_cannot_be_handed_to_another_tenant(stage: Stage, two_tenants: tuple[Client, Client], name: str) -> None:
+    ours, theirs = two_tenants
+
+    async def hand_over(transaction: Transaction) -> None:
+        await transaction.run(update(metadata.tables[name]).values(tenant_id=theirs.tenant.id))
+
+    assert_refused(stage, ours, hand_over)
+
+
+def assert_refused(stage: Stage, api: Client, attempt: Callable[[Transaction], Awaitable[None]]) -> None:
+    async def work() -> None:
+        async with stage.runtime.db.transaction(api.tenant.id) as transaction:
+            await attempt(transaction)
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        stage.run(work())
+
+
+@pytest.mark.parametrize("name", ["events", "webhook_attempts"])
+def test_what_happened_cannot_be_unmade(stage: Stage, api: Client, name: str) -> None:
+    async def unmake(transaction: Transaction) -> None:
+        await transaction.run(delete(metadata.tables[name]))
+
+    assert_refused(stage, api, unmake)
+
+
+def raw(stage: Stage, statements: list[str]) -> list[Any]:
+    """Run statements in one session of the application's role; gives the rows of the last."""
+
+    async def work() -> list[Any]:
+        connection = await asyncpg.connect(stage.services.app_url)
+        try:
+            for statement in statements[:-1]:
+                await connection.execute(statement)
+            return list(await connection.fetch(statements[-1]))
+        finally:
+            await connection.close()
+
+    return stage.run(work())
+
+
+@pytest.mark.parametrize("name", [*TENANT_TABLES, "tenants"])
+def test_without_a_tenant_nothing_is_seen(stage: Stage, two_tenants: tuple[Client, Client], name: str) -> None:
+    ours, _ = two_tenants
+    everything = f"SELECT * FROM {name}"  # noqa: S608 - one of our tables.
+
+    assert raw(stage, [everything]) == []
+    # Once a transaction that had set it is over, the setting is an empty text and no longer absent.
+    assert raw(stage, ["BEGIN", f"SET LOCAL app.tenant_id = '{ours.tenant.id}'", "COMMIT", everything]) == []
+
+
+def test_the_sweeper_cannot_read_what_tenants_store(stage: Stage, two_tenants: tuple[Client, Client]) -> None:
+    readable = {"deadlines", "jobs"}
+
+    for name in TENANT_TABLES:
+        everything = f"SELECT * FROM {name}"  # noqa: S608 - one of our tables.
+        statements = ["BEGIN", "SET LOCAL ROLE helpdesk_sweeper", everything]
+        if name in readable:
+            assert len(raw(stage, statements)) > 0
+        else:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                raw(stage, statements)
