@@ -174,6 +174,27 @@ def test_another_priority_keeps_used_time_and_may_breach_at_once(sandbox: MakeSa
     ]
 
 
+def test_what_another_priority_recorded_at_once_does_not_fire_later(sandbox: MakeSandbox, stage: Stage) -> None:
+    api = sandbox()
+    targets = [
+        {"metric": "resolution", "seconds": 8 * 3_600, "warning_percent": 75},
+        {"metric": "resolution", "priority": "urgent", "seconds": 3_600, "warning_percent": None},
+    ]
+    a_policy(api, targets=targets)
+    ticket = a_ticket(api)
+    advance(api, "2026-03-02T12:00:00Z")
+    patch(api, f"tickets/{ticket['id']}", priority="urgent")
+
+    passed = advance(api, "2026-04-01T00:00:00Z")
+
+    assert passed["fired_count"] == 0
+    assert sla_events(stage, ticket) == [
+        ("started", "resolution", "02 08:00"),
+        ("breached", "resolution", "02 10:00"),
+        ("retargeted", "resolution", "02 12:00"),
+    ]
+
+
 def test_the_first_policy_that_fits_counts_per_metric(sandbox: MakeSandbox) -> None:
     api = sandbox()
     company = a_company(api)
@@ -267,3 +288,20 @@ def test_a_clock_that_is_no_longer_promised_is_cancelled_and_runs_on_when_it_is_
     assert clock(again, "first_response")["state"] == "running"
     assert clock(again, "first_response")["due_at"] == "2026-03-02T13:30:00Z"
     assert clock(again, "first_response")["remaining_seconds"] == 5_400
+
+
+def test_hours_that_no_deadline_could_be_measured_by_are_refused(sandbox: MakeSandbox) -> None:
+    api = sandbox()
+    an_hour_a_week = a_calendar(api, weekly_hours={"monday": [{"start": "09:00", "end": "10:00"}]})
+    targets = [{"metric": "resolution", "seconds": 2_000 * 3_600}]
+
+    never = api.post("/v1/calendars", json={"name": "x", "time_zone": "Etc/UTC", "weekly_hours": {}})
+    far = api.post(
+        "/v1/sla-policies",
+        json={"name": "x", "position": 1, "calendar_id": an_hour_a_week["id"], "targets": targets},
+    )
+
+    assert (never.status_code, never.json()["code"]) == (422, "never_opens")
+    assert (far.status_code, far.json()["code"]) == (422, "target_out_of_reach")
+    assert far.json()["errors"][0]["pointer"] == "#/targets/0/seconds"
+    assert [calendar["id"] for calendar in get(api, "calendars")["data"]] == [an_hour_a_week["id"]]

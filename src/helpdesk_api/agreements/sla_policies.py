@@ -1,28 +1,29 @@
 """SLA policies: an ordered list of promises.
 
-For each metric the first policy that fits the ticket and has a target for it counts. A policy only promises; the clocks
-that measure it live on the ticket (`tickets.clocks`) and keep the version they were started with.
+Which of them counts for a ticket is `agreements.promises`; the clocks that measure it live on the ticket
+(`tickets.clocks`) and keep the version they were started with.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Body, Request, Response
 from pydantic import AfterValidator, Field
-from sqlalchemy import Boolean, Column, Index, Integer, Text, UniqueConstraint, Uuid, bindparam, select, true
+from sqlalchemy import Boolean, Column, Index, Integer, Text, UniqueConstraint, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from typing_extensions import TypedDict
 
-from helpdesk_api.agreements.calendars import CALENDARS, calendars
+from helpdesk_api.agreements.calendars import CALENDARS, hours_of
 from helpdesk_api.directory.companies import COMPANIES
+from helpdesk_api.domain.business_time import BudgetOutOfReachError
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Include, Resource
-from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.paging import Filter, Sort
 from helpdesk_api.kit.resource import (
     MERGE_PATCH,
@@ -34,7 +35,7 @@ from helpdesk_api.kit.resource import (
     tag_response,
 )
 from helpdesk_api.kit.schema import Count, Entity, Flag, Input, Label, Line, Prose, Seconds, patch_model
-from helpdesk_api.kit.sql import Statement, reference, tenant_table
+from helpdesk_api.kit.sql import reference, tenant_table
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.kit.unit_of_work import allowed
 
@@ -62,6 +63,13 @@ class CalendarRequiredError(InvalidError):
 
     code = "calendar_required"
     title = "A target in business hours needs a calendar"
+
+
+class TargetOutOfReachError(InvalidError):
+    """The calendar is open too seldom for the target ever to be used up."""
+
+    code = "target_out_of_reach"
+    title = "The target cannot be reached in the calendar's hours"
 
 
 class ConditionsInput(Input):
@@ -179,79 +187,6 @@ SLA_POLICIES = Resource(
     includes=(Include("calendar", "calendar_id", CALENDARS),),
 )
 
-_ACTIVE = Statement(
-    select(
-        sla_policies.c.id,
-        sla_policies.c.version,
-        sla_policies.c.conditions,
-        sla_policies.c.targets,
-        sla_policies.c.calendar_id,
-        calendars.c.version.label("calendar_version"),
-    )
-    .outerjoin(
-        calendars,
-        (calendars.c.tenant_id == sla_policies.c.tenant_id) & (calendars.c.id == sla_policies.c.calendar_id),
-    )
-    .where(sla_policies.c.tenant_id == bindparam("tenant_id"), sla_policies.c.is_active == true())
-    .order_by(sla_policies.c.position, sla_policies.c.id)
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """What was promised for one metric of one ticket, and by which version of which policy and calendar."""
-
-    metric: Metric
-    seconds: int
-    warning_seconds: int | None
-    hours: TargetHours
-    policy_id: UUID
-    policy_version: int
-    calendar_id: UUID | None
-    calendar_version: int | None
-
-
-async def promises_for(ctx: Ctx, *, company_id: UUID | None, priority: str, ticket_type: str) -> dict[Metric, Promise]:
-    """Find what is promised for such a ticket: per metric the first policy that fits and has a target."""
-    found: dict[Metric, Promise] = {}
-    for row in await ctx.tx.rows(_ACTIVE, {"tenant_id": ctx.tenant_id}):
-        conditions = row["conditions"]
-        if (
-            (conditions["company_ids"] and str(company_id) not in conditions["company_ids"])
-            or (conditions["priorities"] and priority not in conditions["priorities"])
-            or (conditions["types"] and ticket_type not in conditions["types"])
-        ):
-            continue
-        for metric in Metric:
-            target = _target(row["targets"], metric, priority)
-            if metric not in found and target is not None:
-                found[metric] = _promise(row, metric, target)
-        if len(found) == len(Metric):
-            break
-    return found
-
-
-def _target(targets: list[dict[str, Any]], metric: Metric, priority: str) -> dict[str, Any] | None:
-    """Choose the target of a metric: that of the very priority before the one for all."""
-    fitting = [t for t in targets if t["metric"] == metric and t["priority"] in {priority, None}]
-    return max(fitting, key=lambda t: t["priority"] is not None, default=None)
-
-
-def _promise(row: Record, metric: Metric, target: dict[str, Any]) -> Promise:
-    percent = target["warning_percent"]
-    in_business = target["hours"] == "business"
-    return Promise(
-        metric=metric,
-        seconds=target["seconds"],
-        warning_seconds=None if percent is None else target["seconds"] * percent // 100,
-        hours=target["hours"],
-        policy_id=row["id"],
-        policy_version=row["version"],
-        calendar_id=row["calendar_id"] if in_business else None,
-        calendar_version=row["calendar_version"] if in_business else None,
-    )
-
-
 router = new_router(SLA_POLICIES)
 add_reading(router, SLA_POLICIES)
 add_delete(router, SLA_POLICIES)
@@ -311,3 +246,17 @@ async def _check(ctx: Ctx, policy: SLAPolicy) -> None:
         if company_id not in known:
             message = f"There is no company {company_id}."
             raise UnknownReferenceError(message, pointer=f"/conditions/company_ids/{index}")
+    if policy.calendar_id is not None:
+        await _check_reachable(ctx, policy.calendar_id, policy.targets)
+
+
+async def _check_reachable(ctx: Ctx, calendar_id: UUID, targets: Sequence[TargetShown]) -> None:
+    """Refuse targets that the calendar's open time does not reach; tickets could not be given such a deadline."""
+    calendar = await crud.fetch(ctx, CALENDARS, calendar_id)
+    hours = await hours_of(ctx, calendar_id, calendar.version)
+    for index, target in enumerate(targets):
+        if target["hours"] == "business":
+            try:
+                hours.add(ctx.now, timedelta(seconds=target["seconds"]))
+            except BudgetOutOfReachError as error:
+                raise TargetOutOfReachError(error.detail, pointer=f"/targets/{index}/seconds") from error

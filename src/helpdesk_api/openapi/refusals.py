@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from helpdesk_api.agreements.sla_policies import CalendarRequiredError
+from helpdesk_api.agreements.calendars import NeverOpensError
+from helpdesk_api.agreements.sla_policies import CalendarRequiredError, TargetOutOfReachError
 from helpdesk_api.domain.business_time import BudgetOutOfReachError, InvalidCalendarError
 from helpdesk_api.domain.errors import (
     FieldError,
@@ -85,10 +86,10 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "tickets_create": _TICKET_PARTIES,
     "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
     "comments_create": (ContactNotOfCompanyError, BudgetOutOfReachError),
-    "calendars_create": (InvalidCalendarError,),
-    "calendars_update": (InvalidCalendarError,),
-    "sla_policies_create": (CalendarRequiredError,),
-    "sla_policies_update": (CalendarRequiredError,),
+    "calendars_create": (InvalidCalendarError, NeverOpensError),
+    "calendars_update": (InvalidCalendarError, NeverOpensError),
+    "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError),
+    "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError),
     "api_keys_create": (ScopeExceedsOwnError, ExpiryInPastError),
     "webhook_endpoints_create": (UnsafeURLError, TooManyEndpointsError),
     "webhook_endpoints_update": (UnsafeURLError,),

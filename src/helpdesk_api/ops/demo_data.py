@@ -9,7 +9,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from helpdesk_api.agreements.calendars import (
+from helpdesk_api.agreements.calendar_schemas import (
     CalendarCreate,
     HolidayInput,
     HoursInput,

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 
 from helpdesk_api.agreements.calendars import hours_of
-from helpdesk_api.agreements.sla_policies import Promise
+from helpdesk_api.agreements.promises import Promise
 from helpdesk_api.domain import sla
 from helpdesk_api.domain.business_time import ALWAYS_OPEN, Calendar
 from helpdesk_api.domain.sla import Clock, ClockState, Metric, Terms
@@ -147,8 +147,10 @@ async def write_moved(ctx: Ctx, before: Sequence[TicketClock], after: Sequence[T
         await ctx.tx.run(_UPDATE, {"of_tenant": row["tenant_id"], "of_clock": row["id"]} | row)
         for move in _moves(old.clock, new.clock):
             _record(ctx, move, new, version)
-        if old.clock.due_at is not None and not _ticking(new.clock):
-            await deadlines.cancel(ctx, (WARNING_KIND, BREACH_KIND), object_id=new.id, instance=new.clock.instance)
+        # What was recorded by other means, by a shorter target for one, must not fire any more.
+        void = [kind for kind in _ahead(old.clock) if kind not in _ahead(new.clock)]
+        if void:
+            await deadlines.cancel(ctx, void, object_id=new.id, instance=new.clock.instance)
     await _arrange(ctx, [new for _, new in changed])
 
 
@@ -204,16 +206,25 @@ def _record(ctx: Ctx, move: str, item: TicketClock, version: int) -> None:
 
 
 async def _arrange(ctx: Ctx, items: Sequence[TicketClock]) -> None:
-    wanted: list[Deadline] = []
-    for item in items:
-        clock = item.clock
-        if not _ticking(clock):
-            continue
-        if clock.warning_at is not None and clock.warned_at is None:
-            wanted.append(Deadline(WARNING_KIND, item.id, clock.instance, clock.warning_at))
-        if clock.due_at is not None and clock.breached_at is None:
-            wanted.append(Deadline(BREACH_KIND, item.id, clock.instance, clock.due_at))
-    await deadlines.arrange(ctx, wanted)
+    await deadlines.arrange(
+        ctx,
+        [
+            Deadline(kind, item.id, item.clock.instance, due_at)
+            for item in items
+            for kind, due_at in _ahead(item.clock).items()
+        ],
+    )
+
+
+def _ahead(clock: Clock) -> dict[str, datetime]:
+    """Give the instants at which something is still to be recorded for a clock, by kind of deadline."""
+    if not _ticking(clock):
+        return {}
+    instants = {
+        WARNING_KIND: clock.warning_at if clock.warned_at is None else None,
+        BREACH_KIND: clock.due_at if clock.breached_at is None else None,
+    }
+    return {kind: at for kind, at in instants.items() if at is not None}
 
 
 def _ticking(clock: Clock) -> bool:

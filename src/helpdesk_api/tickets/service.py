@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ScalarSelect, bindparam, insert, select, update
 
-from helpdesk_api.agreements.sla_policies import Promise, promises_for
+from helpdesk_api.agreements.promises import Promise, promises_for
 from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.domain import sla
 from helpdesk_api.domain.errors import InvalidError
