@@ -22,7 +22,7 @@ def test_the_sample_is_read_whole() -> None:
     log = read_log(SAMPLE)
 
     assert len(log.cases) == 60
-    assert sum(map(len, log.cases)) == 320
+    assert sum(map(len, log.cases)) == 329
     assert log.skipped == ()
 
 
