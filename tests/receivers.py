@@ -78,10 +78,10 @@ class WebhookReceiver:
         with self._arrived:
             self._answers.extend(answers)
 
-    def wait_for(self, count: int) -> list[Received]:
+    def wait_for(self, count: int, *, seconds: float = _PATIENCE) -> list[Received]:
         """Wait until this many have arrived in all, and give all."""
         with self._arrived:
-            arrived = self._arrived.wait_for(lambda: len(self._received) >= count, _PATIENCE)
+            arrived = self._arrived.wait_for(lambda: len(self._received) >= count, seconds)
             assert arrived, f"{len(self._received)} of {count} arrived"
             return list(self._received)
 

@@ -246,10 +246,9 @@ def test_a_receiver_that_does_not_answer_holds_up_no_other(api: Client, receiver
 
         for count in range(1, 6):
             create(api, "teams", name=f"team {count}")
-            receiver.wait_for(count)
+            # Well within the 15 seconds that the silent one is given.
+            assert len(receiver.wait_for(count, seconds=8)) == count
 
-        assert deliveries(api, state="delivered")
-        assert len(receiver.received) == 5
         released.set()
         silent.wait_for(5)
 

@@ -44,18 +44,25 @@ class Runner:
     async def run(self) -> None:
         """Work until told to stop; then finish what was claimed and return."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._loop("deadlines", self._fire_due))
+            group.create_task(self._loop("deadlines", self._fire_due, self._bell.listener()))
             group.create_task(self._housekeeping())
             for name, kind in self._runtime.job_kinds.items():
-                group.create_task(self._loop(name, _Claimer(self._runtime, name, kind).work))
+                group.create_task(self._run_jobs(name, kind))
 
     def stop(self) -> None:
         """Ask the loops to claim no more."""
         self._stopping.set()
         self._bell.ring()
 
-    async def _loop(self, name: str, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    async def _run_jobs(self, name: str, kind: JobKind) -> None:
         rung = self._bell.listener()
+        claimer = _Claimer(self._runtime, name, kind, rung)
+        try:
+            await self._loop(name, claimer.work, rung)
+        finally:
+            await claimer.finish()
+
+    async def _loop(self, name: str, work: Callable[[asyncio.Event], Awaitable[None]], rung: asyncio.Event) -> None:
         while not self._stopping.is_set():
             rung.clear()
             try:
@@ -105,32 +112,31 @@ class Runner:
 
 
 class _Claimer:
-    """Claim jobs of one kind and keep their handler's calls going."""
+    """Claim jobs of one kind and keep their handler's calls going; a call that ends rings for the next claim."""
 
-    def __init__(self, runtime: Runtime, name: str, kind: JobKind) -> None:
+    def __init__(self, runtime: Runtime, name: str, kind: JobKind, rung: asyncio.Event) -> None:
         self._runtime = runtime
         self._name = name
         self._kind = kind
+        self._rung = rung
+        self._calls: set[asyncio.Task[None]] = set()
         self._lanes: Counter[UUID] = Counter()
 
     async def work(self, stopping: asyncio.Event) -> None:
-        """Claim and hand over until nothing is due or nothing may be claimed, and every call has ended."""
-        calls: set[asyncio.Task[None]] = set()
-        exhausted = False
-        try:
-            while not stopping.is_set():
-                if not exhausted and len(calls) < self._kind.concurrency:
-                    exhausted = not await self._claim(calls)
-                    continue
-                if not calls:
-                    return
-                _, calls = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
-                exhausted = False
-        finally:
-            if calls:
-                await asyncio.wait(calls)
+        """Claim and hand over until nothing is due or nothing may be claimed.
 
-    async def _claim(self, calls: set[asyncio.Task[None]]) -> bool:
+        Calls are not waited for: one that is slow must not keep what becomes due meanwhile from being claimed.
+        """
+        while not stopping.is_set() and len(self._calls) < self._kind.concurrency:
+            if not await self._claim():
+                return
+
+    async def finish(self) -> None:
+        """Wait until every call has ended."""
+        if self._calls:
+            await asyncio.wait(self._calls)
+
+    async def _claim(self) -> bool:
         busy = [lane for lane, count in self._lanes.items() if count >= _CALLS_PER_LANE]
         claimed = await jobs.claim(
             self._runtime.db, self._name, most=self._kind.batch, busy=busy, lease=self._kind.lease
@@ -141,10 +147,16 @@ class _Claimer:
         for (tenant_id, lane), group in groups.items():
             if lane is not None:
                 self._lanes[lane] += 1
-            calls.add(asyncio.create_task(self._call(tenant_id, lane, group)))
+            call = asyncio.create_task(self._call(tenant_id, lane, group))
+            self._calls.add(call)
+            call.add_done_callback(self._ended)
         if claimed:
             self._runtime.metrics.jobs_claimed(self._name, len(claimed))
         return bool(claimed)
+
+    def _ended(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        self._rung.set()
 
     async def _call(self, tenant_id: UUID, lane: UUID | None, group: list[Job]) -> None:
         try:
