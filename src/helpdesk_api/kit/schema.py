@@ -30,6 +30,8 @@ M = TypeVar("M", bound=BaseModel)
 
 INT4_MAX = 2**31 - 1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_BEGINS_WITH_A_DATE = re.compile(_DATE.pattern + "[Tt ]")
 _CONTROL_IN_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -47,10 +49,18 @@ def _prose(value: str) -> str:
     return value
 
 
-def _text_only(value: Any) -> Any:
-    if isinstance(value, int | float):
-        message = "must be RFC 3339 text, not a number"
-        raise ValueError(message)  # noqa: TRY004 - Pydantic turns only ValueError into a validation error.
+def _rfc3339(value: Any) -> Any:
+    """Refuse what Pydantic would take for seconds since 1970: numbers, and text that is a number."""
+    if isinstance(value, int | float) or (isinstance(value, str) and not _BEGINS_WITH_A_DATE.match(value)):
+        message = "must be RFC 3339 text such as 2026-03-02T09:00:00Z"
+        raise ValueError(message)
+    return value
+
+
+def _full_date(value: Any) -> Any:
+    if not isinstance(value, date) and not (isinstance(value, str) and _DATE.fullmatch(value)):
+        message = "must be a date such as 2026-03-02"
+        raise ValueError(message)
     return value
 
 
@@ -79,8 +89,8 @@ Prose = Annotated[str, StringConstraints(max_length=65_536), AfterValidator(_pro
 EmailAddress = Annotated[
     str, StringConstraints(max_length=254), AfterValidator(_email), Field(json_schema_extra={"format": "email"})
 ]
-Instant = Annotated[AwareDatetime, BeforeValidator(_text_only), AfterValidator(_in_range)]
-LocalDate = Annotated[date, BeforeValidator(_text_only)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_range)]
+LocalDate = Annotated[date, BeforeValidator(_full_date)]
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=0, le=INT4_MAX)]
 Seconds = Annotated[int, Strict(), Field(ge=1, le=INT4_MAX, description="Whole seconds.")]
