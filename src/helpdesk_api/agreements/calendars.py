@@ -22,7 +22,7 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.crud import Resource
-from helpdesk_api.kit.paging import Filter, Sort
+from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import (
     MERGE_PATCH,
     add_delete,

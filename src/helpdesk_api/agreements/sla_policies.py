@@ -24,7 +24,7 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Include, Resource
-from helpdesk_api.kit.paging import Filter, Sort
+from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import (
     MERGE_PATCH,
     add_delete,

@@ -7,7 +7,7 @@ from sqlalchemy import Column, Index, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.kit.crud import Resource
-from helpdesk_api.kit.paging import Filter, Sort
+from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import routes
 from helpdesk_api.kit.schema import Entity, Input, Line, Prose, patch_model
 from helpdesk_api.kit.sql import tenant_table

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.kit.crud import Include, Resource
-from helpdesk_api.kit.paging import Filter, Sort
+from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import routes
 from helpdesk_api.kit.schema import EmailAddress, Entity, Input, Line, Prose, patch_model
 from helpdesk_api.kit.sql import reference, tenant_table

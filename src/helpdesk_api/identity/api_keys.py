@@ -20,7 +20,7 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.crud import Resource
-from helpdesk_api.kit.paging import Filter, Sort
+from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import add_reading, add_update, announce_created, new_router, operation, tag_response
 from helpdesk_api.kit.schema import Entity, Input, Instant, Line
 from helpdesk_api.kit.sql import tenant_table

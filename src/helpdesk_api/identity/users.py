@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, Column, Index, Text, UniqueConstraint, Uuid
 
 from helpdesk_api.identity.teams import TEAMS
 from helpdesk_api.kit.crud import Include, Resource
-from helpdesk_api.kit.paging import Filter, Sort
+from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import routes
 from helpdesk_api.kit.schema import EmailAddress, Entity, Flag, Input, Line, patch_model
 from helpdesk_api.kit.sql import reference, tenant_table

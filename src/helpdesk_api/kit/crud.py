@@ -20,7 +20,7 @@ from helpdesk_api.kit.conditional import check_version
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import Changes, record
-from helpdesk_api.kit.paging import Filter, Listing, Sort, created_and_updated
+from helpdesk_api.kit.listing import Filter, Listing, Sort, created_and_updated
 from helpdesk_api.kit.schema import Entity, Output
 from helpdesk_api.kit.sql import Statement
 

@@ -15,7 +15,8 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch, entity_tag
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Resource
-from helpdesk_api.kit.paging import PageQuery, find_page
+from helpdesk_api.kit.listing import PageQuery
+from helpdesk_api.kit.paging import find_page
 from helpdesk_api.kit.query import documented, query_of
 from helpdesk_api.kit.schema import Entity, Input, Output, Page
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed

@@ -31,6 +31,7 @@ from helpdesk_api.identity.test_clock import (
 from helpdesk_api.kit.conditional import InvalidIfMatchError, StaleVersionError
 from helpdesk_api.kit.context import MissingScopeError
 from helpdesk_api.kit.crud import NotNullableError
+from helpdesk_api.kit.cursors import CursorExpiredError, CursorMismatchError
 from helpdesk_api.kit.db import CommitLostError
 from helpdesk_api.kit.exchange import BodyTooLargeError, BodyTooSlowError
 from helpdesk_api.kit.http import ShuttingDownError
@@ -39,8 +40,8 @@ from helpdesk_api.kit.idempotency import (
     InvalidIdempotencyKeyError,
     RequestInProgressError,
 )
+from helpdesk_api.kit.listing import UnknownSortError
 from helpdesk_api.kit.outbound.targets import UnsafeURLError
-from helpdesk_api.kit.paging import CursorExpiredError, CursorMismatchError, UnknownSortError
 from helpdesk_api.kit.problems import InternalError, render
 from helpdesk_api.kit.service_routes import UnknownProblemError
 from helpdesk_api.kit.sqlstate import (

@@ -9,7 +9,7 @@ from helpdesk_api.domain.workflow import Status
 from helpdesk_api.identity.teams import TEAMS
 from helpdesk_api.identity.users import USERS
 from helpdesk_api.kit.crud import Include, Resource
-from helpdesk_api.kit.paging import Filter, Sort
+from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.schema import Instant
 from helpdesk_api.tickets.models import comments, tickets
 from helpdesk_api.tickets.schemas import Channel, Comment, CommentKind, Ticket, TicketType

@@ -8,7 +8,8 @@ from fastapi import Body, Request, Response
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.paging import PageQuery, find_page
+from helpdesk_api.kit.listing import PageQuery
+from helpdesk_api.kit.paging import find_page
 from helpdesk_api.kit.query import documented, query_of
 from helpdesk_api.kit.resource import MERGE_PATCH, add_reading, announce_created, new_router, operation, tag_response
 from helpdesk_api.kit.schema import Page, patch_model

@@ -13,7 +13,8 @@ from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.kit import crud, jobs
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Resource
-from helpdesk_api.kit.paging import Filter, PageQuery, find_page
+from helpdesk_api.kit.listing import Filter, PageQuery
+from helpdesk_api.kit.paging import find_page
 from helpdesk_api.kit.resource import new_router, operation, tag_response
 from helpdesk_api.kit.schema import Entity, Output, Page
 from helpdesk_api.kit.sql import Statement

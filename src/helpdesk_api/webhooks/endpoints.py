@@ -17,7 +17,7 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.events import record
-from helpdesk_api.kit.paging import Filter, Sort
+from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.schema import Entity, Flag, Input, Line
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants

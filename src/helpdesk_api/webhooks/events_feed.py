@@ -17,9 +17,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.domain.errors import InvalidError, NotFoundError
 from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.cursors import CursorMismatchError
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import Xid8, commit_order, events, is_settled
-from helpdesk_api.kit.paging import CursorMismatchError, Limit
+from helpdesk_api.kit.listing import Limit
 from helpdesk_api.kit.schema import Output
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tokens import Signer
