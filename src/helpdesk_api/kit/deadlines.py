@@ -182,8 +182,9 @@ async def fire(ctx: Ctx, found: DueDeadline, handler: Handler) -> bool:
     deadline = await ctx.tx.first(DueDeadline, _LOCK, {"tenant_id": ctx.tenant_id, "id": found.id, "now": ctx.now})
     if deadline is None:
         return False
-    await handler(ctx, deadline)
+    # First, so that the handler may take back what has not fired of the same object without taking this one.
     await ctx.tx.run(_FIRED, {"tenant": ctx.tenant_id, "deadline": deadline.id, "now": ctx.now})
+    await handler(ctx, deadline)
     return True
 
 
