@@ -5,14 +5,15 @@ event. Which endpoints call them is `kit.resource`; a resource that differs writ
 functions.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import Column, Table, any_, bindparam, delete, insert, select, update
+from sqlalchemy import Column, ScalarSelect, Table, any_, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from helpdesk_api.domain.errors import InvalidError, NotFoundError
@@ -67,6 +68,8 @@ class Resource(Generic[R]):
     sorts: tuple[Sort, ...] = ()
     default_sort: str = "-created_at"
     includes: tuple[Include, ...] = ()
+    # What the statement that stores a new object computes by itself; it may use the bind parameter `of_tenant`.
+    computed: Mapping[str, ScalarSelect[Any]] = dataclasses.field(default_factory=dict)
 
     @cached_property
     def columns(self) -> tuple[Column[Any], ...]:
@@ -135,19 +138,14 @@ async def fetch_many(ctx: Ctx, resource: Resource[R], ids: list[UUID]) -> dict[U
 
 async def add(ctx: Ctx, resource: Resource[R], values: Mapping[str, Any], *, object_id: UUID | None = None) -> R:
     """Store a new object and record `<name>.created` with every value it starts with."""
-    stored = _storable(resource, values)
-    row = await ctx.tx.row(
-        insert(resource.table)
-        .values(
-            tenant_id=ctx.tenant_id,
-            id=object_id or new_id(),
-            created_at=ctx.now,
-            updated_at=ctx.now,
-            version=1,
-            **stored,
-        )
-        .returning(*resource.columns)
-    )
+    stored = _storable(resource, values) | {
+        "tenant_id": ctx.tenant_id,
+        "id": object_id or new_id(),
+        "created_at": ctx.now,
+        "updated_at": ctx.now,
+        "version": 1,
+    }
+    row = await ctx.tx.row(_insertion(resource, tuple(stored)), stored | {"of_tenant": ctx.tenant_id})
     created = resource.read.from_record(_present(row))
     record(
         ctx,
@@ -214,6 +212,13 @@ def initial(resource: Resource[R], created: Output) -> Changes:
         for column in resource.columns
         if column.name not in _BOOKKEEPING and (value := getattr(created, column.name)) not in (None, [], {})
     }
+
+
+@lru_cache(maxsize=500)
+def _insertion(resource: Resource[Any], names: tuple[str, ...]) -> Statement:
+    """Give the statement that stores a new object with values for these columns: one for each way of creating it."""
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    return Statement(insert(resource.table).values(values | dict(resource.computed)).returning(*resource.columns))
 
 
 def _storable(resource: Resource[R], values: Mapping[str, Any]) -> dict[str, Any]:

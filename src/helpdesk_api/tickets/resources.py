@@ -2,17 +2,30 @@
 
 from uuid import UUID
 
+from sqlalchemy import bindparam, select, update
+
 from helpdesk_api.agreements.sla_policies import Priority
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.domain.workflow import Status
 from helpdesk_api.identity.teams import TEAMS
+from helpdesk_api.identity.tenants import TICKET_NUMBERS
 from helpdesk_api.identity.users import USERS
 from helpdesk_api.kit.crud import Include, Resource
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.schema import Instant
+from helpdesk_api.kit.tenancy import counters
 from helpdesk_api.tickets.models import comments, tickets
 from helpdesk_api.tickets.schemas import Channel, Comment, CommentKind, Ticket, TicketType
+
+# The number is taken by the statement that stores the ticket, so that the lock on the counter is short.
+_following = (
+    update(counters)
+    .where(counters.c.tenant_id == bindparam("of_tenant"), counters.c.name == TICKET_NUMBERS)
+    .values(value=counters.c.value + 1)
+    .returning(counters.c.value)
+    .cte("following")
+)
 
 TICKETS = Resource(
     name="ticket",
@@ -73,6 +86,7 @@ TICKETS = Resource(
         Include("team", "team_id", TEAMS),
         Include("assignee", "assignee_id", USERS),
     ),
+    computed={"number": select(_following.c.value).scalar_subquery()},
 )
 
 COMMENTS = Resource(

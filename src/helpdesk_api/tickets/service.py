@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select
 
 from helpdesk_api.agreements.promises import Promise, promises_for
 from helpdesk_api.directory.contacts import CONTACTS
@@ -18,7 +18,6 @@ from helpdesk_api.domain import sla
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.domain.sla import Clock, Metric
 from helpdesk_api.domain.workflow import FINISHED, Status, check_transition, is_reopen
-from helpdesk_api.identity.tenants import TICKET_NUMBERS
 from helpdesk_api.identity.users import USERS
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import check_version
@@ -27,7 +26,6 @@ from helpdesk_api.kit.deadlines import DueDeadline
 from helpdesk_api.kit.events import Changes, record
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
-from helpdesk_api.kit.tenancy import counters
 from helpdesk_api.tickets import clocks
 from helpdesk_api.tickets.clocks import TicketClock
 from helpdesk_api.tickets.models import comments, sla_clocks
@@ -73,7 +71,6 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     ticket_id = new_id()
     begun = await clocks.begin(ctx, ticket_id, promises, status)
     values |= {
-        "number": _next_number(ctx),
         "due_at": clocks.earliest_due(begun),
         "solved_at": ctx.now if status in FINISHED else None,
         "closed_at": ctx.now if status is Status.CLOSED else None,
@@ -272,15 +269,3 @@ async def _store_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -
         message = "an insert with RETURNING gave no row"
         raise LookupError(message)
     return row
-
-
-def _next_number(ctx: Ctx) -> ScalarSelect[int]:
-    """Take the next number within the statement that stores the ticket, so that its lock is short."""
-    following = (
-        update(counters)
-        .where(counters.c.tenant_id == ctx.tenant_id, counters.c.name == TICKET_NUMBERS)
-        .values(value=counters.c.value + 1)
-        .returning(counters.c.value)
-        .cte("following")
-    )
-    return select(following.c.value).scalar_subquery()
