@@ -19,11 +19,12 @@ from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.events import DISPATCH
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.outbound import OutboundClient
+from helpdesk_api.kit.resource import ResourceRouter
 from helpdesk_api.kit.runtime import JobKind, Runtime, Subscriber
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.settings import ConfigurationError, Settings
 from helpdesk_api.tickets import clocks, resources, routes, service
-from helpdesk_api.webhooks import deliveries, endpoint_routes, endpoints, events_feed, queueing, sending
+from helpdesk_api.webhooks import deliveries, endpoint_routes, events_feed, queueing, sending
 
 ROUTERS: Sequence[APIRouter] = (
     routes.router,
@@ -40,18 +41,10 @@ ROUTERS: Sequence[APIRouter] = (
     deliveries.router,
 )
 
+# Comments are served beneath their ticket and so have no router of their own.
 RESOURCES: Sequence[Resource[Any]] = (
-    resources.TICKETS,
+    *(router.resource for router in ROUTERS if isinstance(router, ResourceRouter)),
     resources.COMMENTS,
-    companies.COMPANIES,
-    contacts.CONTACTS,
-    teams.TEAMS,
-    users.USERS,
-    calendars.CALENDARS,
-    sla_policies.SLA_POLICIES,
-    api_keys.API_KEYS,
-    endpoints.ENDPOINTS,
-    deliveries.DELIVERIES,
 )
 
 SUBSCRIPTIONS: Sequence[Subscriber] = (queueing.queue_deliveries,)

@@ -25,10 +25,10 @@ from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import (
     MERGE_PATCH,
+    ResourceRouter,
     add_delete,
     add_reading,
     announce_created,
-    new_router,
     operation,
     tag_response,
 )
@@ -99,7 +99,7 @@ _FIND_VERSION = Statement(
     )
 )
 
-router = new_router(CALENDARS)
+router = ResourceRouter(CALENDARS)
 add_reading(router, CALENDARS)
 add_delete(router, CALENDARS)
 

@@ -27,10 +27,10 @@ from helpdesk_api.kit.crud import Include, Resource
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import (
     MERGE_PATCH,
+    ResourceRouter,
     add_delete,
     add_reading,
     announce_created,
-    new_router,
     operation,
     tag_response,
 )
@@ -187,7 +187,7 @@ SLA_POLICIES = Resource(
     includes=(Include("calendar", "calendar_id", CALENDARS),),
 )
 
-router = new_router(SLA_POLICIES)
+router = ResourceRouter(SLA_POLICIES)
 add_reading(router, SLA_POLICIES)
 add_delete(router, SLA_POLICIES)
 

@@ -21,7 +21,7 @@ from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
-from helpdesk_api.kit.resource import add_reading, add_update, announce_created, new_router, operation, tag_response
+from helpdesk_api.kit.resource import ResourceRouter, add_reading, add_update, announce_created, operation, tag_response
 from helpdesk_api.kit.schema import Entity, Input, Instant, Line
 from helpdesk_api.kit.sql import tenant_table
 from helpdesk_api.kit.tokens import new_key
@@ -130,7 +130,7 @@ async def revoke(ctx: Ctx, key_id: UUID, *, at: datetime, expected: int | None =
     return await crud.amend(ctx, API_KEYS, key_id, changes, expected=expected)
 
 
-router = new_router(API_KEYS)
+router = ResourceRouter(API_KEYS)
 add_reading(router, API_KEYS)
 add_update(router, API_KEYS, ApiKeyUpdate)
 

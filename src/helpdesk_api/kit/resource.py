@@ -26,9 +26,12 @@ R = TypeVar("R", bound=Entity)
 MERGE_PATCH = "application/merge-patch+json"
 
 
-def new_router(resource: Resource[Any]) -> APIRouter:
-    """Make the router of a resource, at `/v1/<plural>`."""
-    return APIRouter(prefix=f"/v1/{resource.plural}", tags=[resource.plural], route_class=UnitOfWorkRoute)
+class ResourceRouter(APIRouter):
+    """The router of a resource, at `/v1/<plural>`, which knows what it serves."""
+
+    def __init__(self, resource: Resource[Any]) -> None:
+        super().__init__(prefix=f"/v1/{resource.plural}", tags=[resource.plural], route_class=UnitOfWorkRoute)
+        self.resource = resource
 
 
 def operation(resource: Resource[Any], verb: str) -> str:
@@ -103,9 +106,9 @@ def routes(
     create: type[Input] | None = None,
     update: type[Input] | None = None,
     removable: bool = True,
-) -> APIRouter:
+) -> ResourceRouter:
     """Make a router with the usual endpoints of a resource."""
-    router = new_router(resource)
+    router = ResourceRouter(resource)
     add_reading(router, resource)
     if create is not None:
         add_create(router, resource, create)

@@ -11,14 +11,21 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.listing import PageQuery
 from helpdesk_api.kit.paging import find_page
 from helpdesk_api.kit.query import documented, query_of
-from helpdesk_api.kit.resource import MERGE_PATCH, add_reading, announce_created, new_router, operation, tag_response
+from helpdesk_api.kit.resource import (
+    MERGE_PATCH,
+    ResourceRouter,
+    add_reading,
+    announce_created,
+    operation,
+    tag_response,
+)
 from helpdesk_api.kit.schema import Page, patch_model
 from helpdesk_api.kit.unit_of_work import allowed
 from helpdesk_api.tickets import clock_views, service
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
 from helpdesk_api.tickets.schemas import Comment, CommentCreate, Ticket, TicketCreate
 
-router = new_router(TICKETS)
+router = ResourceRouter(TICKETS)
 
 
 async def _with_clocks(ctx: Ctx, rows: list[Ticket]) -> list[Ticket]:

@@ -15,7 +15,7 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, PageQuery
 from helpdesk_api.kit.paging import find_page
-from helpdesk_api.kit.resource import new_router, operation, tag_response
+from helpdesk_api.kit.resource import ResourceRouter, operation, tag_response
 from helpdesk_api.kit.schema import Entity, Output, Page
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.unit_of_work import allowed
@@ -143,7 +143,7 @@ ATTEMPT_EXAMPLE = {
 
 _QUERY: Any = DELIVERIES.listing.query_model
 
-router = new_router(DELIVERIES)
+router = ResourceRouter(DELIVERIES)
 
 
 @router.get(

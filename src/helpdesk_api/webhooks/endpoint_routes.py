@@ -13,10 +13,10 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.resource import (
     MERGE_PATCH,
+    ResourceRouter,
     add_delete,
     add_reading,
     announce_created,
-    new_router,
     operation,
     tag_response,
 )
@@ -61,7 +61,7 @@ class WebhookTest(Output):
     event_id: Annotated[UUID, Field(description="The event that is sent; `webhook-deliveries?event_id=` follows it.")]
 
 
-router = new_router(ENDPOINTS)
+router = ResourceRouter(ENDPOINTS)
 add_reading(router, ENDPOINTS)
 add_delete(router, ENDPOINTS)
 
