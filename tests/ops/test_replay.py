@@ -19,7 +19,7 @@ from helpdesk_api.ops.replay_log import read_log
 from helpdesk_api.ops.replay_plan import plan_case
 from helpdesk_api.ops.replay_stage import Target
 from tests.conftest import MakeSandbox
-from tests.stage import Client
+from tests.stage import Client, Stage
 
 SAMPLE = Path(__file__).parents[1] / "data" / "helpdesk_event_log_sample.csv"
 BEFORE_THE_LOG = datetime(2010, 1, 1, tzinfo=UTC)
@@ -137,3 +137,27 @@ def test_a_file_that_is_no_log_is_refused_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "cannot be read" in done.stderr
+
+
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_while_the_worker_is_killed_and_valkey_forgets(tmp_path: Path) -> None:
+    argv = (sys.executable, "-m", "helpdesk_api.cli", "replay", str(SAMPLE), "--limit-cases", "20")
+
+    done = subprocess.run((*argv, "--faults", "--json"), cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["worker_kills"], told["valkey_flushes"]) == (10, 2)
+    assert (told["mismatches"], told["deliveries"]["lost"], told["deliveries"]["unverified"]) == ([], [], 0)
+    assert told["deliveries"]["conflicting"] == 0
+    assert told["deliveries"]["duplicates"] <= told["deliveries"]["most_duplicates"]
+
+
+def test_what_the_api_refuses_ends_the_replay_with_the_reason(stage: Stage) -> None:
+    scopes = ("*:read", "webhook-endpoints:write")
+
+    with (
+        stage.tenant(clock_at=BEFORE_THE_LOG, scopes=scopes) as client,
+        pytest.raises(APIError, match="POST /v1/calendars was refused with 403"),
+    ):
+        replay(Options(path=SAMPLE, target=target(client)), quiet())

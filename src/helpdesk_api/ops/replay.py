@@ -32,6 +32,8 @@ _DAY: Final = timedelta(days=1)
 _POLL_SECONDS: Final = 0.2
 # A killed worker's leases end after 30 seconds; nothing new for three times as long is not a delay any more.
 _PATIENCE_SECONDS: Final = 90.0
+# Where no bar can be drawn, a line tells how far it is.
+_PERCENT_BETWEEN_LINES: Final = 5
 
 
 class ReplayError(Exception):
@@ -176,8 +178,13 @@ async def _play(run: _Run, client: Client) -> None:
             run.progress.rows += 1
 
         async def show() -> None:
+            told_percent = 0
             while True:
                 bar.update(task, completed=run.progress.rows, webhooks=run.progress.deliveries)
+                percent = 100 * run.progress.rows // run.rows
+                if not run.console.is_terminal and percent >= told_percent + _PERCENT_BETWEEN_LINES:
+                    told_percent = percent
+                    run.console.print(f"{run.progress.rows} of {run.rows} rows, {run.progress.deliveries} webhooks")
                 await asyncio.sleep(_POLL_SECONDS)
 
         showing = asyncio.create_task(show())

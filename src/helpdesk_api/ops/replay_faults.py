@@ -24,7 +24,7 @@ FLUSHES: Final = 2
 DUPLICATES_PER_KILL: Final = 64
 _POLL_SECONDS: Final = 0.02
 # Near the end of a short log there may be nothing left to deliver.
-_LONGEST_WAIT_SECONDS: Final = 5.0
+_LONGEST_WAIT_SECONDS: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -54,19 +54,17 @@ async def cause(
     chance = random.Random(seed)  # noqa: S311 - a seed makes a run repeatable.
     moments = sorted(chance.choices(range(1, rows + 1), k=KILLS))
     flushes = sorted(chance.choices(range(1, rows + 1), k=FLUSHES))
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_kill(faults, supervisor, progress, moments))
-        group.create_task(_flush(faults, redis_url, progress, flushes))
+    await asyncio.gather(_kill(faults, supervisor, progress, moments), _flush(faults, redis_url, progress, flushes))
 
 
 async def _kill(faults: Faults, supervisor: Supervisor, progress: Progress, moments: Sequence[int]) -> None:
     killed_pid, seen = 0, 0
     for moment in moments:
         await _reached(progress, moment)
+        while supervisor.pids["worker"] == killed_pid:  # noqa: ASYNC110 - a restart is told by nothing else.
+            await asyncio.sleep(_POLL_SECONDS)
         waited_seconds = 0.0
-        while supervisor.pids["worker"] == killed_pid or (
-            progress.deliveries <= seen and waited_seconds < _LONGEST_WAIT_SECONDS
-        ):
+        while progress.deliveries <= seen and waited_seconds < _LONGEST_WAIT_SECONDS:
             await asyncio.sleep(_POLL_SECONDS)
             waited_seconds += _POLL_SECONDS
         killed_pid, seen = supervisor.pids["worker"], progress.deliveries
