@@ -23,7 +23,6 @@ FLUSHES: Final = 2
 # What one worker may have sent without having noted it: two calls of 32 deliveries each for one receiver.
 DUPLICATES_PER_KILL: Final = 64
 _POLL_SECONDS: Final = 0.02
-# Near the end of a short log there may be nothing left to deliver.
 _LONGEST_WAIT_SECONDS: Final = 2.0
 
 
@@ -54,10 +53,12 @@ async def cause(
     chance = random.Random(seed)  # noqa: S311 - a seed makes a run repeatable.
     moments = sorted(chance.choices(range(1, rows + 1), k=KILLS))
     flushes = sorted(chance.choices(range(1, rows + 1), k=FLUSHES))
-    await asyncio.gather(_kill(faults, supervisor, progress, moments), _flush(faults, redis_url, progress, flushes))
+    await asyncio.gather(
+        _kill(faults, supervisor, progress, moments, rows), _flush(faults, redis_url, progress, flushes)
+    )
 
 
-async def _kill(faults: Faults, supervisor: Supervisor, progress: Progress, moments: Sequence[int]) -> None:
+async def _kill(faults: Faults, supervisor: Supervisor, progress: Progress, moments: Sequence[int], rows: int) -> None:
     killed_pid, seen = 0, 0
     for moment in moments:
         await _reached(progress, moment)
@@ -66,7 +67,8 @@ async def _kill(faults: Faults, supervisor: Supervisor, progress: Progress, mome
         waited_seconds = 0.0
         while progress.deliveries <= seen and waited_seconds < _LONGEST_WAIT_SECONDS:
             await asyncio.sleep(_POLL_SECONDS)
-            waited_seconds += _POLL_SECONDS
+            # While rows are played there is something to deliver; afterwards there may be nothing left.
+            waited_seconds += _POLL_SECONDS if progress.rows >= rows else 0
         killed_pid, seen = supervisor.pids["worker"], progress.deliveries
         with suppress(ProcessLookupError):
             os.kill(killed_pid, SIGKILL)
