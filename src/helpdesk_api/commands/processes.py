@@ -1,17 +1,19 @@
 """The commands that run until they are told to stop: the whole product, the API, a worker."""
 
+import signal
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
 from helpdesk_api import main as api
 from helpdesk_api import worker as background
 from helpdesk_api.commands.frame import CommandError, configured
-from helpdesk_api.kit.heartbeat import workers_alive
 from helpdesk_api.ops.up import up as run_product
+from helpdesk_api.ops.worker_check import NoWorkDoneError, working_pids
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on instead of HELPDESK_HOST.", show_default=False)]
 Port = Annotated[
@@ -49,9 +51,14 @@ def serve(*, host: Host = None, port: Port = None) -> None:
     """
     given = {"host": host, "port": port}
     settings = configured().model_copy(update={name: value for name, value in given.items() if value is not None})
-    # Once everything has ended, the server raises the signal again that it was ended by.
+    # Once everything has ended, the server raises the signal again that it was ended by; an orderly end is a success.
+    signal.signal(signal.SIGTERM, _end_well)
     with suppress(KeyboardInterrupt):
         api.serve(settings)
+
+
+def _end_well(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
 
 
 def worker(
@@ -73,13 +80,8 @@ def worker(
 
 
 def _check_workers() -> None:
-    alive = workers_alive()
-    now = datetime.now(UTC)
-    stuck = [
-        f"worker {pid} has not looked for work since it should have" for pid, until in alive.items() if until < now
-    ]
-    if not alive:
-        stuck = ["no worker runs under this account on this machine"]
-    if stuck:
-        raise CommandError(*stuck)
-    typer.echo(f"Working: {', '.join(map(str, alive))}.")
+    try:
+        pids = working_pids(datetime.now(UTC))
+    except NoWorkDoneError as error:
+        raise CommandError(*error.problems) from error
+    typer.echo(f"Working: {', '.join(map(str, pids))}.")
