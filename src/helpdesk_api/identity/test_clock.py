@@ -128,8 +128,8 @@ async def advance_clock(
         message = "One call moves the clock by ten years at most."
         raise ClockTooFarError(message, pointer="/to")
     handlers = request.app.state.runtime.deadline_handlers
-    stands_at, fired = await _advance(ctx, body.to, handlers)
-    if stands_at == body.to:
+    stands_at, fired, has_arrived = await _advance(ctx, body.to, handlers)
+    if has_arrived:
         return TestClock(now=stands_at, advancing_to=None, fired_count=fired)
     await jobs.put(ctx, [NewJob(ADVANCE, {}, ctx.real_now)])
     response.status_code = 202
@@ -141,16 +141,15 @@ async def continue_advance(runtime: Runtime, tenant_id: UUID, claimed: Sequence[
     """Go on with a long stretch, one transaction for every `FIRED_PER_CALL` deadlines."""
     principal = Principal("system", None, tenant_id, is_sandbox=True)
     cause = Cause("job", str(claimed[0].id))
-    arrived = False
-    while not arrived:
+    has_arrived = False
+    while not has_arrived:
         async with unit_of_work(runtime, principal, cause=cause, request_id=cause.id) as ctx:
             _, target = await _read(ctx, _HOLD)
             if target is None:
-                arrived = True
+                has_arrived = True
             else:
-                stands_at, _ = await _advance(ctx, target, runtime.deadline_handlers)
-                arrived = stands_at == target
-            if arrived:
+                _, _, has_arrived = await _advance(ctx, target, runtime.deadline_handlers)
+            if has_arrived:
                 await jobs.complete(ctx.tx, claimed)
 
 
@@ -162,20 +161,25 @@ async def _read(ctx: Ctx, statement: Statement) -> tuple[datetime, datetime | No
     return row["clock_at"], row["clock_target_at"]
 
 
-async def _advance(ctx: Ctx, target: datetime, handlers: Mapping[str, Handler]) -> tuple[datetime, int]:
-    """Fire what is due up to the target, in order; gives where the clock stands afterwards and how many fired."""
+async def _advance(ctx: Ctx, target: datetime, handlers: Mapping[str, Handler]) -> tuple[datetime, int, bool]:
+    """Fire what is due up to the target, in order.
+
+    Gives where the clock stands afterwards, how many fired, and whether nothing is left. A clock that stands at its
+    target has not arrived while more is due at that very instant.
+    """
     fired = 0
     stands_at = ctx.now
+    has_arrived = False
     while fired < FIRED_PER_CALL:
         deadline = await deadlines.find_next(ctx, target)
         if deadline is None:
-            stands_at = target
+            stands_at, has_arrived = target, True
             break
         # What became due before it was set (a retarget, say) fires now: time does not run backwards for it.
         stands_at = max(stands_at, deadline.due_at)
         moment = replace(ctx, now=stands_at)
         await deadlines.fire(moment, deadline, handlers[deadline.kind])
         fired += 1
-    pending = None if stands_at == target else target
+    pending = None if has_arrived else target
     await ctx.tx.run(_MOVE, {"tenant": ctx.tenant_id, "now": stands_at, "target": pending})
-    return stands_at, fired
+    return stands_at, fired, has_arrived
