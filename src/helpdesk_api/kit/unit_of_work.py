@@ -38,7 +38,8 @@ _ATTEMPTS = 4
 _CTX = "helpdesk.ctx"
 _READING = frozenset({"GET", "HEAD"})
 _JSON = frozenset({"application/json", "application/merge-patch+json"})
-# Refusals that a repetition would meet again; others (401, 403, 429, 5xx) stay open for a retry with the same key.
+# Refusals that a repetition would meet again. Others (401, 403, 429, 5xx), and those that say when to come back, stay
+# open for a retry with the same key.
 _LASTING = frozenset({Kind.NOT_FOUND, Kind.CONFLICT, Kind.INVALID, Kind.PRECONDITION_FAILED})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -168,7 +169,8 @@ async def _write(  # noqa: PLR0917 - the parts of one request, all of them neede
         if (
             write is not None
             and refusal.kind in _LASTING
-            and not isinstance(refusal, idempotency.IdempotencyKeyReusedError | idempotency.RequestInProgressError)
+            and refusal.retry_after is None
+            and not isinstance(refusal, idempotency.IdempotencyKeyReusedError)
         ):
             await _remember_refusal(refusal, request, write, runtime, principal, cause)
         raise
