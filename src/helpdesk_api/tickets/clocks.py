@@ -114,7 +114,7 @@ async def retarget(
     """Put live clocks under what is promised now, keeping used and waited time; gives them and those newly begun.
 
     A clock whose metric is no longer promised is cancelled, and runs on when it is promised again. A clock that was
-    stopped otherwise is history and keeps its terms.
+    stopped otherwise is history and keeps its terms. On a finished ticket nothing begins: it would be met at once.
     """
     moved: list[TicketClock] = []
     for item in moving:
@@ -134,7 +134,7 @@ async def retarget(
     begun = [
         await _begin_one(ctx, ticket_id, promise, status)
         for metric, promise in promises.items()
-        if metric not in running
+        if metric not in running and status not in FINISHED
     ]
     return moved, begun
 

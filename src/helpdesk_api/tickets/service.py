@@ -182,6 +182,9 @@ async def _change(
             priority=values.get("priority", before.priority),
             ticket_type=values.get("type", before.type),
         )
+    if before.first_responded_at is not None:
+        # The client has been answered, promised or not: no first response is owed any more.
+        promises = {metric: promise for metric, promise in promises.items() if metric is not Metric.FIRST_RESPONSE}
     if new is not old:
         check_transition(old, new)
         values |= _milestones(before, old, new, ctx.now)
