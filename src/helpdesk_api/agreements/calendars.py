@@ -33,7 +33,7 @@ from helpdesk_api.kit.resource import (
     tag_response,
 )
 from helpdesk_api.kit.schema import patch_model
-from helpdesk_api.kit.sql import Statement, reference, tenant_table
+from helpdesk_api.kit.sql import Statement, tenant_table
 from helpdesk_api.kit.unit_of_work import allowed
 
 _DAY = 86_400
@@ -57,6 +57,7 @@ calendars = tenant_table(
     Index(None, "tenant_id", "created_at", "id"),
 )
 
+# A version refers to its calendar by id only: clocks that were measured by it outlive the calendar.
 calendar_versions = tenant_table(
     "calendar_versions",
     Column("calendar_id", Uuid, nullable=False),
@@ -66,7 +67,6 @@ calendar_versions = tenant_table(
     Column("special_hours", JSONB, nullable=False),
     Column("holidays", JSONB, nullable=False),
     UniqueConstraint("tenant_id", "calendar_id", "calendar_version"),
-    reference("calendar_id", "calendars", ondelete="CASCADE"),
     versioned=False,
 )
 
