@@ -50,8 +50,6 @@ deadlines = tenant_table(
     versioned=False,
 )
 
-_RETRY_PAUSE = timedelta(seconds=30)
-
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
@@ -188,7 +186,7 @@ async def fire(ctx: Ctx, found: DueDeadline, handler: Handler) -> bool:
     return True
 
 
-async def postpone(database: Database, deadline: DueDeadline) -> None:
-    """Try a deadline again later because its handler broke; its `due_at` stays what was promised."""
+async def postpone(database: Database, deadline: DueDeadline, pause: timedelta) -> None:
+    """Try a deadline again later because it could not be fired; its `due_at` stays what was promised."""
     async with database.transaction(deadline.tenant_id) as transaction:
-        await transaction.run(_LATER, {"tenant": deadline.tenant_id, "deadline": deadline.id, "pause": _RETRY_PAUSE})
+        await transaction.run(_LATER, {"tenant": deadline.tenant_id, "deadline": deadline.id, "pause": pause})

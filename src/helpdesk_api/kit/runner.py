@@ -10,12 +10,12 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
 
-from helpdesk_api.domain.errors import Refusal
+from helpdesk_api.domain.errors import Refusal, UnavailableError
 from helpdesk_api.kit import deadlines, idempotency, jobs
 from helpdesk_api.kit.context import Cause, Principal
 from helpdesk_api.kit.deadlines import DueDeadline
@@ -29,6 +29,8 @@ log = structlog.get_logger()
 _DEADLINES_AT_ONCE = 100
 _CALLS_PER_LANE = 2
 _HOUSEKEEPING_SECONDS = 15.0
+_PAUSE_AFTER_FAILURE = timedelta(seconds=30)
+_PAUSE_AFTER_CONTENTION = timedelta(seconds=1)
 
 
 class Runner:
@@ -86,14 +88,20 @@ class Runner:
     async def _fire(self, deadline: DueDeadline) -> bool:
         principal = Principal("system", None, deadline.tenant_id)
         cause = Cause("deadline", str(deadline.id))
-        handler = self._runtime.deadline_handlers[deadline.kind]
         try:
+            # A newer version of the product may have stored a kind that this one does not know.
+            handler = self._runtime.deadline_handlers[deadline.kind]
             async with unit_of_work(self._runtime, principal, cause=cause, request_id=cause.id) as ctx:
                 fired = await deadlines.fire(ctx, deadline, handler)
                 lag = (ctx.now - deadline.due_at).total_seconds()
+        except UnavailableError as refusal:
+            # Somebody else was at the same rows, or the database is away: nothing is wrong with the deadline.
+            log.warning("deadline.refused", kind=deadline.kind, deadline_id=str(deadline.id), code=refusal.code)
+            await deadlines.postpone(self._runtime.db, deadline, _PAUSE_AFTER_CONTENTION)
+            return False
         except Exception:
             log.exception("deadline.failed", kind=deadline.kind, deadline_id=str(deadline.id))
-            await deadlines.postpone(self._runtime.db, deadline)
+            await deadlines.postpone(self._runtime.db, deadline, _PAUSE_AFTER_FAILURE)
             return False
         if fired:
             self._runtime.metrics.deadline_fired(deadline.kind, lag)
@@ -107,6 +115,8 @@ class Runner:
                 self._runtime.metrics.pool_state(*self._runtime.db.size)
             except Refusal as refusal:
                 log.warning("worker.housekeeping_refused", code=refusal.code)
+            except Exception:
+                log.exception("worker.housekeeping_failed")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _HOUSEKEEPING_SECONDS)
 
@@ -141,10 +151,11 @@ class _Claimer:
         claimed = await jobs.claim(
             self._runtime.db, self._name, most=self._kind.batch, busy=busy, lease=self._kind.lease
         )
-        groups: defaultdict[tuple[UUID, UUID | None], list[Job]] = defaultdict(list)
+        groups: defaultdict[tuple[UUID, UUID | None, UUID | None], list[Job]] = defaultdict(list)
         for job in claimed:
-            groups[job.tenant_id, job.lane].append(job)
-        for (tenant_id, lane), group in groups.items():
+            # A job whose call broke is tried alone: one that always breaks must not take others with it.
+            groups[job.tenant_id, job.lane, job.id if job.failure_count else None].append(job)
+        for (tenant_id, lane, _), group in groups.items():
             if lane is not None:
                 self._lanes[lane] += 1
             call = asyncio.create_task(self._call(tenant_id, lane, group))

@@ -1,0 +1,110 @@
+"""Work that breaks, in a worker: it must not take others with it, nor hold them up."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from time import monotonic, sleep
+from uuid import UUID, uuid4
+
+from sqlalchemy import bindparam, select
+
+from helpdesk_api.kit import jobs
+from helpdesk_api.kit.context import Cause, Principal
+from helpdesk_api.kit.doorbell import LocalBell
+from helpdesk_api.kit.jobs import Job, NewJob
+from helpdesk_api.kit.runner import Runner
+from helpdesk_api.kit.runtime import JobKind, Runtime
+from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.unit_of_work import unit_of_work
+from helpdesk_api.tickets.models import tickets
+from tests.factories import a_policy, a_ticket, get
+from tests.stage import Client, Stage
+
+_FRAGILE = "test.fragile"
+_HOLD = Statement(
+    select(tickets.c.id)
+    .where(tickets.c.tenant_id == bindparam("tenant"), tickets.c.id == bindparam("ticket"))
+    .with_for_update()
+)
+
+
+def eventually(holds: Callable[[], bool], *, seconds: float = 15) -> None:
+    """Wait until something holds."""
+    patience = monotonic() + seconds
+    while not holds():
+        assert monotonic() < patience
+        sleep(0.05)
+
+
+async def _fragile(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> None:
+    if any(job.payload["breaks"] for job in claimed):
+        message = "this job breaks"
+        raise ValueError(message)
+    async with runtime.db.transaction(tenant_id) as transaction:
+        await jobs.complete(transaction, claimed)
+
+
+async def _put(runtime: Runtime, tenant_id: UUID, payloads: Sequence[dict[str, bool]]) -> None:
+    principal = Principal("system", None, tenant_id)
+    async with unit_of_work(runtime, principal, cause=Cause("command", "test"), request_id="test") as ctx:
+        await jobs.put(ctx, [NewJob(_FRAGILE, payload, ctx.real_now) for payload in payloads])
+
+
+def test_a_job_that_breaks_does_not_take_its_batch_with_it(stage: Stage, api: Client) -> None:
+    kind = JobKind(_fragile, batch=10, concurrency=2, lease=timedelta(seconds=30))
+    runtime = replace(stage.runtime, job_kinds={_FRAGILE: kind})
+    stage.run(_put(runtime, api.tenant.id, [{"breaks": False}, {"breaks": True}, {"breaks": False}]))
+    runner = Runner(runtime, LocalBell(), sweep_seconds=0.1)
+
+    async def start() -> asyncio.Task[None]:
+        return asyncio.create_task(runner.run())
+
+    async def end(running: asyncio.Task[None]) -> None:
+        runner.stop()
+        await running
+
+    running = stage.run(start())
+    try:
+        left = "SELECT payload FROM jobs WHERE tenant_id = $1 AND kind = $2"
+        eventually(lambda: len(stage.sql(left, api.tenant.id, _FRAGILE)) == 1)
+    finally:
+        stage.run(end(running))
+
+    assert [row["payload"] for row in stage.sql(left, api.tenant.id, _FRAGILE)] == ['{"breaks": true}']
+
+
+def test_a_deadline_of_an_unknown_kind_does_not_hold_up_the_others(stage: Stage, api: Client) -> None:
+    stage.sql(
+        "INSERT INTO deadlines (tenant_id, id, kind, object_id, instance, due_at, try_at, is_test_clock) "
+        "VALUES ($1, $2, 'test.of_a_newer_version', $2, 1, now() - interval '1 day', now() - interval '1 day', false)",
+        api.tenant.id,
+        uuid4(),
+    )
+    soon = {"metric": "resolution", "seconds": 1, "hours": "calendar", "warning_percent": None}
+    a_policy(api, targets=[soon], calendar_id=None)
+
+    ticket = a_ticket(api)
+
+    eventually(lambda: get(api, f"tickets/{ticket['id']}")["clocks"][0]["breached_at"] is not None, seconds=8)
+
+
+def test_a_deadline_whose_ticket_is_held_by_another_is_tried_again_at_once(stage: Stage, api: Client) -> None:
+    a_policy(
+        api,
+        targets=[{"metric": "resolution", "seconds": 1, "hours": "calendar", "warning_percent": None}],
+        calendar_id=None,
+    )
+    ticket = a_ticket(api)
+
+    async def hold() -> float:
+        async with stage.runtime.db.transaction(api.tenant.id) as transaction:
+            await transaction.run(_HOLD, {"tenant": api.tenant.id, "ticket": UUID(ticket["id"])})
+            # Longer than a worker waits for a row.
+            await asyncio.sleep(5)
+        return monotonic()
+
+    released_at = stage.run(hold())
+
+    eventually(lambda: get(api, f"tickets/{ticket['id']}")["clocks"][0]["breached_at"] is not None, seconds=40)
+    assert monotonic() - released_at < 5
