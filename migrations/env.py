@@ -20,7 +20,7 @@ _TIMEOUTS = "SET lock_timeout = '2s'; SET statement_timeout = '15min'"
 
 
 def _url() -> str:
-    settings = load_settings()
+    settings = context.config.attributes.get("settings") or load_settings()
     url = settings.migration_database_url or settings.database_url
     if url is None:
         raise ConfigurationError(["HELPDESK_MIGRATION_DATABASE_URL is not set"])

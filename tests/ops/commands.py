@@ -41,7 +41,9 @@ def environment(services: Services | None, **more: str) -> dict[str, str]:
         "HELPDESK_REDIS_URL": services.redis_url,
         "HELPDESK_SECRET_KEY": "a secret for tests that signs nothing of worth",
     }  # fmt: skip
-    return {"PATH": os.environ["PATH"], "HOME": "", **of_services, **more}
+    # Nor of a product that runs in this directory: commands would find its database.
+    place = {"HELPDESK_DATA_DIR": "nowhere"}
+    return {"PATH": os.environ["PATH"], "HOME": "", **place, **of_services, **more}
 
 
 def command(*arguments: str) -> list[str]:

@@ -21,6 +21,7 @@ from helpdesk_api import cli, openapi
 from helpdesk_api.ops.embedded import start_postgres
 from helpdesk_api.ops.embedded_cluster import run_sql
 from helpdesk_api.ops.embedded_engine import free_port
+from helpdesk_api.ops.up_running import tell_others
 from tests.ops.commands import Outcome, command, environment, helpdesk
 from tests.ops.processes import wait_until
 from tests.stage import Client, Services, Stage
@@ -152,11 +153,46 @@ def test_everything_that_is_wrong_with_the_settings_is_told_at_once() -> None:
     ]
 
 
-@pytest.mark.parametrize("arguments", [("serve",), ("worker",), ("tenants", "list"), ("demo",)])
-def test_a_command_that_needs_a_database_says_so(arguments: tuple[str, ...]) -> None:
-    outcome = helpdesk(*arguments, env=environment(None))
+@pytest.mark.parametrize("name", ["serve", "worker"])
+def test_a_process_that_needs_a_database_says_so(name: str, tmp_path: Path, env: dict[str, str]) -> None:
+    tell_others(tmp_path, env)
+
+    outcome = helpdesk(name, env=environment(None, HELPDESK_DATA_DIR=str(tmp_path)))
 
     refused(outcome, "HELPDESK_DATABASE_URL is not set; `helpdesk up` starts everything by itself", code=78)
+
+
+@pytest.mark.parametrize("arguments", [("tenants", "list"), ("demo",)])
+def test_a_command_that_finds_no_database_says_where_it_looked(arguments: tuple[str, ...]) -> None:
+    outcome = helpdesk(*arguments, env=environment(None))
+
+    refused(
+        outcome,
+        "HELPDESK_DATABASE_URL is not set, and nothing runs on nowhere; start `helpdesk up`, or name its data "
+        "directory by HELPDESK_DATA_DIR",
+        code=78,
+    )
+
+
+def test_commands_beside_a_running_product_use_its_databases(tmp_path: Path, empty: Services) -> None:
+    env = environment(None, HELPDESK_DATA_DIR=str(tmp_path), HELPDESK_SECRET_KEY="")
+    tell_others(tmp_path, environment(empty, HELPDESK_POOL_SIZE="3"))
+
+    migrated = helpdesk("migrate", env=env)
+    created = helpdesk("tenants", "create", "--name", "Beside", "--json", env=env).told
+    checked = helpdesk("check-config", "--json", env=env).told
+
+    assert migrated.out.startswith("Migrated from nothing to ")
+    assert helpdesk("tenants", "list", "--json", env=environment(empty)).told == [created]
+    assert {f["subject"]: f["verdict"] for f in checked["findings"]}["schema"] == "ok"
+    assert (checked["settings"]["HELPDESK_POOL_SIZE"], checked["settings"]["HELPDESK_SECRET_KEY"]) == ("3", "***")
+
+
+def test_a_database_of_ones_own_has_precedence_over_the_running_product(tmp_path: Path, env: dict[str, str]) -> None:
+    tell_others(tmp_path, env)
+    own = environment(None, HELPDESK_DATA_DIR=str(tmp_path), HELPDESK_DATABASE_URL=NOWHERE)
+
+    refused(helpdesk("tenants", "list", env=own), "The database cannot be reached; repeat the request.")
 
 
 @pytest.mark.parametrize("arguments", [("tenants", "list"), ("migrate",), ("check-config", "--json")])

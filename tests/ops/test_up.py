@@ -17,6 +17,7 @@ import pytest
 
 from helpdesk_api.ops.embedded_engine import free_port
 from helpdesk_api.ops.panel import Demo, Running
+from helpdesk_api.ops.up_running import with_running
 from tests.ops.processes import family_of, is_running, wait_until
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -136,6 +137,36 @@ def test_the_children_are_told_where_everything_is(start: Callable[..., Product]
         "HELPDESK_OUTBOUND_ALLOW": "10.0.0.0/8",
         "HELPDESK_PORT": str(port),
     }
+
+
+def test_other_terminals_are_told_the_settings_as_long_as_it_runs(start: Callable[..., Product]) -> None:
+    product = start(OTHERS, with_demo=False)
+    running = product.ready()
+    file = product.data_dir / "running.env"
+
+    mode = file.stat().st_mode & 0o777
+    told = with_running({"HELPDESK_DATA_DIR": str(product.data_dir)})
+
+    product.end()
+    assert mode == 0o600
+    assert {name: told[name] for name in OTHERS} == OTHERS
+    assert told["HELPDESK_PORT"] == str(urlsplit(running.url).port)
+    assert {name for name in told if not name.startswith("HELPDESK_")} == set()
+    assert not file.exists()
+
+
+def test_what_a_killed_run_has_told_counts_no_more_once_the_next_one_starts(start: Callable[..., Product]) -> None:
+    killed = start(OTHERS, with_demo=False)
+    killed.ready()
+    killed.end(SIGKILL)
+    file = killed.data_dir / "running.env"
+    was_left = file.exists()
+
+    failing = start({**OTHERS, "STAND_IN_FAILS": "migrate 1"})
+    failing.process.communicate()
+
+    assert was_left
+    assert not file.exists()
 
 
 def test_local_webhook_receivers_may_be_tried_unless_the_user_decided_otherwise(start: Callable[..., Product]) -> None:

@@ -4,9 +4,9 @@ import asyncio
 
 import typer
 
-from helpdesk_api.commands.frame import AsJSON, CommandError, print_json, print_table
+from helpdesk_api.commands.frame import AsJSON, CommandError, print_json, print_table, settings_of_operator
 from helpdesk_api.ops import check_config as examination
-from helpdesk_api.settings import EXIT_BAD_CONFIGURATION, load_settings
+from helpdesk_api.settings import EXIT_BAD_CONFIGURATION
 
 
 def check_config(*, as_json: AsJSON = False) -> None:
@@ -14,7 +14,7 @@ def check_config(*, as_json: AsJSON = False) -> None:
 
     All errors are told at once. The exit code is 0 if the product can run like this, else 78; warnings do not count.
     """
-    settings = load_settings()
+    settings = settings_of_operator()
     findings = asyncio.run(examination.examine(settings))
     errors = [f"{finding.subject}: {finding.detail}" for finding in findings if finding.verdict == "error"]
     if as_json:

@@ -5,6 +5,7 @@ Refusals are not caught here; `cli.main` turns them into one line and an exit co
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -17,6 +18,7 @@ from rich.text import Text
 from helpdesk_api.kit.doorbell import SilentBell
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.runtime import Runtime
+from helpdesk_api.ops.up_running import chosen_data_dir, with_running
 from helpdesk_api.settings import ConfigurationError, Settings, load_settings
 from helpdesk_api.wiring import open_runtime
 
@@ -36,10 +38,27 @@ AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for a script in
 
 
 def configured() -> Settings:
-    """Read the settings of a command that needs the database; raises ConfigurationError."""
+    """Read the settings of a process that needs the database; raises ConfigurationError."""
     settings = load_settings()
     if settings.database_url is None:
         raise ConfigurationError(["HELPDESK_DATABASE_URL is not set; `helpdesk up` starts everything by itself"])
+    return settings
+
+
+def settings_of_operator() -> Settings:
+    """Read the settings of a one-off command: without a database of their own, those of the `helpdesk up` here."""
+    return load_settings(with_running(os.environ))
+
+
+def _settings_with_database() -> Settings:
+    settings = settings_of_operator()
+    if settings.database_url is None:
+        place = chosen_data_dir(os.environ)
+        message = (
+            f"HELPDESK_DATABASE_URL is not set, and nothing runs on {place}; start `helpdesk up`, "
+            "or name its data directory by HELPDESK_DATA_DIR"
+        )
+        raise ConfigurationError([message])
     return settings
 
 
@@ -47,7 +66,7 @@ def on_runtime(work: Callable[[Runtime], Awaitable[T]]) -> T:
     """Run a coroutine on the product's mechanisms; workers find what it announced by looking."""
 
     async def opened() -> T:
-        async with open_runtime(configured(), SilentBell(), Metrics(), name="helpdesk-command") as runtime:
+        async with open_runtime(_settings_with_database(), SilentBell(), Metrics(), name="helpdesk-command") as runtime:
             return await work(runtime)
 
     return asyncio.run(opened())

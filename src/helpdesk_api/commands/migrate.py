@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from helpdesk_api.commands.frame import settings_of_operator
 from helpdesk_api.ops import migrations
-from helpdesk_api.settings import load_settings
 
 
 def migrate(
@@ -17,7 +17,7 @@ def migrate(
     Connects as the owner of the schema, by HELPDESK_MIGRATION_DATABASE_URL. It never waits long for a lock, so that it
     cannot hold up the running product; it tries again a few times and then gives up without having changed anything.
     """
-    settings = load_settings()
+    settings = settings_of_operator()
     if plan:
         sql = migrations.plan(settings)
         typer.echo(sql or "-- The schema is up to date.", nl=not sql)

@@ -41,7 +41,7 @@ def migrate(settings: Settings, *, told: Callable[[str], None]) -> tuple[str, st
         return before, before
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            command.upgrade(_config(), "head")
+            command.upgrade(_config(settings), "head")
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or attempt == _ATTEMPTS:
                 raise MigrationError(_first_line(error.orig or error)) from error
@@ -61,7 +61,7 @@ def plan(settings: Settings) -> str:
     if before == head():
         return ""
     output = io.StringIO()
-    config = _config()
+    config = _config(settings)
     config.output_buffer = output
     command.upgrade(config, "head" if before == NOTHING else f"{before}:head", sql=True)
     return output.getvalue()
@@ -88,11 +88,12 @@ async def _read_revision(url: str) -> str:
         await connection.close()
 
 
-def _config() -> Config:
+def _config(settings: Settings | None = None) -> Config:
     if not _INI.is_file():
         message = f"the migrations are missing: there is no {_INI}"
         raise MigrationError(message)
-    return Config(_INI)
+    # Without settings the migrations read them from the environment, as under the `alembic` command.
+    return Config(_INI, attributes={} if settings is None else {"settings": settings})
 
 
 def _first_line(error: BaseException) -> str:

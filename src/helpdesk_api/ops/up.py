@@ -18,10 +18,10 @@ from helpdesk_api.ops.panel import Screen
 from helpdesk_api.ops.supervisor import ChildFailedError, StoppedError, Supervisor
 from helpdesk_api.ops.up_commands import CommandFailedError
 from helpdesk_api.ops.up_lock import only_instance
+from helpdesk_api.ops.up_running import chosen_data_dir, told_while_running
 from helpdesk_api.ops.up_steps import Plan, start_product
 from helpdesk_api.settings import EXIT_BAD_CONFIGURATION, ConfigurationError, load_settings
 
-DEFAULT_DATA_DIR = Path(".helpdesk")
 HELPDESK = (sys.executable, "-m", "helpdesk_api.cli")
 
 
@@ -45,7 +45,7 @@ def up(
     screen = Screen(Console(stderr=as_json, highlight=False))
     try:
         settings = load_settings(environ)
-        place = data_dir or Path(environ.get("HELPDESK_DATA_DIR") or DEFAULT_DATA_DIR)
+        place = data_dir or chosen_data_dir(environ)
         make_data_dir(place)
         plan = Plan(
             data_dir=place.resolve(),
@@ -56,7 +56,7 @@ def up(
             environ=environ,
             helpdesk=helpdesk,
         )
-        with only_instance(plan.data_dir, plan.url):
+        with only_instance(plan.data_dir, plan.url), told_while_running(plan.data_dir):
             _require_free_port(plan)
             return asyncio.run(_run(plan, screen, with_logs=with_logs, as_json=as_json))
     except ConfigurationError as error:

@@ -20,6 +20,7 @@ from helpdesk_api.ops.supervisor import Child, ChildFailedError, Supervisor
 from helpdesk_api.ops.supervisor_launch import launched
 from helpdesk_api.ops.up_commands import Command, run_command
 from helpdesk_api.ops.up_demo import EMBEDDED, database_name, forget_demo, kept_demo
+from helpdesk_api.ops.up_running import tell_others
 from helpdesk_api.settings import Settings
 
 _PORT_ATTEMPTS = 3
@@ -64,6 +65,7 @@ async def start_product(plan: Plan, supervisor: Supervisor, screen: Screen) -> R
     with screen.step("Starting API and worker"):
         await supervisor.start(_child(plan, environment, "worker", "worker"))
         await supervisor.start(_child(plan, environment, "api", "serve"), is_ready=lambda _pid: _serves(plan))
+    tell_others(plan.data_dir, environment)
     return Running(plan.url, demo, plan.data_dir, supervisor.pids)
 
 
