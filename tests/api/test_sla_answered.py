@@ -3,8 +3,6 @@
 from tests.conftest import MakeSandbox
 from tests.factories import (
     Json,
-    a_calendar,
-    a_company,
     a_contact,
     a_policy,
     a_reply,
