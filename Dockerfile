@@ -41,7 +41,7 @@ ENV PATH=/opt/helpdesk/bin:$PATH \
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# For the API; the worker answers for itself by `helpdesk worker --check`, as compose.yaml shows.
+# For the API; the worker answers for itself by `python -m helpdesk_api.ops.worker_check`, as compose.yaml shows.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
 ENTRYPOINT ["helpdesk"]

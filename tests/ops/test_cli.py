@@ -31,6 +31,7 @@ PROMISED = {
     "demo", "openapi", "check-config",
 }  # fmt: skip
 NOWHERE = "postgresql://helpdesk_app:topsecret@127.0.0.1:1/helpdesk"
+HEALTH_CHECK = [sys.executable, "-m", "helpdesk_api.ops.worker_check"]
 MIGRATION_LOCK = 4_923_713_551_204_871
 
 
@@ -204,6 +205,14 @@ def test_a_database_that_is_away_is_told_in_one_line_without_its_password(argume
     assert "topsecret" not in outcome.out + outcome.said
 
 
+def test_the_health_check_of_a_worker_imports_nothing_that_is_installed() -> None:
+    text = "import sys, helpdesk_api.ops.worker_check; print({name.partition('.')[0] for name in sys.modules})"
+    imported = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout
+
+    assert "helpdesk_api" in imported
+    assert [name for name in ("pydantic", "sqlalchemy", "asyncpg", "typer") if name in imported] == []
+
+
 @pytest.mark.parametrize("module", ["helpdesk_api", "helpdesk_api.cli"])
 def test_the_openapi_document_is_that_of_the_version_whatever_the_configuration(module: str) -> None:
     printed = subprocess.run(
@@ -307,11 +316,15 @@ def test_a_worker_counts_as_working_while_it_looks_for_work(env: dict[str, str],
         os.utime(sign, (0, 0))
         wait_until(lambda: sign.stat().st_mtime > 0, "the worker has looked for work")
         working = helpdesk(*check, env=env)
+        healthy = subprocess.run(HEALTH_CHECK, env=env, capture_output=True, text=True, check=False)
         process.send_signal(SIGTERM)
         process.wait(timeout=30)
         is_left = sign.exists()
 
+    unhealthy = subprocess.run(HEALTH_CHECK, env=env, capture_output=True, text=True, check=False)
     refused(none, "no worker runs under this account on this machine")
+    assert (healthy.returncode, healthy.stdout + healthy.stderr) == (0, "")
+    assert (unhealthy.returncode, unhealthy.stderr) == (1, "no worker runs under this account on this machine\n")
     assert working == Outcome(0, f"Working: {process.pid}.\n", "")
     assert not is_left
 
