@@ -18,6 +18,7 @@ import pytest
 from typer.main import get_command
 
 from helpdesk_api import cli, openapi
+from helpdesk_api.ops import migrations
 from helpdesk_api.ops.embedded import start_postgres
 from helpdesk_api.ops.embedded_cluster import run_sql
 from helpdesk_api.ops.embedded_engine import free_port
@@ -194,6 +195,12 @@ def test_a_database_of_ones_own_has_precedence_over_the_running_product(tmp_path
     own = environment(None, HELPDESK_DATA_DIR=str(tmp_path), HELPDESK_DATABASE_URL=NOWHERE)
 
     refused(helpdesk("tenants", "list", env=own), "The database cannot be reached; repeat the request.")
+
+
+async def test_only_the_newest_schema_counts_as_current(services: Services, empty: Services) -> None:
+    assert await migrations.is_current(services.owner_url)
+    assert not await migrations.is_current(empty.owner_url)
+    assert not await migrations.is_current(NOWHERE)
 
 
 @pytest.mark.parametrize("arguments", [("tenants", "list"), ("migrate",), ("check-config", "--json")])

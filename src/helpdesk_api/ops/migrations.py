@@ -23,6 +23,7 @@ _INI = Path(__file__).parents[3] / "alembic.ini"
 _LOCK_NOT_AVAILABLE = "55P03"
 _ATTEMPTS = 5
 _PAUSE_SECONDS = 1.0
+_UNREADABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class MigrationError(Exception):
@@ -32,6 +33,14 @@ class MigrationError(Exception):
 def head() -> str:
     """Give the newest revision that this version of the product knows."""
     return ScriptDirectory.from_config(_config()).get_current_head() or NOTHING
+
+
+async def is_current(url: str) -> bool:
+    """Tell whether `migrate` would find nothing to do; False also when the database does not say."""
+    try:
+        return await _read_revision(url) == head()
+    except _UNREADABLE:
+        return False
 
 
 def migrate(settings: Settings, *, told: Callable[[str], None]) -> tuple[str, str]:
@@ -73,7 +82,7 @@ def _revision(settings: Settings) -> str:
         raise ConfigurationError(["HELPDESK_MIGRATION_DATABASE_URL is not set; it names the owner of the schema"])
     try:
         return asyncio.run(_read_revision(url.get_secret_value()))
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except _UNREADABLE as error:
         message = f"the database cannot be reached: {_first_line(error)}"
         raise MigrationError(message) from error
 

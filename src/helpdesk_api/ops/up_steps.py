@@ -15,6 +15,7 @@ from helpdesk_api.ops.embedded_cluster import MAJOR_VERSION, PostgresEngine, pre
 from helpdesk_api.ops.embedded_engine import ENVIRONMENT, Engine, EngineT, PortTakenError, start_failure
 from helpdesk_api.ops.embedded_secrets import kept_secrets
 from helpdesk_api.ops.embedded_valkey import ValkeyEngine, prepare_valkey
+from helpdesk_api.ops.migrations import is_current
 from helpdesk_api.ops.panel import Demo, Running, Screen
 from helpdesk_api.ops.supervisor import Child, ChildFailedError, Supervisor
 from helpdesk_api.ops.supervisor_launch import launched
@@ -58,7 +59,10 @@ async def start_product(plan: Plan, supervisor: Supervisor, screen: Screen) -> R
     environment = _environment(plan, postgres, valkey)
 
     with screen.step("Bringing the database schema up to date"):
-        await run_command(_command(plan, environment, "migrate"))
+        # Asking first spares every later start a second: the command has to import the whole product.
+        url = environment.get("HELPDESK_MIGRATION_DATABASE_URL") or environment["HELPDESK_DATABASE_URL"]
+        if not await is_current(url):
+            await run_command(_command(plan, environment, "migrate"))
 
     demo = await _demo(plan, environment, screen) if plan.with_demo else None
 
