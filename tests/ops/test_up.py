@@ -316,15 +316,17 @@ def test_without_a_terminal_the_panel_is_plain_lines(start: Callable[..., Produc
         assert lines[-1], product.process.communicate()[1]
     product.end()
 
-    url = lines[-7].removeprefix("Docs: ").removesuffix("/docs\n")
-    key = lines[-5].removeprefix("API key: ").rstrip("\n")
-    assert lines[-7:] == [
+    url = lines[-8].removeprefix("Docs: ").removesuffix("/docs\n")
+    key = lines[-6].removeprefix("API key: ").rstrip("\n")
+    command = os.path.relpath(Path(sys.executable).with_name("helpdesk"))
+    assert lines[-8:] == [
         f"Docs: {url}/docs\n",
         "Demo tenant: Demo\n",
         f"API key: {key}\n",
         f"Try: curl -H 'Authorization: Bearer {key}' '{url}/v1/tickets?limit=3'\n",
         f"Data: {product.data_dir}\n",
         f"Logs: {product.data_dir}/log\n",
+        f"Commands: {command} --help\n",
         "Stop: Ctrl-C; the data stays for the next start\n",
     ]
     assert urlsplit(url).hostname == "127.0.0.1"

@@ -1,6 +1,7 @@
 """What `helpdesk up` shows: progress while it starts, and one panel with everything that a newcomer needs next."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,5 +111,12 @@ def _facts(running: Running) -> list[tuple[str, str]]:
         *facts,
         ("Data", str(running.data_dir)),
         ("Logs", str(running.data_dir / "log")),
+        ("Commands", f"{_command()} --help"),
         ("Stop", "Ctrl-C; the data stays for the next start"),
     ]
+
+
+def _command() -> str:
+    """Name the command as it can be called from here, whether or not its environment is activated."""
+    path, here = Path(sys.executable).with_name("helpdesk"), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
