@@ -137,7 +137,7 @@ class Database:
 
 
 class _Opened:
-    """A connection taken and a transaction begun on it; a class, for it costs half of what a generator does."""
+    """A connection taken and a transaction begun on it; a class, so that no generator is nested in another."""
 
     __slots__ = ("_acquire_timeout", "_connection", "_opening", "_pool")
 
