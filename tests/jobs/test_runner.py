@@ -11,13 +11,14 @@ from sqlalchemy import bindparam, select
 
 from helpdesk_api.kit import jobs
 from helpdesk_api.kit.context import Cause, Principal
+from helpdesk_api.kit.deadlines import deadlines
 from helpdesk_api.kit.doorbell import LocalBell
 from helpdesk_api.kit.jobs import Job, NewJob
 from helpdesk_api.kit.runner import Runner
 from helpdesk_api.kit.runtime import JobKind, Runtime
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.unit_of_work import unit_of_work
-from helpdesk_api.tickets.models import tickets
+from helpdesk_api.tickets.models import sla_clocks, tickets
 from tests.factories import a_policy, a_ticket, get
 from tests.stage import Client, Stage
 
@@ -26,6 +27,11 @@ _HOLD = Statement(
     select(tickets.c.id)
     .where(tickets.c.tenant_id == bindparam("tenant"), tickets.c.id == bindparam("ticket"))
     .with_for_update()
+)
+_WARNED_AT = Statement(
+    select(sla_clocks.c.warned_at).where(
+        sla_clocks.c.tenant_id == bindparam("tenant"), sla_clocks.c.ticket_id == bindparam("ticket")
+    )
 )
 
 
@@ -108,3 +114,25 @@ def test_a_deadline_whose_ticket_is_held_by_another_is_tried_again_at_once(stage
 
     eventually(lambda: get(api, f"tickets/{ticket['id']}")["clocks"][0]["breached_at"] is not None, seconds=40)
     assert monotonic() - released_at < 5
+
+
+def test_a_warning_fires_while_another_is_at_the_breach_of_the_same_clock(stage: Stage, api: Client) -> None:
+    target = {"metric": "resolution", "seconds": 100, "hours": "calendar", "warning_percent": 1}
+    a_policy(api, targets=[target], calendar_id=None)
+    ticket = a_ticket(api)
+    at_breach = select(deadlines.c.id).where(
+        deadlines.c.tenant_id == bindparam("tenant"), deadlines.c.kind == "ticket.sla_breach"
+    )
+
+    async def while_held() -> bool:
+        async with stage.runtime.db.transaction(api.tenant.id) as transaction:
+            await transaction.run(at_breach.with_for_update(), {"tenant": api.tenant.id})
+            # Less than anybody waits for a row.
+            for _ in range(25):
+                await asyncio.sleep(0.1)
+                async with stage.runtime.db.transaction(api.tenant.id, read_only=True) as looking:
+                    if await looking.value(_WARNED_AT, {"tenant": api.tenant.id, "ticket": UUID(ticket["id"])}):
+                        return True
+        return False
+
+    assert stage.run(while_held())

@@ -81,7 +81,7 @@ async def write_new(ctx: Ctx, begun: Sequence[TicketClock], version: int) -> Non
         return
     rows = [_row(ctx, item) for item in begun]
     await ctx.tx.run(_INSERT, {name: [row[name] for row in rows] for name in _COLUMNS})
-    await _arrange(ctx, begun)
+    await _arrange(ctx, begun, but_not=[{} for _ in begun])
     for item in begun:
         _record(ctx, "started", item, version)
 
@@ -151,7 +151,9 @@ async def write_moved(ctx: Ctx, before: Sequence[TicketClock], after: Sequence[T
         void = [kind for kind in _ahead(old.clock) if kind not in _ahead(new.clock)]
         if void:
             await deadlines.cancel(ctx, void, object_id=new.id, instance=new.clock.instance)
-    await _arrange(ctx, [new for _, new in changed])
+    # Only what has moved: another worker may be at the breach of a clock while this one is at its warning, and the two
+    # would wait for each other.
+    await _arrange(ctx, [new for _, new in changed], but_not=[_ahead(old.clock) for old, _ in changed])
 
 
 def earliest_due(clocks: Sequence[TicketClock]) -> datetime | None:
@@ -205,13 +207,15 @@ def _record(ctx: Ctx, move: str, item: TicketClock, version: int) -> None:
     )
 
 
-async def _arrange(ctx: Ctx, items: Sequence[TicketClock]) -> None:
+async def _arrange(ctx: Ctx, items: Sequence[TicketClock], *, but_not: Sequence[Mapping[str, datetime]]) -> None:
+    """Set the deadlines of clocks; for each clock, `but_not` are those that stand as they should."""
     await deadlines.arrange(
         ctx,
         [
             Deadline(kind, item.id, item.clock.instance, due_at)
-            for item in items
+            for item, standing in zip(items, but_not, strict=True)
             for kind, due_at in _ahead(item.clock).items()
+            if standing.get(kind) != due_at
         ],
     )
 
