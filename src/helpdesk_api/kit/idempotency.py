@@ -157,8 +157,7 @@ async def earlier_answer(ctx: Ctx, write: Keyed) -> Response | None:
 
     Raises RequestInProgressError for a twin in flight, IdempotencyKeyReusedError for another payload.
     """
-    owner = f"{ctx.tenant_id}{ctx.principal.id}"
-    if not await ctx.tx.value(_TRY_LOCK, {"owner": owner, "lock": write.lock}):
+    if not await _hold(ctx, write):
         message = "The first request with this key is still being processed."
         raise RequestInProgressError(message, retry_after=timedelta(seconds=1))
     stored = await ctx.tx.row(_FIND, _identity(ctx, write))
@@ -187,10 +186,21 @@ async def store_answer(ctx: Ctx, write: Keyed, response: Response) -> None:
     )
 
 
+async def store_refusal(ctx: Ctx, write: Keyed, response: Response) -> None:
+    """Keep a refusal, in a transaction of its own; not if a twin is at work meanwhile, whose answer then counts."""
+    if await _hold(ctx, write):
+        await store_answer(ctx, write, response)
+
+
 async def purge(database: Database) -> int:
     """Forget the keys of every tenant that are older than their time."""
     async with database.sweep() as transaction:
         return await transaction.run(_PURGE)
+
+
+async def _hold(ctx: Ctx, write: Keyed) -> bool:
+    owner = f"{ctx.tenant_id}{ctx.principal.id}"
+    return bool(await ctx.tx.value(_TRY_LOCK, {"owner": owner, "lock": write.lock}))
 
 
 def _identity(ctx: Ctx, write: Keyed) -> dict[str, Any]:

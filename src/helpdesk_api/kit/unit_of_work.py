@@ -186,7 +186,7 @@ async def _remember_refusal(  # noqa: PLR0917 - as above.
 ) -> None:
     status, headers, body = render(refusal, request_id=cause.id, instance=request.url.path)
     async with unit_of_work(runtime, principal, cause=cause, request_id=cause.id) as ctx:
-        await idempotency.store_answer(ctx, write, Response(body, status, headers))
+        await idempotency.store_refusal(ctx, write, Response(body, status, headers))
 
 
 async def _handled(handler: Handler, request: Request) -> Response:
