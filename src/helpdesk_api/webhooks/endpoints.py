@@ -125,17 +125,17 @@ ENDPOINTS = Resource(
 )
 
 
-async def disable_gone(ctx: Ctx, endpoint_id: UUID) -> None:
-    """Switch off an endpoint whose receiver answered 410 and record `webhook_endpoint.disabled`.
+async def disable_gone(ctx: Ctx, endpoint_id: UUID, url: str) -> None:
+    """Switch off an endpoint whose receiver at `url` answered 410 and record `webhook_endpoint.disabled`.
 
-    Leaves alone an endpoint that was removed or switched off in the meantime. `ctx` is a worker's, which lives in
-    real time; the event happens in the tenant's.
+    Leaves alone an endpoint that was removed, switched off or given another URL in the meantime. `ctx` is a worker's,
+    which lives in real time; the event happens in the tenant's.
     """
     try:
         before = await crud.fetch_locked(ctx, ENDPOINTS, endpoint_id)
     except NotFoundError:
         return
-    if not before.is_enabled:
+    if not before.is_enabled or before.url != url:
         return
     now = await ctx.tx.value(_TEST_CLOCK, {"tenant": ctx.tenant_id}) or ctx.now
     moment = replace(ctx, now=now)

@@ -103,7 +103,7 @@ async def deliver(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> 
         await write_attempts(ctx, recorded)
         await cancel_pending(ctx, [key for key in unwanted if by_delivery[key].id in ours])
         if any(attempt.is_gone for attempt in recorded):
-            await disable_gone(ctx, waiting[0]["endpoint_id"])
+            await disable_gone(ctx, waiting[0]["endpoint_id"], waiting[0]["url"])
     for attempt in recorded:
         runtime.metrics.webhook_attempt("retried" if attempt.state is State.PENDING else attempt.state)
     if len(ours) < len(claimed):
