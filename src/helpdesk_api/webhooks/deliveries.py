@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 from pydantic import AwareDatetime, Field
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, null, select, update
 
 from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.kit import crud, jobs
@@ -54,7 +54,7 @@ _waiting = (
 _HASTEN = Statement(
     update(jobs.jobs)
     .where(jobs.jobs.c.tenant_id == bindparam("tenant"), jobs.jobs.c.id == _waiting.c.id)
-    .values(run_at=func.now())
+    .values(run_at=func.now(), failed_at=null(), failure_count=0)
 )
 
 
