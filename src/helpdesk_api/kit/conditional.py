@@ -60,10 +60,13 @@ def check_version(current: int, expected: int | None) -> None:
 
 
 def not_modified(request: Request, response: Response) -> Response:
-    """Answer 304 instead when the client already holds this version."""
+    """Answer 304 instead when the client already holds this version.
+
+    Related objects that are sent along have versions of their own, which the tag does not tell.
+    """
     known = request.headers.get("if-none-match")
     tag = response.headers.get("etag")
-    if known is None or tag is None:
+    if known is None or tag is None or "include" in request.query_params:
         return response
     if any(candidate.strip().removeprefix("W/") in {tag, "*"} for candidate in known.split(",")):
         return Response(status_code=304, headers={"etag": tag})

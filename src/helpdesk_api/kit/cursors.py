@@ -75,4 +75,6 @@ def write_cursor(signer: Signer, row: Record, binding: str, order: Sequence[tupl
     """Write the cursor for the page after a row, or before it."""
     keys = [to_jsonable_python(row[sort.column.name]) for sort, _ in order] + [str(row["id"])]
     made = int(datetime.now(UTC).timestamp())
-    return signer.sign(_CURSOR, json.dumps([binding, back, made, keys], separators=(",", ":")).encode())
+    # Unescaped, so that the longest keys fit into the longest cursor that is taken back.
+    text = json.dumps([binding, back, made, keys], separators=(",", ":"), ensure_ascii=False)
+    return signer.sign(_CURSOR, text.encode())

@@ -80,7 +80,7 @@ class PageQuery(BaseModel):
     limit: Limit = 50
     cursor: Annotated[
         str | None,
-        Field(max_length=2_000, description="`next_cursor` or `prev_cursor` of another page of this list."),
+        Field(max_length=12_000, description="`next_cursor` or `prev_cursor` of another page of this list."),
     ] = None
     include_total: Annotated[bool, Field(description="Also count the matches, up to 10,000.")] = False
 
