@@ -68,27 +68,24 @@ class KeyAuthenticator:
 
         Raises UnauthenticatedError with the same words whether a key is unknown, revoked or expired.
         """
-        known = self._believed.get(authorization or "")
+        text = _key_in(authorization)
+        known = self._believed.get(text)
         if known is None or known.until < monotonic():
-            known = await self._look_up(runtime, authorization)
+            known = await self._look_up(runtime, text)
         if known.expires_at is not None and known.expires_at <= datetime.now(UTC):
             raise _unknown_key()
         return known.principal
 
     def forget(self, credential_id: UUID) -> None:
         """Stop believing a key in this process."""
-        self._believed = {
-            header: known for header, known in self._believed.items() if known.principal.id != credential_id
-        }
+        self._believed = {text: known for text, known in self._believed.items() if known.principal.id != credential_id}
 
-    async def _look_up(self, runtime: Runtime, authorization: str | None) -> _Believed:
-        scheme, _, text = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer":
-            message = "Send an API key as `Authorization: Bearer hd_…`."
-            raise UnauthenticatedError(message)
-        token = read_key(text.strip())
+    async def _look_up(self, runtime: Runtime, text: str) -> _Believed:
+        token = read_key(text)
         if token is None:
             raise _unknown_key()
+        # Counted from before the look: what is revoked while it lasts is not believed for longer.
+        until = monotonic() + BELIEVED_SECONDS
         async with runtime.db.transaction(token.tenant_id, read_only=True) as transaction:
             row = await transaction.row(_FIND, {"tenant_id": token.tenant_id, "key_id": token.key_id})
         if row is None or not hmac.compare_digest(row["secret_hash"], token.secret_hash) or row["revoked_at"]:
@@ -106,9 +103,18 @@ class KeyAuthenticator:
             scopes=frozenset(row["scopes"]),
             is_sandbox=row["is_sandbox"],
         )
-        known = _Believed(principal, monotonic() + BELIEVED_SECONDS, row["expires_at"])
-        self._believed[authorization or ""] = known
+        known = _Believed(principal, until, row["expires_at"])
+        self._believed[text] = known
         return known
+
+
+def _key_in(authorization: str | None) -> str:
+    """Give the bare key: what is remembered by it is of one length, however the header was padded."""
+    scheme, _, text = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer":
+        message = "Send an API key as `Authorization: Bearer hd_…`."
+        raise UnauthenticatedError(message)
+    return text.strip()
 
 
 def _unknown_key() -> UnauthenticatedError:
