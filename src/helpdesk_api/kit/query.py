@@ -4,35 +4,37 @@ FastAPI can do both by itself, but it walks every declared parameter on every re
 that took a good part of the request. Here only what was sent is looked at.
 """
 
-from typing import Annotated, Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 Q = TypeVar("Q", bound=BaseModel)
 
 
-def query_of(model: type[Q]) -> Any:
-    """Give the annotation of an endpoint's parameter that takes all query parameters as one `model`.
+def read_query(request: Request, model: type[Q]) -> Q:
+    """Read all query parameters of a request as one `model`; raises RequestValidationError.
 
-    The route needs `openapi_extra=documented(model)` beside it. What may be repeated is a list in the model.
+    The route needs `openapi_extra=documented(model)`. What may be repeated is a list in the model.
     """
-    repeatable = {info.alias or name for name, info in model.model_fields.items() if _is_list(info.annotation)}
+    sent = request.query_params
+    repeatable = _repeatable(model)
+    values: dict[str, Any] = {}
+    for name in sent:
+        several = sent.getlist(name)
+        values[name] = several if name in repeatable or len(several) > 1 else several[0]
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        places = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError([{**place, "loc": ("query", *place["loc"])} for place in places]) from None
 
-    async def read(request: Request) -> Q:
-        sent = request.query_params
-        values: dict[str, Any] = {}
-        for name in sent:
-            several = sent.getlist(name)
-            values[name] = several if name in repeatable or len(several) > 1 else several[0]
-        try:
-            return model.model_validate(values)
-        except ValidationError as error:
-            places = error.errors(include_url=False, include_input=False)
-            raise RequestValidationError([{**place, "loc": ("query", *place["loc"])} for place in places]) from None
 
-    return Annotated[model, Depends(read)]
+@cache
+def _repeatable(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(info.alias or name for name, info in model.model_fields.items() if _is_list(info.annotation))
 
 
 def documented(model: type[BaseModel]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import PageQuery
 from helpdesk_api.kit.paging import find_page
-from helpdesk_api.kit.query import documented, query_of
+from helpdesk_api.kit.query import documented, read_query
 from helpdesk_api.kit.schema import Entity, Input, Output, Page
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 
@@ -68,10 +68,11 @@ class Shapes(Generic[R]):
             f"{title}Page", __base__=page, __doc__=f"One page of {title}s.", **extra
         )
 
-    async def with_included(self, ctx: Ctx, rows: list[R], wanted: list[str]) -> dict[str, Any]:
-        """Fetch the related objects of some rows; nothing for a resource without relations."""
+    async def with_included(self, ctx: Ctx, rows: list[R], query: BaseModel) -> dict[str, Any]:
+        """Fetch the related objects that a query asks for; nothing for a resource without relations."""
         if not self.resource.includes:
             return {}
+        wanted = (getattr(query, "include", None) or "").split(",")
         parts: dict[str, dict[UUID, Entity]] = {include.part: {} for include in self.resource.includes}
         for include in self.resource.includes:
             if include.name in wanted:
@@ -137,30 +138,27 @@ def add_reading(
     one = resource.name.replace("_", " ")
     read = f"{resource.plural}:read"
 
-    async def list_all(request: Request, ctx: Ctx, query: PageQuery) -> Any:
+    query_many, query_one = shapes.query(resource.listing.query_model), shapes.query_one()
+
+    async def list_all(request: Request, ctx: Ctx) -> Any:
+        query = read_query(request, query_many)
         found = await find_page(
             ctx.tx, resource.listing, query, request.app.state.runtime.signer, {"tenant_id": ctx.tenant_id}
         )
         rows = await present(ctx, [resource.read.from_record(row) for row in found.rows])
-        included = await shapes.with_included(ctx, rows, (getattr(query, "include", None) or "").split(","))
+        included = await shapes.with_included(ctx, rows, query)
         return shapes.page.trusted({"data": rows, "page": found.page, "total": found.total, **included})
 
-    async def get_one(id: UUID, response: Response, ctx: Ctx, query: BaseModel) -> Any:
+    async def get_one(id: UUID, request: Request, response: Response, ctx: Ctx) -> Any:
+        query = read_query(request, query_one)
         (found,) = await present(ctx, [await crud.fetch(ctx, resource, id)])
         tag_response(response, found)
-        included = await shapes.with_included(ctx, [found], (getattr(query, "include", None) or "").split(","))
+        included = await shapes.with_included(ctx, [found], query)
         return shapes.one.trusted({**vars(found), **included}) if included else found
 
-    query_many, query_one = shapes.query(resource.listing.query_model), shapes.query_one()
-    # The models are known only now; FastAPI reads annotations when the route is added.
-    list_all.__annotations__ |= {
-        "ctx": Annotated[Ctx, allowed(read)],
-        "query": query_of(query_many),
-    }
-    get_one.__annotations__ |= {
-        "ctx": Annotated[Ctx, allowed(read)],
-        "query": query_of(query_one),
-    }
+    # The scope is known only now; FastAPI reads annotations when the route is added.
+    list_all.__annotations__ |= {"ctx": Annotated[Ctx, allowed(read)]}
+    get_one.__annotations__ |= {"ctx": Annotated[Ctx, allowed(read)]}
     router.add_api_route(
         "", list_all, methods=["GET"], response_model=shapes.page,
         operation_id=operation(resource, "list"), openapi_extra=documented(query_many), summary=f"List {many}",

@@ -8,9 +8,8 @@ from fastapi import Body, Request, Response
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.listing import PageQuery
 from helpdesk_api.kit.paging import find_page
-from helpdesk_api.kit.query import documented, query_of
+from helpdesk_api.kit.query import documented, read_query
 from helpdesk_api.kit.resource import (
     MERGE_PATCH,
     ResourceRouter,
@@ -118,16 +117,15 @@ async def create_comment(
 async def list_comments(
     id: UUID,
     request: Request,
-    query: query_of(COMMENTS.listing.query_model),  # type: ignore[valid-type]  # made at run time.
     ctx: Annotated[Ctx, allowed("comments:read")],
 ) -> Page[Comment]:
     """List comments."""
     await crud.fetch(ctx, TICKETS, id)
-    listed: PageQuery = query
+    query = read_query(request, COMMENTS.listing.query_model)
     found = await find_page(
         ctx.tx,
         COMMENTS.listing,
-        listed,
+        query,
         request.app.state.runtime.signer,
         {"tenant_id": ctx.tenant_id, "ticket_id": id},
     )
