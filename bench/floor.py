@@ -178,7 +178,7 @@ async def list_tickets(caller: Who, limit: int = 50) -> TicketPage:
     return {"data": tickets, "page": page, "total": None, "included": {}}  # type: ignore[return-value]  # As above.
 
 
-async def _with_clocks(connection: Any, tenant_id: UUID, rows: list[Any]) -> list[dict[str, Any]]:  # noqa: ANN401
+async def _with_clocks(connection: Any, tenant_id: UUID, rows: list[Any]) -> list[dict[str, Any]]:  # noqa: ANN401 - asyncpg ships no types.
     now = datetime.now(UTC)
     tickets = {row["id"]: dict(row, clocks=[]) for row in rows}
     for row in await connection.fetch(sql.CLOCKS, tenant_id, list(tickets)):

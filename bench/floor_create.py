@@ -24,7 +24,7 @@ class NewTicket(BaseModel):
     channel: str = "api"
 
 
-async def create(connection: Any, caller: tuple[UUID, UUID], body: NewTicket) -> dict[str, Any]:  # noqa: ANN401
+async def create(connection: Any, caller: tuple[UUID, UUID], body: NewTicket) -> dict[str, Any]:  # noqa: ANN401 - asyncpg ships no types.
     """Store a ticket and all that belongs to it."""
     tenant_id, key_id = caller
     now = datetime.now(UTC)
@@ -106,7 +106,7 @@ async def _store_clocks(
     )  # fmt: skip
 
 
-async def _store_deadlines(connection: Any, tenant_id: UUID, clocks: list[dict[str, Any]]) -> None:  # noqa: ANN401
+async def _store_deadlines(connection: Any, tenant_id: UUID, clocks: list[dict[str, Any]]) -> None:  # noqa: ANN401 - asyncpg ships no types.
     due: list[tuple[str, UUID, datetime]] = []
     for clock in clocks:
         due.append(("ticket.sla_warning", clock["id"], clock["warning_at"]))

@@ -121,7 +121,7 @@ async def _dispatch(environment: dict[str, str], superuser_url: str) -> None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 # Rows that another process deletes tell it by nothing else.
-                while await superuser.fetchval("SELECT count(*) FROM jobs WHERE kind = $1", DISPATCH):  # noqa: ASYNC110
+                while await superuser.fetchval("SELECT count(*) FROM jobs WHERE kind = $1", DISPATCH):  # noqa: ASYNC110 - nothing tells when a table is empty.
                     await asyncio.sleep(POLL_SECONDS)
         finally:
             runner.stop()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from tests.receivers import WebhookReceiver
@@ -85,3 +86,8 @@ def no_job_left(stage: Stage, api: Client) -> bool:
     """Tell whether nothing of a tenant waits to be sent."""
     query = "SELECT 1 FROM jobs WHERE tenant_id = $1 AND kind = 'webhooks.deliver'"
     return not stage.sql(query, api.tenant.id)
+
+
+def pause_of(delivery: dict[str, str]) -> timedelta:
+    """Give the time between the last attempt of a delivery and the next."""
+    return datetime.fromisoformat(delivery["next_attempt_at"]) - datetime.fromisoformat(delivery["updated_at"])
