@@ -12,8 +12,8 @@ import typer
 from helpdesk_api import main as api
 from helpdesk_api import worker as background
 from helpdesk_api.commands.frame import CommandError, configured
-from helpdesk_api.kit.heartbeat import workers_alive
 from helpdesk_api.ops.up import up as run_product
+from helpdesk_api.ops.worker_check import NoWorkDoneError, working_pids
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on instead of HELPDESK_HOST.", show_default=False)]
 Port = Annotated[
@@ -80,13 +80,8 @@ def worker(
 
 
 def _check_workers() -> None:
-    alive = workers_alive()
-    now = datetime.now(UTC)
-    stuck = [
-        f"worker {pid} has not looked for work since it should have" for pid, until in alive.items() if until < now
-    ]
-    if not alive:
-        stuck = ["no worker runs under this account on this machine"]
-    if stuck:
-        raise CommandError(*stuck)
-    typer.echo(f"Working: {', '.join(map(str, alive))}.")
+    try:
+        pids = working_pids(datetime.now(UTC))
+    except NoWorkDoneError as error:
+        raise CommandError(*error.problems) from error
+    typer.echo(f"Working: {', '.join(map(str, pids))}.")
