@@ -136,3 +136,17 @@ def test_a_warning_fires_while_another_is_at_the_breach_of_the_same_clock(stage:
         return False
 
     assert stage.run(while_held())
+
+
+def test_a_job_that_is_not_due_yet_has_no_age(stage: Stage, api: Client) -> None:
+    stage.sql(
+        "INSERT INTO jobs (tenant_id, id, kind, payload, run_at, created_at) "
+        "VALUES ($1, $2, 'test.later', '{}', now() + interval '1 day', now() - interval '2 days')",
+        api.tenant.id,
+        uuid4(),
+    )
+
+    count, oldest_age_seconds = stage.run(jobs.backlog(stage.runtime.db))
+
+    assert count >= 1
+    assert 0 <= oldest_age_seconds < timedelta(days=1).total_seconds()

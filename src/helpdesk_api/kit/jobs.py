@@ -134,7 +134,8 @@ _FAIL = Statement(
     )
 )
 _BACKLOG = Statement(
-    select(func.count(), func.coalesce(func.extract("epoch", func.now() - func.min(jobs.c.created_at)), 0.0)).where(
+    # What is put off until later, a repetition for one, is not overdue: age counts from when a job was due.
+    select(func.count(), func.greatest(func.extract("epoch", func.now() - func.min(jobs.c.run_at)), 0)).where(
         jobs.c.failed_at.is_(None)
     )
 )
@@ -200,7 +201,7 @@ async def fail(database: Database, failed: Sequence[Job], error: str) -> None:
 
 
 async def backlog(database: Database) -> tuple[int, float]:
-    """Count the jobs that wait, of all tenants, and tell the age of the oldest in seconds."""
+    """Count the jobs that wait, of all tenants, and tell for how many seconds the oldest has been due."""
     async with database.sweep() as transaction:
         row = await transaction.row(_BACKLOG)
     return (0, 0.0) if row is None else (int(row[0]), float(row[1]))
