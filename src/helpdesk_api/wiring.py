@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from helpdesk_api.agreements import calendars, sla_policies
+from helpdesk_api.agreements import calendar_routes, sla_policies
 from helpdesk_api.directory import companies, contacts
 from helpdesk_api.identity import api_keys, teams, test_clock, users
 from helpdesk_api.identity.authentication import KeyAuthenticator
@@ -32,7 +32,7 @@ ROUTERS: Sequence[APIRouter] = (
     contacts.router,
     teams.router,
     users.router,
-    calendars.router,
+    calendar_routes.router,
     sla_policies.router,
     api_keys.router,
     test_clock.router,

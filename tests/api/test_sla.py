@@ -305,3 +305,22 @@ def test_hours_that_no_deadline_could_be_measured_by_are_refused(sandbox: MakeSa
     assert (far.status_code, far.json()["code"]) == (422, "target_out_of_reach")
     assert far.json()["errors"][0]["pointer"] == "#/targets/0/seconds"
     assert [calendar["id"] for calendar in get(api, "calendars")["data"]] == [an_hour_a_week["id"]]
+
+
+def test_a_calendar_cannot_shrink_below_what_a_policy_promises(sandbox: MakeSandbox) -> None:
+    api = sandbox()
+    calendar = a_calendar(api)
+    targets = [{"metric": "resolution", "seconds": 2_000 * 3_600}]
+    policy = a_policy(api, calendar_id=calendar["id"], targets=targets)
+
+    answer = api.patch(
+        f"/v1/calendars/{calendar['id']}", json={"weekly_hours": {"monday": [{"start": "09:00", "end": "10:00"}]}}
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "target_out_of_reach")
+    assert answer.json()["params"] == {"sla_policy_id": policy["id"]}
+    assert get(api, f"calendars/{calendar['id']}") == calendar
+
+    # The hours that were refused would have been version 2; nothing may remember them for the real one.
+    patch(api, f"calendars/{calendar['id']}", name="Renamed")
+    assert clock(a_ticket(api), "resolution")["due_at"] == "2027-02-12T17:00:00Z"

@@ -1,4 +1,4 @@
-"""Calendars: when the service company works.
+"""Calendars: when the service company works. Its endpoints are `agreements.calendar_routes`.
 
 Every version is kept, because a running clock keeps the hours it was started with. What a calendar means is
 `domain.business_time`; here it is stored, checked and given out by version.
@@ -7,10 +7,9 @@ Every version is kept, because a running clock keeps the hours it was started wi
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import Body, Request, Response
 from sqlalchemy import Column, Index, Integer, Text, UniqueConstraint, Uuid, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -19,22 +18,10 @@ from helpdesk_api.domain.business_time import BudgetOutOfReachError, Interval
 from helpdesk_api.domain.business_time import Calendar as Hours
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit import crud
-from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
-from helpdesk_api.kit.resource import (
-    MERGE_PATCH,
-    ResourceRouter,
-    add_delete,
-    add_reading,
-    announce_created,
-    operation,
-    tag_response,
-)
-from helpdesk_api.kit.schema import patch_model
 from helpdesk_api.kit.sql import Statement, tenant_table
-from helpdesk_api.kit.unit_of_work import allowed
 
 _DAY = 86_400
 
@@ -99,57 +86,23 @@ _FIND_VERSION = Statement(
     )
 )
 
-router = ResourceRouter(CALENDARS)
-add_reading(router, CALENDARS)
-add_delete(router, CALENDARS)
-
-
-@router.post(
-    "",
-    status_code=201,
-    operation_id=operation(CALENDARS, "create"),
-    summary="Create a calendar",
-    description="Stores a new calendar and records `calendar.created`.",
-)
-async def create_calendar(
-    body: CalendarCreate, request: Request, response: Response, ctx: Annotated[Ctx, allowed("calendars:write")]
-) -> Calendar:
-    """Create a calendar."""
-    created = await add_calendar(ctx, body)
-    announce_created(request, response, created)
-    return created
-
-
-@router.patch(
-    "/{id}",
-    operation_id=operation(CALENDARS, "update"),
-    summary="Change a calendar",
-    description=(
-        "Changes the given fields and records `calendar.updated`. Clocks that already run keep the version of the "
-        "calendar they were started with; the new hours hold for clocks started from now on."
-    ),
-)
-async def update_calendar(
-    id: UUID,
-    body: Annotated[patch_model(CalendarCreate), Body(media_type=MERGE_PATCH)],  # type: ignore[valid-type]  # made at run time.
-    response: Response,
-    expected: IfMatch,
-    ctx: Annotated[Ctx, allowed("calendars:write")],
-) -> Calendar:
-    """Change a calendar."""
-    before = await crud.fetch_locked(ctx, CALENDARS, id)
-    changed = await crud.amend(ctx, CALENDARS, id, body.given(), expected=expected)
-    if changed.version != before.version:
-        await _keep_version(ctx, changed)
-    tag_response(response, changed)
-    return changed
-
 
 async def add_calendar(ctx: Ctx, calendar: CalendarCreate) -> Calendar:
     """Store a calendar and its first version."""
     created = await crud.add(ctx, CALENDARS, calendar.model_dump())
     await _keep_version(ctx, created)
     return created
+
+
+async def change_calendar(
+    ctx: Ctx, calendar_id: UUID, changes: Mapping[str, Any], *, expected: int | None
+) -> tuple[Calendar, bool]:
+    """Change a calendar and keep the new version; tells whether there is one."""
+    before = await crud.fetch_locked(ctx, CALENDARS, calendar_id)
+    changed = await crud.amend(ctx, CALENDARS, calendar_id, changes, expected=expected)
+    if changed.version != before.version:
+        await _keep_version(ctx, changed)
+    return changed, changed.version != before.version
 
 
 async def hours_of(ctx: Ctx, calendar_id: UUID, version: int) -> Hours:
@@ -169,8 +122,15 @@ async def hours_of(ctx: Ctx, calendar_id: UUID, version: int) -> Hours:
     return known
 
 
-_MOST_KNOWN = 1_000
+# A calendar of many intervals takes megabytes once it has been laid out over years.
+_MOST_KNOWN = 128
 _known: dict[tuple[UUID, UUID, int], Hours] = {}
+
+
+def present_hours(calendar: Calendar) -> Hours:
+    """Give the hours of a calendar as it stands in this transaction; it may yet be undone, so nothing remembers them."""
+    stored = calendar.time_zone, calendar.weekly_hours, calendar.special_hours, calendar.holidays
+    return hours(*stored)  # type: ignore[arg-type]  # a TypedDict is a Mapping, too.
 
 
 def hours(
@@ -208,10 +168,9 @@ def _second(wall: str) -> int:
 
 
 async def _keep_version(ctx: Ctx, calendar: Calendar) -> None:
-    stored = calendar.time_zone, calendar.weekly_hours, calendar.special_hours, calendar.holidays
     try:
         # Trying it refuses hours that no clock could be measured by, before they are stored.
-        hours(*stored).add(ctx.now, timedelta(seconds=1))  # type: ignore[arg-type]  # a TypedDict is a Mapping, too.
+        present_hours(calendar).add(ctx.now, timedelta(seconds=1))
     except BudgetOutOfReachError as error:
         message = "The calendar would not open within twenty years."
         raise NeverOpensError(message, pointer="/weekly_hours") from error

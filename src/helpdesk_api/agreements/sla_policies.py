@@ -4,18 +4,18 @@ Which of them counts for a ticket is `agreements.promises`; the clocks that meas
 (`tickets.clocks`) and keep the version they were started with.
 """
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Body, Request, Response
 from pydantic import AfterValidator, Field
-from sqlalchemy import Boolean, Column, Index, Integer, Text, UniqueConstraint, Uuid
+from sqlalchemy import Boolean, Column, Index, Integer, Text, UniqueConstraint, Uuid, bindparam, select
 from sqlalchemy.dialects.postgresql import JSONB
 from typing_extensions import TypedDict
 
-from helpdesk_api.agreements.calendars import CALENDARS, hours_of
+from helpdesk_api.agreements.calendar_schemas import Calendar
+from helpdesk_api.agreements.calendars import CALENDARS, present_hours
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.domain.business_time import BudgetOutOfReachError
 from helpdesk_api.domain.errors import InvalidError
@@ -35,7 +35,7 @@ from helpdesk_api.kit.resource import (
     tag_response,
 )
 from helpdesk_api.kit.schema import Count, Entity, Flag, Input, Label, Line, Prose, Seconds, patch_model
-from helpdesk_api.kit.sql import reference, tenant_table
+from helpdesk_api.kit.sql import Statement, reference, tenant_table
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.kit.unit_of_work import allowed
 
@@ -85,7 +85,7 @@ class TargetInput(Input):
 
     metric: Annotated[Metric, Field(description="What is measured.")]
     priority: Annotated[Priority | None, Field(description="For tickets of this priority; null for all others.")] = None
-    seconds: Annotated[Seconds, Field(le=315_576_000, description="The time allowed, at most ten years.")]
+    seconds: Annotated[Seconds, Field(le=31_622_400, description="The time allowed, at most 366 days.")]
     hours: Annotated[
         TargetHours, Field(description="`business`: only the calendar's open time counts. `calendar`: all time counts.")
     ] = "business"
@@ -187,6 +187,12 @@ SLA_POLICIES = Resource(
     includes=(Include("calendar", "calendar_id", CALENDARS),),
 )
 
+_BY_CALENDAR = Statement(
+    select(*SLA_POLICIES.columns).where(
+        sla_policies.c.tenant_id == bindparam("tenant"), sla_policies.c.calendar_id == bindparam("calendar")
+    )
+)
+
 router = ResourceRouter(SLA_POLICIES)
 add_reading(router, SLA_POLICIES)
 add_delete(router, SLA_POLICIES)
@@ -247,16 +253,24 @@ async def _check(ctx: Ctx, policy: SLAPolicy) -> None:
             message = f"There is no company {company_id}."
             raise UnknownReferenceError(message, pointer=f"/conditions/company_ids/{index}")
     if policy.calendar_id is not None:
-        await _check_reachable(ctx, policy.calendar_id, policy.targets)
+        _check_reachable(ctx, await crud.fetch(ctx, CALENDARS, policy.calendar_id), policy)
 
 
-async def _check_reachable(ctx: Ctx, calendar_id: UUID, targets: Sequence[TargetShown]) -> None:
-    """Refuse targets that the calendar's open time does not reach; tickets could not be given such a deadline."""
-    calendar = await crud.fetch(ctx, CALENDARS, calendar_id)
-    hours = await hours_of(ctx, calendar_id, calendar.version)
-    for index, target in enumerate(targets):
+async def check_policies_of(ctx: Ctx, calendar: Calendar) -> None:
+    """Refuse hours in which the targets of a policy measured by them could never be reached."""
+    for policy in await ctx.tx.all(SLAPolicy, _BY_CALENDAR, {"tenant": ctx.tenant_id, "calendar": calendar.id}):
+        _check_reachable(ctx, calendar, policy)
+
+
+def _check_reachable(ctx: Ctx, calendar: Calendar, policy: SLAPolicy) -> None:
+    hours = present_hours(calendar)
+    for index, target in enumerate(policy.targets):
         if target["hours"] == "business":
             try:
                 hours.add(ctx.now, timedelta(seconds=target["seconds"]))
             except BudgetOutOfReachError as error:
-                raise TargetOutOfReachError(error.detail, pointer=f"/targets/{index}/seconds") from error
+                raise TargetOutOfReachError(
+                    f"{policy.name}: {error.detail}",
+                    pointer=f"/targets/{index}/seconds",
+                    params={"sla_policy_id": str(policy.id)},
+                ) from error

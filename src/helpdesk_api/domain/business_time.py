@@ -207,7 +207,7 @@ class Calendar:
         return self._timeline.through(_instant(instant).year)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _shared_timeline(calendar: Calendar) -> Timeline:
     return Timeline(zone_named(calendar.zone), calendar.weekly, calendar.special_hours, calendar.holidays)
 

@@ -109,6 +109,8 @@ def is_outage(error: BaseException) -> bool:
         | asyncpg.InsufficientResourcesError
         | asyncpg.OperatorInterventionError
         | asyncpg.CannotConnectNowError
+        | asyncpg.ReadOnlySQLTransactionError
+        | asyncpg.InvalidAuthorizationSpecificationError
         | asyncpg.InternalClientError
         | asyncpg.InterfaceError
         | OSError

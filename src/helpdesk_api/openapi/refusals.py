@@ -88,7 +88,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
     "comments_create": (ContactNotOfCompanyError, BudgetOutOfReachError),
     "calendars_create": (InvalidCalendarError, NeverOpensError),
-    "calendars_update": (InvalidCalendarError, NeverOpensError),
+    "calendars_update": (InvalidCalendarError, NeverOpensError, TargetOutOfReachError),
     "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError),
     "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError),
     "api_keys_create": (ScopeExceedsOwnError, ExpiryInPastError),
