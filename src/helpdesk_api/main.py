@@ -57,6 +57,8 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # A slash too many is not found: a redirect is no problem document, and names the host of the caller.
+        redirect_slashes=False,
         # Spans around every dependency would cost more than the dependencies.
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )

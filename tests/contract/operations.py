@@ -69,6 +69,13 @@ class Operation:
             return self.case.new_body(api)
         return dict(self.case.patch)
 
+    def whole_body(self, api: Client) -> JSON:
+        """Give a body with a value for everything that it takes."""
+        if self.id in SINGLE_OPERATIONS or self.id in ACTIONS or self.case is None:
+            return self.valid_body(api) or {}
+        offered = (self.body_schema or {})["properties"]
+        return {name: value for name, value in self.case.new_body(api).items() if name in offered}
+
     def __str__(self) -> str:
         """Name the operation in the report."""
         return self.id

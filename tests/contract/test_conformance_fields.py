@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.cases import ACTIONS, JSON, OTHER_BODIES, SINGLE_OPERATIONS
+from tests.contract.cases import ACTIONS, JSON, OTHER_BODIES
 from tests.contract.operations import WITH_BODY, Operation, World, at, leaves, resolve, with_value
 from tests.contract.rows import contents, resources
 from tests.stage import Client, Stage, an_id
@@ -30,20 +30,12 @@ def objects(schema: JSON, pointer: str = "") -> list[tuple[str, JSON]]:
     return [(pointer, schema), *nested]
 
 
-def whole_body(operation: Operation, api: Client) -> JSON:
-    """Give a body with a value for everything that the operation takes."""
-    if operation.id in SINGLE_OPERATIONS or operation.id in ACTIONS or operation.case is None:
-        return operation.valid_body(api) or {}
-    offered = (operation.body_schema or {})["properties"]
-    return {name: value for name, value in operation.case.new_body(api).items() if name in offered}
-
-
 @each_write
 def test_a_field_that_is_not_offered_is_refused_wherever_it_stands(
     api: Client, stage: Stage, operation: Operation
 ) -> None:
     world = World(stage, api)
-    body, path = whole_body(operation, api), world.path(operation)
+    body, path = operation.whole_body(api), world.path(operation)
     assert operation.body_schema is not None
     before = contents(stage, api.tenant.id)
 
@@ -60,7 +52,7 @@ def test_a_field_that_is_not_offered_is_refused_wherever_it_stands(
 @each_write
 def test_no_column_can_be_set_that_is_not_offered(api: Client, stage: Stage, operation: Operation) -> None:
     world = World(stage, api)
-    body, path = whole_body(operation, api), world.path(operation)
+    body, path = operation.whole_body(api), world.path(operation)
     columns = set(RESOURCES[operation.case.plural].table.c.keys()) if operation.case else set()
     offered = (operation.body_schema or {})["properties"].keys()
     before = contents(stage, api.tenant.id)
@@ -75,7 +67,7 @@ def test_no_column_can_be_set_that_is_not_offered(api: Client, stage: Stage, ope
 
 @each_write
 def test_the_case_fills_every_field(api: Client, stage: Stage, operation: Operation) -> None:
-    bodies = [whole_body(operation, api)]
+    bodies = [operation.whole_body(api)]
     if operation.case is not None:
         bodies += [other(api) for other in OTHER_BODIES.get(operation.case.plural, ())]
 
@@ -107,7 +99,7 @@ def object_at(body: JSON, pointer: str) -> JSON:
 
 def referring_bodies(operation: Operation, api: Client) -> list[JSON]:
     """Give bodies that together hold every reference which the operation takes."""
-    bodies = [whole_body(operation, api)]
+    bodies = [operation.whole_body(api)]
     if operation.case is not None and operation.method == "POST" and operation.id not in ACTIONS:
         bodies += [other(api) for other in OTHER_BODIES.get(operation.case.plural, ())]
     return bodies

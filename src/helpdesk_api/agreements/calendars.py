@@ -128,7 +128,7 @@ _known: dict[tuple[UUID, UUID, int], Hours] = {}
 
 
 def present_hours(calendar: Calendar) -> Hours:
-    """Give the hours of a calendar as it stands in this transaction; it may yet be undone, so nothing remembers them."""
+    """Give the hours of a calendar as it stands in this transaction, which may be undone: nothing remembers them."""
     stored = calendar.time_zone, calendar.weekly_hours, calendar.special_hours, calendar.holidays
     return hours(*stored)  # type: ignore[arg-type]  # a TypedDict is a Mapping, too.
 

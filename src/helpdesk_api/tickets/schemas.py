@@ -97,7 +97,7 @@ class CommentCreate(Input):
     kind: Annotated[
         CommentKind, Field(description="`reply` is seen by the client; `note` is internal and only written by users.")
     ]
-    body: Annotated[Prose, Field(min_length=1)]
+    body: Annotated[Prose, Field(min_length=1, pattern=r"\S", description="Not blank.")]
     author_user_id: Annotated[UUID | None, Field(description="The user who writes.")] = None
     author_contact_id: Annotated[UUID | None, Field(description="The contact who writes; replies only.")] = None
 
