@@ -86,7 +86,8 @@ class Stage:
         self.base_url = ""
 
     def __enter__(self) -> Self:
-        logs.configure(self.settings.log_level, json=True)
+        # Of the whole process, and kept by each logger at its first use: other tests look at lines of "info".
+        logs.configure("info", json=True)
         self._thread.start()
         self.run(self._open())
         return self
