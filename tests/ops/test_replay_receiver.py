@@ -53,7 +53,8 @@ def test_one_good_signature_of_several_is_enough(receiver: Receiver) -> None:
         signed(secret=OTHER),
         signed('{"type": "ticket.deleted"}'),
         signed(at=datetime.now(UTC) - timedelta(minutes=6)),
-        signed(at=datetime.now(UTC) + timedelta(minutes=6)),
+        # Signed when the tests are collected, so it must still lie ahead at the end of a long run.
+        signed(at=datetime.now(UTC) + timedelta(days=1)),
         {"webhook-id": "msg-2"},
         {"webhook-id": ""},
         {"webhook-timestamp": "now"},
