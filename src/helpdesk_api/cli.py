@@ -13,6 +13,7 @@ from helpdesk_api.commands.frame import CommandError
 from helpdesk_api.domain.errors import Refusal
 from helpdesk_api.kit.heartbeat import NoHeartbeatError
 from helpdesk_api.ops.migrations import MigrationError
+from helpdesk_api.ops.tenants_admin import NotUsableError
 from helpdesk_api.settings import EXIT_BAD_CONFIGURATION, ConfigurationError
 
 app = typer.Typer(
@@ -44,7 +45,7 @@ def main() -> None:
         _fail(*error.problems, exit_code=EXIT_BAD_CONFIGURATION)
     except Refusal as refusal:
         _fail(refusal.detail)
-    except (MigrationError, NoHeartbeatError) as error:
+    except (MigrationError, NoHeartbeatError, NotUsableError) as error:
         _fail(str(error))
     except CommandError as error:
         _fail(*error.problems, exit_code=error.exit_code)

@@ -12,7 +12,6 @@ from uuid import UUID
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import bindparam, select
 
-from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.identity import api_keys
 from helpdesk_api.identity.api_keys import API_KEYS, ApiKey, ApiKeyCreate, ExpiryInPastError
 from helpdesk_api.identity.tenants import Tenant, create_tenant, find_tenant, list_tenants
@@ -31,26 +30,16 @@ _KEYS = Statement(
 )
 
 
-class NameNotUsableError(InvalidError):
-    """A name on the command line is not one that the API would take."""
-
-    code = "name_not_usable"
-    title = "The name cannot be used"
-
-
-class KeyNotUsableError(InvalidError):
-    """A key was described on the command line in a way that the API would not take."""
-
-    code = "key_not_usable"
-    title = "The key cannot be created like this"
+class NotUsableError(Exception):
+    """A name or a key was described on the command line in a way that the API would not take; the message says how."""
 
 
 async def create(runtime: Runtime, name: str, *, clock_at: datetime | None) -> Tenant:
-    """Create a tenant; raises NameNotUsableError, or AlreadyExistsError when the name is taken."""
+    """Create a tenant; raises NotUsableError, or AlreadyExistsError when the name is taken."""
     try:
         usable = _NAME.validate_python(name)
     except ValidationError as error:
-        raise NameNotUsableError(f"name: {error.errors()[0]['msg']}") from None
+        raise NotUsableError(f"name: {error.errors()[0]['msg']}") from None
     return await create_tenant(runtime.db, usable, clock_at=clock_at)
 
 
@@ -67,12 +56,12 @@ async def create_key(
     scopes: Sequence[str],
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """Create a key and give it with its text; raises NotFoundError, KeyNotUsableError or ExpiryInPastError."""
+    """Create a key and give it with its text; raises NotFoundError, NotUsableError or ExpiryInPastError."""
     try:
         wanted = ApiKeyCreate(name=name, scopes=list(scopes), expires_at=expires_at)
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, item['loc'][:1]))}: {item['msg']}" for item in error.errors())
-        raise KeyNotUsableError("; ".join(problems)) from None
+        raise NotUsableError("; ".join(problems)) from None
     if wanted.expires_at is not None and wanted.expires_at <= datetime.now(UTC):
         raise ExpiryInPastError(f"{wanted.expires_at.isoformat()} is not in the future.")
     tenant = await find_tenant(runtime.db, tenant_name_or_id)
