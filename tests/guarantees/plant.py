@@ -29,12 +29,15 @@ from helpdesk_api.kit.doorbell import SilentBell
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.ops import embedded_engine, tenants_admin
 from helpdesk_api.ops.embedded import RunningPostgres, RunningValkey, start_postgres, start_valkey
+from helpdesk_api.ops.embedded_engine import Engine, PortTakenError
 from helpdesk_api.ops.supervisor_launch import launched
 from helpdesk_api.settings import load_settings
 from helpdesk_api.wiring import open_runtime
 from tests.conftest import migrate
 from tests.ops.processes import family_of, is_running, wait_until
 from tests.stage import Client, Services
+
+_PORT_PATIENCE = 60.0
 
 _STOP_SECONDS = 45
 # What a process logs when it met something that nobody had foreseen.
@@ -202,7 +205,7 @@ class Plant:
     def start_postgres(self) -> None:
         """Start PostgreSQL again on the data it had; returns when recovery is over."""
         engine = self.postgres.engine
-        self.postgres = RunningPostgres(engine, embedded_engine.start(engine))
+        self.postgres = RunningPostgres(engine, started_again(engine))
 
     def kill_valkey(self) -> None:
         """Kill Valkey, which forgets everything."""
@@ -212,7 +215,7 @@ class Plant:
     def start_valkey(self) -> None:
         """Start an empty Valkey at the same address."""
         engine = self.valkey.engine
-        self.valkey = RunningValkey(engine, embedded_engine.start(engine))
+        self.valkey = RunningValkey(engine, started_again(engine))
 
     def flush_valkey(self) -> None:
         """Make Valkey forget everything."""
@@ -254,6 +257,16 @@ class Plant:
             return list(await connection.fetch(statement, *arguments))
         finally:
             await connection.close()
+
+
+def started_again(engine: Engine) -> subprocess.Popen[bytes]:
+    """Start an engine at the port it had; a test beside this one may hold that port for a moment and is waited for."""
+    ends = time.monotonic() + _PORT_PATIENCE
+    while time.monotonic() < ends:
+        with suppress(PortTakenError):
+            return embedded_engine.start(engine)
+        time.sleep(0.5)
+    return embedded_engine.start(engine)
 
 
 def until(holds: Callable[[], bool], what: str, *, seconds: float) -> float:
