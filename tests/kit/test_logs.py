@@ -25,7 +25,7 @@ def _put_back() -> Iterator[None]:
     level, handlers = root.level, root.handlers.copy()
     yield
     structlog.contextvars.clear_contextvars()
-    structlog.reset_defaults()
+    logs.configure("info", json=True)
     root.setLevel(level)
     root.handlers = handlers
 
@@ -241,6 +241,18 @@ def test_a_wrong_log_call_of_a_library_is_reported_and_not_raised(
     logs_handler.emit(logging.LogRecord("some.library", logging.INFO, "", 0, "%d", ("x",), None))
 
     assert capsys.readouterr().err == ""
+
+
+def test_a_logger_in_use_follows_a_second_call(capsys: pytest.CaptureFixture[str]) -> None:
+    log = structlog.get_logger()
+    logs.configure("info", json=True)
+    log.info("first")
+    logs.configure("info", json=False)
+    log.info("second")
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert json.loads(first)["event"] == "first"
+    assert second.endswith("second")
 
 
 def test_people_get_readable_lines_with_the_same_redaction(capsys: pytest.CaptureFixture[str]) -> None:

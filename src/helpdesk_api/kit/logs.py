@@ -26,20 +26,23 @@ _CONTROL = {
 }
 _CONTROL_BUT_LINES = {code: text for code, text in _CONTROL.items() if chr(code) not in "\n\t"}
 _encode = JSONEncoder(separators=(",", ":")).encode
+# One list for the life of the process, changed in place: loggers keep it from their first use on.
+_pipeline: list[Processor] = []
 
 
 def configure(level: str, *, json: bool) -> None:
-    """Set up logging for this process; a second call replaces the first."""
+    """Set up logging for this process; a second call replaces the first, but for the level of loggers in use."""
+    _pipeline[:] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _named,
+        _redacted,
+        *((_json_line,) if json else _text_line()),
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _named,
-            _redacted,
-            *((_json_line,) if json else _text_line()),
-        ],
+        processors=_pipeline,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_StandardError,
         cache_logger_on_first_use=True,
