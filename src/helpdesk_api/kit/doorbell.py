@@ -127,5 +127,8 @@ async def connect(settings: RedisSettings) -> ArqRedis:
 
 
 def serialize(value: dict[str, Any]) -> bytes:
-    """Write a ring as JSON: arq's own default is pickle, which executes what it reads."""
-    return json.dumps(value).encode()
+    """Write a ring as JSON: arq's own default is pickle, which executes what it reads.
+
+    Of a ring that a flush took from under it arq also writes the exception, for nobody to read: it goes in as text.
+    """
+    return json.dumps(value, default=str).encode()
