@@ -76,9 +76,9 @@ class Services:
 class Stage:
     """API and worker, running; coroutines of the product can be run on their loop."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, **changes: str) -> None:
         self.services = services
-        self.settings = services.settings()
+        self.settings = services.settings(**changes)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="stage")
         self._parts = AsyncExitStack()

@@ -6,8 +6,10 @@ to start.
 """
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
+from email.utils import parseaddr
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
@@ -18,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PREFIX = "HELPDESK_"
 EXIT_BAD_CONFIGURATION = 78
 _SHORTEST_SECRET = 32
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FOR_COMMANDS = frozenset({"HELPDESK_DATA_DIR", "HELPDESK_URL", "HELPDESK_KEY"})
 
 
@@ -48,7 +51,8 @@ class Settings(BaseSettings):
         SecretStr | None, Field(description="Redis or Valkey, the doorbell. Absent: `helpdesk up` starts one.")
     ] = None
     secret_key: Annotated[
-        SecretStr | None, Field(description="Signs page cursors; at least 32 characters, the same for all processes.")
+        SecretStr | None,
+        Field(description="Signs page cursors and seals stored secrets; at least 32 characters, the same everywhere."),
     ] = None
     host: Annotated[str, Field(description="Address the API listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535, description="Port the API listens on.")] = 8000
@@ -65,6 +69,22 @@ class Settings(BaseSettings):
         NoDecode,
         Field(description="Networks that webhooks may reach although they are private, comma-separated CIDR."),
     ] = ()
+    smtp_host: Annotated[
+        str | None, Field(max_length=253, description="Mail server. Absent: e-mail is written to the outbox folder.")
+    ] = None
+    smtp_port: Annotated[int, Field(ge=1, le=65_535, description="Port of the mail server.")] = 587
+    smtp_security: Annotated[
+        Literal["starttls", "tls", "none"], Field(description="How the connection to the mail server is protected.")
+    ] = "starttls"
+    smtp_username: Annotated[str | None, Field(description="Name to sign in to the mail server with.")] = None
+    smtp_password: Annotated[SecretStr | None, Field(description="Password to sign in to the mail server with.")] = None
+    smtp_from: Annotated[str, Field(max_length=254, description="Address that e-mail comes from.")] = (
+        "helpdesk@localhost"
+    )
+    mail_outbox: Annotated[
+        str | None,
+        Field(description="Folder that e-mail is written to without a mail server. `helpdesk up` chooses one."),
+    ] = None
     drain_seconds: Annotated[
         float,
         Field(ge=0, le=60, description="How long the API still serves, no longer ready, after it was told to stop."),
@@ -88,6 +108,14 @@ class Settings(BaseSettings):
             ip_network(part)
         return value
 
+    @field_validator("smtp_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        if _CONTROL.search(value) or not re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(value)[1]):
+            message = f"{value!r} is not an e-mail address"
+            raise ValueError(message)
+        return value
+
     @model_validator(mode="after")
     def _safe_in_production(self) -> "Settings":
         if self.secret_key is not None and len(self.secret_key.get_secret_value()) < _SHORTEST_SECRET:
@@ -95,6 +123,9 @@ class Settings(BaseSettings):
             raise ValueError(message)
         if self.environment == "production":
             missing = [name for name in ("database_url", "redis_url", "secret_key") if getattr(self, name) is None]
+            if self.smtp_host is not None and self.smtp_security == "none":
+                message = "production speaks to the mail server over TLS; set HELPDESK_SMTP_SECURITY"
+                raise ValueError(message)
             if missing:
                 message = f"production needs {', '.join(PREFIX + name.upper() for name in missing)}"
                 raise ValueError(message)

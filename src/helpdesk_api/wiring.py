@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_routes, sla_policies
 from helpdesk_api.directory import companies, contacts
-from helpdesk_api.identity import api_keys, teams, test_clock, users
+from helpdesk_api.identity import api_keys, outbound_emails, teams, test_clock, users
 from helpdesk_api.identity.authentication import KeyAuthenticator
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.db import open_database
@@ -17,10 +18,12 @@ from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.dispatch import dispatch
 from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.events import DISPATCH
+from helpdesk_api.kit.mail import queue, transports
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.outbound import OutboundClient
 from helpdesk_api.kit.resource import ResourceRouter
 from helpdesk_api.kit.runtime import JobKind, Runtime, Subscriber
+from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.settings import ConfigurationError, Settings
 from helpdesk_api.tickets import clocks, resources, routes, service
@@ -35,6 +38,7 @@ ROUTERS: Sequence[APIRouter] = (
     calendar_routes.router,
     sla_policies.router,
     api_keys.router,
+    outbound_emails.router,
     test_clock.router,
     events_feed.router,
     endpoint_routes.router,
@@ -58,6 +62,8 @@ JOBS: Mapping[str, JobKind] = {
     DISPATCH: JobKind(dispatch, batch=100, concurrency=4, lease=timedelta(seconds=30)),
     # The lease outlasts an attempt, which may take 15 seconds, and the recording of it.
     queueing.DELIVER: JobKind(sending.deliver, batch=32, concurrency=32, lease=timedelta(seconds=30)),
+    # The lease outlasts an attempt to hand a message over, and the recording of it.
+    queue.SEND: JobKind(queue.send_emails, batch=8, concurrency=8, lease=timedelta(minutes=1)),
     test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),
 }
 
@@ -76,9 +82,27 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             bell=bell,
             metrics=metrics,
             outbound=outbound,
+            mail=_mail_transport(settings),
             signer=Signer(settings.signing_secret),
+            sealer=Sealer(settings.signing_secret),
             authenticate=KeyAuthenticator(),
             deadline_handlers=DEADLINES,
             job_kinds=JOBS,
             subscribers=SUBSCRIPTIONS,
         )
+
+
+def _mail_transport(settings: Settings) -> transports.MailTransport:
+    if settings.smtp_host is not None:
+        password = settings.smtp_password
+        server = transports.SMTPServer(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            security=settings.smtp_security,
+            username=settings.smtp_username,
+            password=None if password is None else password.get_secret_value(),
+        )
+        return transports.SMTPTransport(server, sender=settings.smtp_from)
+    if settings.mail_outbox is not None:
+        return transports.FolderTransport(Path(settings.mail_outbox), sender=settings.smtp_from)
+    return transports.MissingTransport()

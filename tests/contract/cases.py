@@ -219,6 +219,20 @@ def webhook_delivery(stage: Stage, api: Client) -> str:
     return f"/v1/webhook-deliveries/{row['delivery_id']}"
 
 
+def outbound_email(stage: Stage, api: Client) -> str:
+    """Store a message that has been sent, as the worker would have."""
+    (row,) = stage.sql(
+        """
+        INSERT INTO outbound_emails (tenant_id, id, to_address, subject, state, attempt_count, sent_at, created_at,
+            updated_at)
+        VALUES ($1, gen_random_uuid(), 'ada@service.example', 'Your invitation', 'sent', 1, now(), now(), now())
+        RETURNING id
+        """,
+        api.tenant.id,
+    )
+    return f"/v1/outbound-emails/{row['id']}"
+
+
 def an_event(stage: Stage, api: Client) -> dict[str, str]:
     """Make something happen; gives the id of its event."""
     happened_to = create(api, "companies", **company(api))["id"]
@@ -240,6 +254,7 @@ CASES = (
         "webhook-endpoints", webhook_endpoint, patch={"description": "Moved"}, cleared="description", never_null="url"
     ),
     Case("webhook-deliveries", made=webhook_delivery),
+    Case("outbound-emails", made=outbound_email),
 )
 
 # Bodies that fill the references which the body of the case must leave empty.

@@ -11,8 +11,10 @@ from helpdesk_api.kit.db import Database, Record
 from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.jobs import Job
+from helpdesk_api.kit.mail.transports import MailTransport
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.outbound import OutboundClient
+from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.kit.tokens import Signer
 
 if TYPE_CHECKING:
@@ -53,7 +55,9 @@ class Runtime:
     bell: Bell
     metrics: Metrics
     outbound: OutboundClient
+    mail: MailTransport
     signer: Signer
+    sealer: Sealer
     authenticate: Authenticator
     deadline_handlers: Mapping[str, Handler]
     job_kinds: Mapping[str, JobKind]

@@ -59,3 +59,8 @@ async def tenant_time(
         message = "The tenant no longer exists."
         raise NotFoundError(message)
     return TenantTime(clock_at, is_test_clock=True)
+
+
+async def is_sandbox_tenant(transaction: Transaction, tenant_id: UUID) -> bool:
+    """Tell whether a tenant is a sandbox; one that does not exist is none."""
+    return await transaction.value(_READ_CLOCK, {"tenant_id": tenant_id}) is not None

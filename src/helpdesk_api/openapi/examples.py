@@ -36,6 +36,7 @@ _ALONE = frozenset({"TicketCreate", "ContactCreate", "UserCreate"})
 _TELLING_MORE: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("NewApiKey", "ApiKey", {"key": "hd_live_<tenant and key>_<secret>_<checksum>"}),
     ("NewWebhookEndpoint", "WebhookEndpoint", {"secret": "whsec_<base64 of 32 bytes>"}),
+    ("OutboundEmailDetail", "OutboundEmail", {"text": "Open this link to choose your password: https://desk.example/"}),
     ("WebhookDeliveryDetail", "WebhookDelivery", {"attempts": [ATTEMPT_EXAMPLE]}),
 )
 

@@ -76,6 +76,7 @@ TAGS = {
     "webhook-endpoints": "Where events are sent.",
     "webhook-deliveries": "What was sent to an endpoint, how often, and what it answered.",
     "api-keys": "Credentials of integrations and front ends.",
+    "outbound-emails": "What was sent to whom; a sandbox sends nothing and keeps what it would have sent.",
     "test-clock": "The time of a sandbox tenant.",
     "service": "The service itself: health, and what its problem codes mean. Needs no key.",
 }

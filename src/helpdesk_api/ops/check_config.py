@@ -64,8 +64,10 @@ async def examine(settings: Settings) -> list[Finding]:
     findings += [finding async for finding in _about_redis(settings)]
     if settings.secret_key is None:
         findings.append(
-            Finding("secret key", "warning", "not set: page cursors end with the process that has given them")
+            Finding("secret key", "warning", "not set: cursors and sealed secrets end with the process that made them")
         )
+    if settings.smtp_host is None and settings.mail_outbox is None:
+        findings.append(Finding("e-mail", "warning", "no mail server is set: no invitation or sign-in link is sent"))
     return findings
 
 

@@ -117,6 +117,7 @@ def _environment(plan: Plan, postgres: PostgresEngine | None, valkey: ValkeyEngi
     defaults = {
         "HELPDESK_OUTBOUND_ALLOW": _LOCAL_RECEIVERS,
         "HELPDESK_SECRET_KEY": kept_secrets(plan.data_dir).secret_key,
+        "HELPDESK_MAIL_OUTBOX": str(plan.data_dir / "outbox"),
     }
     decided = {"HELPDESK_HOST": plan.host, "HELPDESK_PORT": str(plan.port), "HELPDESK_DATA_DIR": str(plan.data_dir)}
     if postgres is not None:
