@@ -248,6 +248,7 @@ def test_the_application_may_do_exactly_what_is_reviewed(stage: Stage) -> None:
         *(f"{name}: UPDATE" for name in APPEND_ONLY),
         "calendar_versions: DELETE",
         "events: DELETE",
+        "outbound_emails: DELETE",
         "webhook_attempts: DELETE",
         "webhook_deliveries: DELETE",
     }

@@ -279,11 +279,11 @@ def test_check_config_finds_what_would_be_unsafe_and_shows_no_secret(tmp_path: P
         as_owner = helpdesk("check-config", "--json", env=env | too_powerful)
 
     assert before.code == 78
-    assert [f["subject"] for f in before.told["findings"] if f["verdict"] != "ok"] == ["schema"]
+    assert [f["subject"] for f in before.told["findings"] if f["verdict"] != "ok"] == ["schema", "e-mail"]
     assert (after.code, after.said, after.told["ok"]) == (0, "", True)
     assert {f["subject"]: f["verdict"] for f in after.told["findings"]} == dict.fromkeys(
         ("database", "durability", "clock", "role", "row-level security", "schema", "redis"), "ok"
-    )
+    ) | {"e-mail": "warning"}
     assert (shown.code, shown.said) == (0, "")
     secrets = [postgres.app_url.split(":")[2].split("@")[0], env["HELPDESK_SECRET_KEY"]]
     assert not [secret for secret in secrets for outcome in (before, after, shown) if secret in outcome.out]
