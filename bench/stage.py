@@ -82,6 +82,9 @@ class Stage:
             "HELPDESK_REDIS_URL": self._valkey.url,
             "HELPDESK_SECRET_KEY": SECRET,
             "HELPDESK_OUTBOUND_ALLOW": "127.0.0.0/8",
+            # Counted like everybody, but never refused.
+            "HELPDESK_RATE_LIMIT_CREDENTIAL": "1000000",
+            "HELPDESK_RATE_LIMIT_TENANT": "1000000",
         }
 
     def superuser_url(self, database: str) -> str:

@@ -85,6 +85,25 @@ class Settings(BaseSettings):
         str | None,
         Field(description="Folder that e-mail is written to without a mail server. `helpdesk up` chooses one."),
     ] = None
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Networks of the proxies whose X-Forwarded-For is believed, comma-separated CIDR."),
+    ] = ()
+    rate_limit_credential: Annotated[
+        int, Field(ge=0, le=1_000_000, description="Requests per minute of one credential; 0 for no limit.")
+    ] = 6_000
+    rate_limit_tenant: Annotated[
+        int, Field(ge=0, le=1_000_000, description="Requests per minute of one tenant; 0 for no limit.")
+    ] = 30_000
+    rate_limit_address: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Requests per minute of one address that need no credential or bring a wrong one; 0: no limit.",
+        ),
+    ] = 300
     drain_seconds: Annotated[
         float,
         Field(ge=0, le=60, description="How long the API still serves, no longer ready, after it was told to stop."),
@@ -96,12 +115,12 @@ class Settings(BaseSettings):
         "json"
     )
 
-    @field_validator("cors_origins", "outbound_allow", mode="before")
+    @field_validator("cors_origins", "outbound_allow", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("outbound_allow")
+    @field_validator("outbound_allow", "trusted_proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for part in value:

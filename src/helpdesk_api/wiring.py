@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from helpdesk_api.agreements import calendar_routes, sla_policies
 from helpdesk_api.directory import companies, contacts
 from helpdesk_api.identity import api_keys, outbound_emails, teams, test_clock, users
 from helpdesk_api.identity.authentication import KeyAuthenticator
+from helpdesk_api.kit.admission import Admission, RequestQuotas, per_minute
+from helpdesk_api.kit.client_address import ClientAddresses
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.db import open_database
 from helpdesk_api.kit.deadlines import Handler
@@ -21,9 +24,11 @@ from helpdesk_api.kit.events import DISPATCH
 from helpdesk_api.kit.mail import queue, transports
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.outbound import OutboundClient
+from helpdesk_api.kit.rate_limits import RateLimiter
 from helpdesk_api.kit.resource import ResourceRouter
 from helpdesk_api.kit.runtime import JobKind, Runtime, Subscriber
 from helpdesk_api.kit.sealing import Sealer
+from helpdesk_api.kit.shared_buckets import SharedBuckets
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.settings import ConfigurationError, Settings
 from helpdesk_api.tickets import clocks, resources, routes, service
@@ -76,6 +81,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
     async with (
         open_database(settings.database_url.get_secret_value(), pool_size=settings.pool_size, name=name) as database,
         OutboundClient(allow=settings.outbound_networks) as outbound,
+        _open_admission(settings) as admission,
     ):
         yield Runtime(
             db=database,
@@ -86,6 +92,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             signer=Signer(settings.signing_secret),
             sealer=Sealer(settings.signing_secret),
             authenticate=KeyAuthenticator(),
+            admission=admission,
             deadline_handlers=DEADLINES,
             job_kinds=JOBS,
             subscribers=SUBSCRIPTIONS,
@@ -106,3 +113,18 @@ def _mail_transport(settings: Settings) -> transports.MailTransport:
     if settings.mail_outbox is not None:
         return transports.FolderTransport(Path(settings.mail_outbox), sender=settings.smtp_from)
     return transports.MissingTransport()
+
+
+@asynccontextmanager
+async def _open_admission(settings: Settings) -> AsyncIterator[Admission]:
+    buckets = SharedBuckets(settings.redis_url.get_secret_value() if settings.redis_url else None)
+    quotas = RequestQuotas(
+        credential=per_minute("credential", settings.rate_limit_credential),
+        tenant=per_minute("tenant", settings.rate_limit_tenant),
+        address=per_minute("address", settings.rate_limit_address),
+    )
+    addresses = ClientAddresses(ip_network(part) for part in settings.trusted_proxies)
+    try:
+        yield Admission(RateLimiter(buckets), quotas, addresses)
+    finally:
+        await buckets.close()

@@ -35,7 +35,7 @@ from helpdesk_api.settings import load_settings
 from helpdesk_api.wiring import open_runtime
 from tests.conftest import migrate
 from tests.ops.processes import family_of, is_running, wait_until
-from tests.stage import Client, Services
+from tests.stage import PLENTY, Client, Services
 
 _PORT_PATIENCE = 60.0
 
@@ -239,6 +239,7 @@ class Plant:
             "HELPDESK_SECRET_KEY": "a secret for tests that signs nothing of worth",
             "HELPDESK_OUTBOUND_ALLOW": "127.0.0.0/8",
             "HELPDESK_SWEEP_SECONDS": "0.5",
+            **PLENTY,
             "HELPDESK_LOG_LEVEL": "warning",
         }
         return inherited | own | dict(changes)

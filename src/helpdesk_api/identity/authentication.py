@@ -76,6 +76,10 @@ class KeyAuthenticator:
             raise _unknown_key()
         return known.principal
 
+    def has_seen(self, authorization: str | None) -> bool:
+        """Tell whether a key was found good before, be it still good or not."""
+        return (authorization or "").partition(" ")[2].strip() in self._believed
+
     def forget(self, credential_id: UUID) -> None:
         """Stop believing a key in this process."""
         self._believed = {text: known for text, known in self._believed.items() if known.principal.id != credential_id}

@@ -17,6 +17,8 @@ from helpdesk_api.kit.cors import Headers
 from helpdesk_api.kit.problems import render
 
 CLOSE = (b"connection", b"close")
+# The key in the state of a request under which the application leaves headers for its answer, whatever that will be.
+ANSWER_HEADERS = "answer_headers"
 _NO_STORE = (b"cache-control", b"no-store")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # More digits than any length that could be meant; int() need not read them.
@@ -99,7 +101,8 @@ class Exchange:
             return
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message.get("headers", ()), *self.common_headers]
+            own = self._scope.get("state", {}).get(ANSWER_HEADERS, ())
+            headers = [*message.get("headers", ()), *self.common_headers, *own]
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append(_NO_STORE)
             message = {**message, "headers": headers}

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from helpdesk_api.kit.admission import Admission
 from helpdesk_api.kit.context import Ctx, Principal
 from helpdesk_api.kit.db import Database, Record
 from helpdesk_api.kit.deadlines import Handler
@@ -29,6 +30,9 @@ class Authenticator(Protocol):
 
     async def __call__(self, runtime: "Runtime", authorization: str | None) -> Principal:
         """Give the principal of an Authorization header; raises UnauthenticatedError."""
+
+    def has_seen(self, authorization: str | None) -> bool:
+        """Tell whether a credential was found good before in this process, be it still good or not."""
 
     def forget(self, credential_id: UUID) -> None:
         """Drop what is remembered of a credential."""
@@ -59,6 +63,7 @@ class Runtime:
     signer: Signer
     sealer: Sealer
     authenticate: Authenticator
+    admission: Admission
     deadline_handlers: Mapping[str, Handler]
     job_kinds: Mapping[str, JobKind]
     subscribers: "Sequence[Subscriber]"

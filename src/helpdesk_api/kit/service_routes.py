@@ -7,11 +7,12 @@ pass it on.
 import asyncio
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import Field
 from starlette.responses import Response
 
 from helpdesk_api.domain.errors import NotFoundError
+from helpdesk_api.kit.admission import count_for_address
 from helpdesk_api.kit.db import ping
 from helpdesk_api.kit.problems import ProblemType, catalogue
 from helpdesk_api.kit.runtime import Runtime
@@ -63,13 +64,23 @@ async def readyz(request: Request) -> Ready:
     return Ready()
 
 
-@router.get("/problems", operation_id="problems_list", summary="List every problem code")
+@router.get(
+    "/problems",
+    operation_id="problems_list",
+    summary="List every problem code",
+    dependencies=[Depends(count_for_address)],
+)
 async def list_problems() -> dict[str, ProblemType]:
     """List every code this API can answer with, by code."""
     return catalogue()
 
 
-@router.get("/problems/{code}", operation_id="problems_get", summary="Explain a problem code")
+@router.get(
+    "/problems/{code}",
+    operation_id="problems_get",
+    summary="Explain a problem code",
+    dependencies=[Depends(count_for_address)],
+)
 async def get_problem(code: Annotated[str, Path(max_length=100), Field(examples=["stale_version"])]) -> ProblemType:
     """Explain one code; the `type` of every problem document leads here."""
     known = catalogue()

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from structlog.contextvars import bind_contextvars
 
-from helpdesk_api.domain.errors import Kind, Refusal, UnsupportedMediaError
+from helpdesk_api.domain.errors import Kind, Refusal, UnauthenticatedError, UnsupportedMediaError
 from helpdesk_api.kit import idempotency
 from helpdesk_api.kit.conditional import not_modified
 from helpdesk_api.kit.context import Cause, Ctx, Principal
@@ -126,10 +126,11 @@ class _StrictRequest(Request):
 
 async def _serve(handler: Handler, request: Request) -> Response:
     runtime: Runtime = request.app.state.runtime
-    principal = await runtime.authenticate(runtime, request.headers.get("authorization"))
+    principal = await _authenticated(runtime, request)
     request.state.tenant_id = principal.tenant_id
     request.state.credential_id = principal.id
     bind_contextvars(tenant_id=str(principal.tenant_id))
+    await runtime.admission.known(request, principal)
     request_id: str = request.state.request_id
     cause = Cause("request", request_id)
     if request.method in _READING:
@@ -146,6 +147,18 @@ async def _serve(handler: Handler, request: Request) -> Response:
             # Jitter keeps two writers that met once from meeting again.
             await asyncio.sleep(_JITTER.uniform(0.005, 0.02) * attempt)
     return await _write(handler, request, write, runtime, principal, cause)
+
+
+async def _authenticated(runtime: Runtime, request: Request) -> Principal:
+    """Recognise the caller; who brings wrong credentials is counted, and after too many no longer looked up."""
+    authorization = request.headers.get("authorization")
+    if not runtime.authenticate.has_seen(authorization):
+        await runtime.admission.unproven(request)
+    try:
+        return await runtime.authenticate(runtime, authorization)
+    except UnauthenticatedError:
+        await runtime.admission.anonymous(request)
+        raise
 
 
 async def _write(  # noqa: PLR0917 - the parts of one request, all of them needed once.

@@ -88,6 +88,19 @@ HEADERS: Mapping[str, Any] = {
         "schema": {"type": "integer", "minimum": 1},
         "example": 1,
     },
+    "RateLimit-Policy": {
+        "description": (
+            "The quotas that this request was counted for: `q` requests come back within `w` seconds. Absent when the "
+            "server sets no limits."
+        ),
+        "schema": {"type": "string"},
+        "example": '"credential";q=6000;w=60, "tenant";q=30000;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left of each quota: `r` requests now, and all of them again in `t` seconds.",
+        "schema": {"type": "string"},
+        "example": '"credential";r=5999;t=1, "tenant";r=29990;t=1',
+    },
     "WWW-Authenticate": {
         "description": "How to authenticate.",
         "required": True,
@@ -95,6 +108,8 @@ HEADERS: Mapping[str, Any] = {
         "example": "Bearer",
     },
 }
+
+RATE_LIMIT_HEADERS = ("RateLimit-Policy", "RateLimit")
 
 # Answers that say where to look, beside every 201.
 LOCATED = frozenset({("test_clock_advance", "202")})

@@ -33,6 +33,13 @@ Every POST, PATCH and DELETE takes an `Idempotency-Key` of up to 255 characters,
 key within 24 hours, a write has one effect: the first answer comes again, with `Idempotency-Replayed: true`. The same
 key with another request is refused (422), and while the first is still running so is its twin (409).
 
+## Rate limits
+
+Requests are counted for the credential and for its tenant, and those without a good credential for the address they
+come from. `RateLimit-Policy` and `RateLimit` tell on every answer how many there are and how many are left. One too
+many is refused (429); `Retry-After` says when the next one will be answered. A quota refills evenly: after a burst
+there is one request at a time, not silence until the next minute.
+
 ## Lists
 
 Lists come in pages: `limit` (50, at most 200) and `cursor`, which is `next_cursor` or `prev_cursor` of another page of

@@ -11,7 +11,14 @@ from typing import Any
 from helpdesk_api.domain.errors import Kind, Refusal
 from helpdesk_api.kit.problems import MEDIA_TYPE, status_of
 from helpdesk_api.openapi import examples, refusals
-from helpdesk_api.openapi.common import HEADERS, LOCATED, PARAMETERS, STATUS_TEXT, SUCCESS_TEXT
+from helpdesk_api.openapi.common import (
+    HEADERS,
+    LOCATED,
+    PARAMETERS,
+    RATE_LIMIT_HEADERS,
+    STATUS_TEXT,
+    SUCCESS_TEXT,
+)
 from helpdesk_api.openapi.schemas import REF, Schema, simplify
 from helpdesk_api.openapi.shapes import Shape
 
@@ -167,6 +174,8 @@ def _success(status: str, response: Schema, shape: Shape, components: Components
         names.append("Location")
     if shape.writes:
         names.append("Idempotency-Replayed")
+    if shape.is_counted:
+        names += RATE_LIMIT_HEADERS
     said = response["description"]
     if said == "Successful Response":
         said = SUCCESS_TEXT["page" if shape.pages or shape.follows else f"{shape.method} {status}"]
@@ -188,8 +197,10 @@ def _problem(status: str, refused: list[type[Refusal]], components: Components) 
     names = ["X-Request-Id"]
     if status == "401":
         names.append("WWW-Authenticate")
-    if status in {"409", "503"}:
+    if status in {"409", "429", "503"}:
         names.append("Retry-After")
+    if status == "429":
+        names += RATE_LIMIT_HEADERS
     named = {one.code: components.problem(one) for one in refused}
     content = {MEDIA_TYPE: {"schema": {"$ref": f"{REF}Problem"}, "examples": named}}
     return {"description": STATUS_TEXT[status], "headers": components.headers(*names), "content": content}

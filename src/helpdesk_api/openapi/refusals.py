@@ -43,6 +43,7 @@ from helpdesk_api.kit.idempotency import (
 from helpdesk_api.kit.listing import UnknownSortError
 from helpdesk_api.kit.outbound.targets import UnsafeURLError
 from helpdesk_api.kit.problems import InternalError, render
+from helpdesk_api.kit.rate_limits import RateLimitedError
 from helpdesk_api.kit.service_routes import UnknownProblemError
 from helpdesk_api.kit.sqlstate import (
     AlreadyExistsError,
@@ -116,6 +117,10 @@ _WORDED: Mapping[type[Refusal], Refusal] = {
             errors=(FieldError("/subject", "string_too_short", _SHORT),),
         ),
         MissingScopeError("This operation needs the scope tickets:write.", params={"scope": "tickets:write"}),
+        RateLimitedError(
+            "The credential has used up its 6000 requests in 60 seconds.",
+            params={"policy": "credential", "quota": 6_000, "window_seconds": 60},
+        ),
         NotFoundError(f"There is no ticket {_ID}.", params={"id": _ID}),
         StaleVersionError(
             "The object is at version 8, not 7; read it again.", params={"current_version": 8, "expected_version": 7}
@@ -148,6 +153,7 @@ _WORDED: Mapping[type[Refusal], Refusal] = {
 # What a shape lets happen, in the order in which a request meets it.
 _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
     (lambda shape: shape.scopes, (UnauthenticatedError, MissingScopeError)),
+    (lambda shape: shape.is_counted, (RateLimitedError,)),
     (lambda shape: shape.parameters or shape.has_body, (InvalidError,)),
     (lambda shape: shape.names_object and shape.scopes, (NotFoundError,)),
     (lambda shape: shape.has_body, (*UNREADABLE, BodyTooSlowError, UnsupportedMediaError)),

@@ -31,6 +31,11 @@ class Shape:
         return self.method in _WRITING
 
     @property
+    def is_counted(self) -> bool:
+        """Tell whether rate limits apply: to everything but what load balancers ask."""
+        return self.id not in {"service_livez", "service_readyz"}
+
+    @property
     def names_object(self) -> bool:
         """Tell whether its path holds the id of an object."""
         return any(place == "path" for place, _ in self.parameters)
