@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,6 +52,9 @@ class WebhookReceiver:
     def __init__(self, answers: Sequence[Answer] = ()) -> None:
         self._answers = list(answers)
         self._received: list[Received] = []
+        self._times: list[float] = []
+        self._at_once = 0
+        self._most_at_once = 0
         self._arrived = threading.Condition()
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="receiver")
@@ -73,6 +77,18 @@ class WebhookReceiver:
         with self._arrived:
             return list(self._received)
 
+    @property
+    def times(self) -> list[float]:
+        """Give when each request arrived, in seconds of a clock that never goes back."""
+        with self._arrived:
+            return list(self._times)
+
+    @property
+    def most_at_once(self) -> int:
+        """Give how many requests had no answer yet when there were most of them."""
+        with self._arrived:
+            return self._most_at_once
+
     def answer_next(self, *answers: Answer) -> None:
         """Answer the next requests like this."""
         with self._arrived:
@@ -89,8 +105,16 @@ class WebhookReceiver:
         """Keep a request and say what to answer."""
         with self._arrived:
             self._received.append(request)
+            self._times.append(time.monotonic())
+            self._at_once += 1
+            self._most_at_once = max(self._most_at_once, self._at_once)
             self._arrived.notify_all()
             return self._answers.pop(0) if self._answers else Answer()
+
+    def answered(self) -> None:
+        """Note that a request has its answer."""
+        with self._arrived:
+            self._at_once -= 1
 
 
 class _Server(ThreadingHTTPServer):
@@ -115,6 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = server.receiver.take(Received(self.path, headers, body))
         if answer.held_until is not None:
             answer.held_until.wait(_PATIENCE)
+        server.receiver.answered()
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

@@ -32,7 +32,7 @@ from helpdesk_api.kit.shared_buckets import SharedBuckets
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.settings import ConfigurationError, Settings
 from helpdesk_api.tickets import clocks, resources, routes, service
-from helpdesk_api.webhooks import deliveries, endpoint_routes, events_feed, queueing, sending
+from helpdesk_api.webhooks import deliveries, endpoint_routes, events_feed, queueing, session
 
 ROUTERS: Sequence[APIRouter] = (
     routes.router,
@@ -65,10 +65,10 @@ DEADLINES: Mapping[str, Handler] = {
 
 JOBS: Mapping[str, JobKind] = {
     DISPATCH: JobKind(dispatch, batch=100, concurrency=4, lease=timedelta(seconds=30)),
-    # The lease outlasts an attempt, which may take 15 seconds, and the recording of it.
-    queueing.DELIVER: JobKind(sending.deliver, batch=32, concurrency=32, lease=timedelta(seconds=30)),
     # The lease outlasts an attempt to hand a message over, and the recording of it.
     queue.SEND: JobKind(queue.send_emails, batch=8, concurrency=8, lease=timedelta(minutes=1)),
+    # One call is one endpoint, most of them waiting for an answer: half of them may hang without delaying the others.
+    queueing.DELIVER: JobKind(session.deliver, batch=session.BATCH, concurrency=256, lease=session.LEASE, by_lane=True),
     test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),
 }
 

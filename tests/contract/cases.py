@@ -187,6 +187,8 @@ def webhook_endpoint(api: Client) -> JSON:
         "description": "Ticket mirror",
         "event_types": ["ticket.*"],
         "is_enabled": False,
+        "max_in_flight": 8,
+        "rate_per_second": 50,
     }
 
 

@@ -51,6 +51,13 @@ def fill(stage: Stage, api: Client) -> None:
         """,
         api.tenant.id,
     )
+    stage.sql(
+        """
+        INSERT INTO job_lanes (tenant_id, id, kind, due_at)
+        VALUES ($1, gen_random_uuid(), 'test.never', '2100-01-01')
+        """,
+        api.tenant.id,
+    )
 
 
 def test_the_tenants_compared_here_have_rows_in_every_table(stage: Stage, two_tenants: tuple[Client, Client]) -> None:
@@ -165,7 +172,7 @@ def test_without_a_tenant_nothing_is_seen(stage: Stage, two_tenants: tuple[Clien
 
 
 def test_the_sweeper_cannot_read_what_tenants_store(stage: Stage, two_tenants: tuple[Client, Client]) -> None:
-    readable = {"deadlines", "jobs"}
+    readable = {"deadlines", "job_lanes", "jobs"}
 
     for name in TENANT_TABLES:
         everything = f"SELECT * FROM {name}"  # noqa: S608 - one of our tables.

@@ -26,12 +26,15 @@ KILLS = 3 * SCALE
 EVENTS = 400 * SCALE
 ROLLED_BACK = 0.2
 SEED = 20_260_703
-# One receiver is called by two calls at a time, each with a batch; so much may have been sent and not yet recorded.
-IN_FLIGHT = 2 * JOBS["webhooks.deliver"].batch
+# Of one receiver's messages so many may have been sent and not yet recorded.
+IN_FLIGHT = JOBS["webhooks.deliver"].batch
 DRAINED_WITHIN = 60.0
 
 # A worker that died holds its jobs until their lease has run out; this lets that time pass. None other is alive then.
-LEASES_RUN_OUT = "UPDATE jobs SET run_at = now() WHERE tenant_id = $1 AND lease_token IS NOT NULL RETURNING id"
+LEASES_RUN_OUT = """
+    WITH lanes AS (UPDATE job_lanes SET due_at = now() WHERE tenant_id = $1 AND lease_token IS NOT NULL)
+    UPDATE jobs SET run_at = now() WHERE tenant_id = $1 AND lease_token IS NOT NULL RETURNING id
+    """
 WAITING = "SELECT count(*) AS jobs FROM jobs WHERE tenant_id = $1"
 
 

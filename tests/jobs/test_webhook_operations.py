@@ -7,7 +7,7 @@ import pytest
 
 from helpdesk_api.domain.retry import SCHEDULE
 from helpdesk_api.kit.jobs import Job
-from helpdesk_api.webhooks.sending import deliver
+from helpdesk_api.webhooks.session import deliver
 from tests.jobs.webhooks import (
     after_attempts,
     an_endpoint,
@@ -127,8 +127,9 @@ def test_a_worker_that_lost_its_lease_records_nothing(stage: Stage, api: Client,
     receiver.answer_next(Answer(500))
     create(api, "teams", name="Night shift")
     delivery = after_attempts(api, 1)
-    (row,) = stage.sql("SELECT id, kind, payload, lane FROM jobs WHERE tenant_id = $1", api.tenant.id)
-    job = Job(api.tenant.id, row["id"], row["kind"], json.loads(row["payload"]), row["lane"], an_id(), 0)
+    (row,) = stage.sql("SELECT id, kind, payload, lane, run_at FROM jobs WHERE tenant_id = $1", api.tenant.id)
+    payload = json.loads(row["payload"])
+    job = Job(api.tenant.id, row["id"], row["kind"], payload, row["lane"], an_id(), 0, row["run_at"])
 
     stage.run(deliver(stage.runtime, api.tenant.id, [job]))
 

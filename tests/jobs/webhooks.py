@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 from tests.receivers import WebhookReceiver
 from tests.stage import Client, Stage
@@ -20,8 +21,8 @@ def create(api: Client, path: str, **values: object) -> dict[str, Any]:
     return result
 
 
-def an_endpoint(api: Client, receiver: WebhookReceiver, *event_types: str) -> dict[str, Any]:
-    return create(api, "webhook-endpoints", url=receiver.url, event_types=event_types or ["team.*"])
+def an_endpoint(api: Client, receiver: WebhookReceiver, *event_types: str, **values: object) -> dict[str, Any]:
+    return create(api, "webhook-endpoints", url=receiver.url, event_types=event_types or ["team.*"], **values)
 
 
 def deliveries(api: Client, **query: str) -> list[dict[str, Any]]:
@@ -77,9 +78,16 @@ def events(stage: Stage, api: Client, **query: str) -> list[dict[str, Any]]:
 
 def make_due(stage: Stage, delivery: dict[str, Any]) -> None:
     """Let the time until the next attempt be over."""
-    query = "UPDATE jobs SET run_at = now() WHERE payload ->> 'delivery_id' = $1 RETURNING id"
+    query = "UPDATE jobs SET run_at = now() WHERE payload ->> 'delivery_id' = $1 RETURNING lane"
     (job,) = stage.sql(query, delivery["id"])
-    assert job
+    look(stage, job["lane"])
+
+
+def look(stage: Stage, lane: UUID) -> None:
+    """Let a worker look at a lane at once, also at one that is held back; one that is worked on is left alone."""
+    stage.sql(
+        "UPDATE job_lanes SET due_at = now(), not_before = '-infinity' WHERE id = $1 AND lease_token IS NULL", lane
+    )
 
 
 def no_job_left(stage: Stage, api: Client) -> bool:

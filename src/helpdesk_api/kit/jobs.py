@@ -5,17 +5,19 @@ any work starts, so no transaction is open across the network. Claiming moves `r
 worker that dies simply lets its jobs fall due again. Every ending is fenced by the lease token, so a worker that was
 too slow cannot end a job that another has taken over.
 
-`lane` names what a job may have to wait for (one receiver, say): a lane that is busy is passed over by the next claim.
+`lane` names what a job may have to wait for (one receiver, say). A lane is a row of its own that knows when something
+in it is due, so that finding work costs the same however much waits in any lane; claiming by lanes is `kit.lanes`.
 Running them is `kit.runner`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     Column,
     DateTime,
     Index,
@@ -28,14 +30,13 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    not_,
     null,
-    or_,
     select,
     text,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.db import Database, Transaction
@@ -55,14 +56,30 @@ jobs = tenant_table(
     Column("last_error", Text),
     Column("failed_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Index("ix_jobs_due", "kind", "run_at", postgresql_where=text("failed_at IS NULL")),
+    Index("ix_jobs_due_without_lane", "kind", "run_at", postgresql_where=text("failed_at IS NULL AND lane IS NULL")),
+    Index(
+        "ix_jobs_due_in_lane",
+        *("tenant_id", "lane", "run_at", "id"),
+        postgresql_where=text("failed_at IS NULL AND lane IS NOT NULL"),
+    ),
+    versioned=False,
+)
+
+# `due_at` is when to look at a lane next: never later than its first job is due, unless the lane is held until later.
+job_lanes = tenant_table(
+    "job_lanes",
+    Column("kind", Text, nullable=False),
+    Column("due_at", DateTime(timezone=True), nullable=False),
+    Column("not_before", DateTime(timezone=True), nullable=False, server_default=text("'-infinity'")),
+    Column("lease_token", Uuid),
+    Index("ix_job_lanes_due", "kind", "due_at"),
     versioned=False,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One claimed job. `payload` holds ids and small arguments only."""
+    """One claimed job. `payload` holds ids and small arguments only; `run_at` is when it was due."""
 
     tenant_id: UUID
     id: UUID
@@ -71,37 +88,66 @@ class Job:
     lane: UUID | None
     lease_token: UUID
     failure_count: int
+    run_at: datetime
 
 
 _PUT = Statement(insert_many(jobs, ("tenant_id", "id", "kind", "payload", "lane", "run_at")))
 
+_asked = select(
+    func.unnest(bindparam("lanes", type_=ARRAY(Uuid))).label("lane"),
+    func.unnest(bindparam("times", type_=ARRAY(DateTime(timezone=True)))).label("due_at"),
+).subquery("asked")
+_opened = upsert(job_lanes).from_select(
+    ["tenant_id", "id", "kind", "due_at"],
+    # Whoever opens several lanes locks them in one order.
+    select(bindparam("tenant", type_=Uuid), _asked.c.lane, bindparam("kind", type_=Text), _asked.c.due_at).order_by(
+        _asked.c.lane
+    ),
+)
+_OPEN_LANES = Statement(
+    _opened.on_conflict_do_update(
+        index_elements=["tenant_id", "id"],
+        set_={"due_at": func.greatest(_opened.excluded.due_at, job_lanes.c.not_before)},
+        # A lane that is worked on is looked at again when that ends.
+        where=job_lanes.c.lease_token.is_(None) & (job_lanes.c.due_at > _opened.excluded.due_at),
+    )
+)
+
 _due = (
-    select(jobs.c.tenant_id, jobs.c.id)
+    select(jobs.c.tenant_id, jobs.c.id, jobs.c.run_at)
     .where(
         jobs.c.kind == bindparam("wanted", type_=Text),
         jobs.c.failed_at.is_(None),
+        jobs.c.lane.is_(None),
         jobs.c.run_at <= func.now(),
-        or_(jobs.c.lane.is_(None), not_(jobs.c.lane == any_(bindparam("busy", type_=ARRAY(Uuid))))),
     )
     .order_by(jobs.c.run_at)
     .limit(bindparam("most", type_=Integer))
     .with_for_update(skip_locked=True)
     .cte("due")
 )
-_CLAIM = Statement(
-    update(jobs)
-    .where(jobs.c.tenant_id == _due.c.tenant_id, jobs.c.id == _due.c.id)
-    .values(run_at=func.now() + bindparam("lease", type_=Interval), lease_token=bindparam("token", type_=Uuid))
-    .returning(
-        jobs.c.tenant_id,
-        jobs.c.id,
-        jobs.c.kind,
-        jobs.c.payload,
-        jobs.c.lane,
-        jobs.c.lease_token,
-        jobs.c.failure_count,
+
+
+def taking(due: CTE) -> Statement:
+    """Give the statement that leases the jobs that `due` has locked."""
+    return Statement(
+        update(jobs)
+        .where(jobs.c.tenant_id == due.c.tenant_id, jobs.c.id == due.c.id)
+        .values(run_at=func.now() + bindparam("lease", type_=Interval), lease_token=bindparam("token", type_=Uuid))
+        .returning(
+            jobs.c.tenant_id,
+            jobs.c.id,
+            jobs.c.kind,
+            jobs.c.payload,
+            jobs.c.lane,
+            jobs.c.lease_token,
+            jobs.c.failure_count,
+            due.c.run_at,
+        )
     )
-)
+
+
+_CLAIM = taking(_due)
 _mine = (
     jobs.c.tenant_id == bindparam("tenant", type_=Uuid),
     jobs.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
@@ -165,16 +211,26 @@ async def put(ctx: Ctx, new: Sequence[NewJob]) -> list[UUID]:
             "run_at": [job.run_at for job in new],
         },
     )
+    for kind in {job.kind for job in new if job.lane is not None}:
+        first: dict[UUID, datetime] = {}
+        for job in new:
+            if job.lane is not None and job.kind == kind:
+                first[job.lane] = min(job.run_at, first.get(job.lane, job.run_at))
+        await open_lanes(ctx, kind, first)
     ctx.due.extend(job.run_at for job in new)
     return ids
 
 
-async def claim(database: Database, kind: str, *, most: int, busy: Collection[UUID], lease: timedelta) -> list[Job]:
-    """Take up to `most` due jobs of a kind whose lane is free, oldest first; the claim is committed on return."""
+async def open_lanes(ctx: Ctx, kind: str, first: Mapping[UUID, datetime]) -> None:
+    """Make sure that lanes are looked at when the first of their jobs is due."""
+    columns = {"lanes": list(first), "times": list(first.values())}
+    await ctx.tx.run(_OPEN_LANES, columns | {"tenant": ctx.tenant_id, "kind": kind})
+
+
+async def claim(database: Database, kind: str, *, most: int, lease: timedelta) -> list[Job]:
+    """Take up to `most` due jobs of a kind that wait for nothing, oldest first; the claim is committed on return."""
     async with database.sweep() as transaction:
-        return await transaction.all(
-            Job, _CLAIM, {"wanted": kind, "most": most, "busy": list(busy), "lease": lease, "token": new_id()}
-        )
+        return await transaction.all(Job, _CLAIM, {"wanted": kind, "most": most, "lease": lease, "token": new_id()})
 
 
 async def complete(transaction: Transaction, done: Sequence[Job]) -> set[UUID]:

@@ -1,14 +1,13 @@
 """Running what is due inside a worker: one loop per kind of job, one for deadlines.
 
 A loop claims, hands over and claims again until nothing is left, then waits for a ring or its next sweep. It needs
-PostgreSQL only; while the database is away it keeps trying. Jobs of one tenant and lane go to their handler together;
-a lane with as many calls in flight as its share is passed over by the next claim, so one slow receiver cannot hold up
-the others.
+PostgreSQL only; while the database is away it keeps trying. Jobs of one tenant and lane go to their handler together,
+and no other call has that lane meanwhile, so one slow receiver cannot hold up the others.
 """
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -16,18 +15,19 @@ from uuid import UUID
 import structlog
 
 from helpdesk_api.domain.errors import Refusal, UnavailableError
-from helpdesk_api.kit import deadlines, idempotency, jobs
+from helpdesk_api.kit import deadlines, idempotency, jobs, lanes
 from helpdesk_api.kit.context import Cause, Principal
 from helpdesk_api.kit.deadlines import DueDeadline
 from helpdesk_api.kit.doorbell import LocalBell
 from helpdesk_api.kit.jobs import Job
+from helpdesk_api.kit.lanes import Lane
 from helpdesk_api.kit.runtime import JobKind, Runtime
 from helpdesk_api.kit.unit_of_work import unit_of_work
 
 log = structlog.get_logger()
 
 _DEADLINES_AT_ONCE = 100
-_CALLS_PER_LANE = 2
+_LANES_AT_ONCE = 32
 _HOUSEKEEPING_SECONDS = 15.0
 _PAUSE_AFTER_FAILURE = timedelta(seconds=30)
 _PAUSE_AFTER_CONTENTION = timedelta(seconds=1)
@@ -130,7 +130,6 @@ class _Claimer:
         self._kind = kind
         self._rung = rung
         self._calls: set[asyncio.Task[None]] = set()
-        self._lanes: Counter[UUID] = Counter()
 
     async def work(self, stopping: asyncio.Event) -> None:
         """Claim and hand over until nothing is due or nothing may be claimed.
@@ -147,38 +146,62 @@ class _Claimer:
             await asyncio.wait(self._calls)
 
     async def _claim(self) -> bool:
-        busy = [lane for lane, count in self._lanes.items() if count >= _CALLS_PER_LANE]
-        claimed = await jobs.claim(
-            self._runtime.db, self._name, most=self._kind.batch, busy=busy, lease=self._kind.lease
+        if self._kind.by_lane:
+            return await self._claim_lanes()
+        claimed = await jobs.claim(self._runtime.db, self._name, most=self._kind.batch, lease=self._kind.lease)
+        for group in _groups(claimed):
+            self._start(self._call(group))
+        self._count(claimed)
+        return bool(claimed)
+
+    async def _claim_lanes(self) -> bool:
+        claimed = await lanes.claim(
+            self._runtime.db,
+            self._name,
+            most=min(_LANES_AT_ONCE, self._kind.concurrency - len(self._calls)),
+            each=self._kind.batch,
+            lease=self._kind.lease,
         )
-        groups: defaultdict[tuple[UUID, UUID | None, UUID | None], list[Job]] = defaultdict(list)
-        for job in claimed:
-            # A job whose call broke is tried alone: one that always breaks must not take others with it.
-            groups[job.tenant_id, job.lane, job.id if job.failure_count else None].append(job)
-        for (tenant_id, lane, _), group in groups.items():
-            if lane is not None:
-                self._lanes[lane] += 1
-            call = asyncio.create_task(self._call(tenant_id, lane, group))
-            self._calls.add(call)
-            call.add_done_callback(self._ended)
+        for lane in claimed.lanes:
+            self._start(self._call_for(lane))
+            self._count(lane.jobs)
+        return claimed.looked_at > 0
+
+    def _start(self, call: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(call)
+        self._calls.add(task)
+        task.add_done_callback(self._ended)
+
+    def _count(self, claimed: Sequence[Job]) -> None:
         if claimed:
             self._runtime.metrics.jobs_claimed(self._name, len(claimed))
-        return bool(claimed)
 
     def _ended(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
         self._rung.set()
 
-    async def _call(self, tenant_id: UUID, lane: UUID | None, group: list[Job]) -> None:
+    async def _call_for(self, lane: Lane) -> None:
+        for group in _groups(lane.jobs):
+            await self._call(group)
+        # A lane that cannot be released now is looked at when its lease has run out.
+        with suppress(Refusal):
+            await lanes.release(self._runtime.db, lane)
+
+    async def _call(self, group: list[Job]) -> None:
         try:
-            await self._kind.handler(self._runtime, tenant_id, group)
+            await self._kind.handler(self._runtime, group[0].tenant_id, group)
             self._runtime.metrics.job_finished(self._name, "done")
         except Exception as error:
             log.exception("job.failed", kind=self._name, job_ids=[str(job.id) for job in group])
             self._runtime.metrics.job_finished(self._name, "failed")
             with suppress(Refusal):
                 await jobs.fail(self._runtime.db, group, f"{type(error).__name__}: {error}")
-        finally:
-            if lane is not None:
-                self._lanes[lane] -= 1
-                self._lanes += Counter()
+
+
+def _groups(claimed: Sequence[Job]) -> list[list[Job]]:
+    """Put together what may go to one call of a handler."""
+    groups: defaultdict[tuple[UUID, UUID | None], list[Job]] = defaultdict(list)
+    for job in claimed:
+        # A job whose call broke is tried alone: one that always breaks must not take others with it.
+        groups[job.tenant_id, job.id if job.failure_count else None].append(job)
+    return list(groups.values())

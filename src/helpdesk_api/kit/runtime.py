@@ -42,13 +42,15 @@ class Authenticator(Protocol):
 class JobKind:
     """How jobs of one kind are run: by whom, how many in one call, how many calls at once, and the lease.
 
-    Jobs of one call share tenant and lane. The handler ends its jobs itself, in the transaction of their effect.
+    Jobs of one call share tenant and lane. The handler ends its jobs itself, in the transaction of their effect. Those
+    of a kind that goes `by_lane` all have a lane, and no two calls have the same lane at once.
     """
 
     handler: JobHandler
     batch: int
     concurrency: int
     lease: timedelta
+    by_lane: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import bindparam, func, null, select, update
 
 from helpdesk_api.domain.errors import ConflictError
-from helpdesk_api.kit import crud, jobs
+from helpdesk_api.kit import crud, jobs, lanes
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, PageQuery
@@ -214,7 +214,6 @@ async def send_again(ctx: Ctx, delivery_id: UUID) -> WebhookDelivery:
         if not hastened:
             raise _in_progress(delivery_id)
         before = await crud.fetch_locked(ctx, DELIVERIES, delivery_id)
-        ctx.due.append(ctx.now)
     else:
         before = await crud.fetch_locked(ctx, DELIVERIES, delivery_id)
         if before.state == State.PENDING:
@@ -222,6 +221,7 @@ async def send_again(ctx: Ctx, delivery_id: UUID) -> WebhookDelivery:
         job = delivery_job(ctx, delivery_id, before.endpoint_id, attempts_before=before.attempt_count)
         (job_id,) = await jobs.put(ctx, [job])
         values |= {"state": State.PENDING, "job_id": job_id}
+    await lanes.reopen(ctx, seen.endpoint_id)
     return await crud.store_changes(ctx, DELIVERIES, before, values)
 
 

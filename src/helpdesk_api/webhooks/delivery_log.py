@@ -27,7 +27,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt and where it leaves its delivery; `is_gone` means that the receiver wants nothing more at all."""
+    """One attempt and where it leaves its delivery.
+
+    `is_gone` means that the receiver wants nothing more at all; `quiet_until` that it wants nothing before then.
+    """
 
     delivery_id: UUID
     number: int
@@ -39,6 +42,7 @@ class Attempt:
     state: State
     next_attempt_at: datetime | None
     is_gone: bool
+    quiet_until: datetime | None
 
 
 _ATTEMPT_COLUMNS = (

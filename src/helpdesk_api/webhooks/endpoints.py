@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, Strict, StringConstraints
 from sqlalchemy import Text, bindparam, func, select
 
 from helpdesk_api.domain.errors import ConflictError, NotFoundError
@@ -78,6 +78,13 @@ class WebhookEndpointCreate(Input):
         AfterValidator(_sorted_unique),
     ] = Field(default=[EVERY_TYPE])
     is_enabled: Annotated[Flag, Field(description="Events that happen while it is false are never sent.")] = True
+    max_in_flight: Annotated[
+        int, Strict(), Field(ge=1, le=64, description="How many messages may be under way at once.")
+    ] = 4
+    rate_per_second: Annotated[
+        Annotated[int, Strict(), Field(ge=1, le=1_000)] | None,
+        Field(description="How many messages are begun in a second at most; null for no limit."),
+    ] = None
 
 
 class WebhookEndpoint(Entity):
@@ -95,6 +102,8 @@ class WebhookEndpoint(Entity):
         ),
     ]
     disabled_at: Annotated[AwareDatetime | None, Field(description="In real time.")]
+    max_in_flight: int
+    rate_per_second: int | None
     previous_secret_expires_at: Annotated[
         AwareDatetime | None, Field(description="Until when the former secret signs as well; in real time.")
     ]
@@ -118,6 +127,8 @@ ENDPOINTS = Resource(
         "is_enabled": True,
         "disabled_reason": None,
         "disabled_at": None,
+        "max_in_flight": 4,
+        "rate_per_second": None,
         "previous_secret_expires_at": None,
     },
     filters=(Filter("is_enabled", webhook_endpoints.c.is_enabled, bool),),

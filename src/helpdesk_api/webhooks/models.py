@@ -28,6 +28,8 @@ webhook_endpoints = tenant_table(
     Column("is_enabled", Boolean, nullable=False),
     Column("disabled_reason", Text),
     Column("disabled_at", DateTime(timezone=True)),
+    Column("max_in_flight", Integer, nullable=False, server_default="4"),
+    Column("rate_per_second", Integer),
     Column("secret", Text, nullable=False),
     Column("previous_secret", Text),
     Column("previous_secret_expires_at", DateTime(timezone=True)),

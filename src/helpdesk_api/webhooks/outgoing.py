@@ -1,0 +1,56 @@
+"""What is about to be sent: deliveries with their events and endpoints, read in one statement."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+from uuid import UUID
+
+from sqlalchemy import and_, any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.db import Record
+from helpdesk_api.kit.events import events
+from helpdesk_api.kit.sql import Statement
+from helpdesk_api.webhooks.models import webhook_deliveries, webhook_endpoints
+
+# A row of deliveries, events and endpoints: the columns of the event go by their own names.
+Outgoing: TypeAlias = Record
+
+_LOAD = Statement(
+    select(
+        webhook_deliveries.c.id.label("delivery_id"),
+        webhook_deliveries.c.endpoint_id,
+        webhook_deliveries.c.state,
+        webhook_deliveries.c.attempt_count,
+        webhook_endpoints.c.url,
+        webhook_endpoints.c.is_enabled,
+        webhook_endpoints.c.max_in_flight,
+        webhook_endpoints.c.rate_per_second,
+        webhook_endpoints.c.secret,
+        webhook_endpoints.c.previous_secret,
+        webhook_endpoints.c.previous_secret_expires_at,
+        *(column for column in events.c if column.name not in {"tenant_id", "xid", "seq", "data"}),
+    )
+    .join(
+        events,
+        and_(events.c.tenant_id == webhook_deliveries.c.tenant_id, events.c.id == webhook_deliveries.c.event_id),
+    )
+    .outerjoin(
+        webhook_endpoints,
+        and_(
+            webhook_endpoints.c.tenant_id == webhook_deliveries.c.tenant_id,
+            webhook_endpoints.c.id == webhook_deliveries.c.endpoint_id,
+        ),
+    )
+    .where(
+        webhook_deliveries.c.tenant_id == bindparam("tenant"),
+        webhook_deliveries.c.id == any_(bindparam("ids", type_=ARRAY(webhook_deliveries.c.id.type))),
+    )
+)
+
+
+async def load(ctx: Ctx, delivery_ids: Sequence[UUID]) -> list[Outgoing]:
+    """Read what these deliveries need to be sent, in the order asked for."""
+    rows = await ctx.tx.rows(_LOAD, {"tenant": ctx.tenant_id, "ids": list(delivery_ids)})
+    found = {row["delivery_id"]: row for row in rows}
+    return [found[key] for key in delivery_ids if key in found]
