@@ -82,8 +82,8 @@ def test_whoever_reads_the_database_and_the_settings_cannot_open_a_sealed_answer
 
     for secret in (key["secret_hash"], stage.settings.signing_secret, b""):
         with pytest.raises(SealBrokenError):
-            Sealer(secret).open(kept["body"], **belongs)
-    opened = json.loads(Sealer(api.key.encode()).open(kept["body"], **belongs))
+            Sealer.of_secret(secret).open(kept["body"], **belongs)
+    opened = json.loads(Sealer.of_secret(api.key.encode()).open(kept["body"], **belongs))
     assert opened["name"] == "x"
 
 

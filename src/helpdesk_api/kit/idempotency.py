@@ -206,7 +206,7 @@ async def store_answer(ctx: Ctx, write: Keyed, response: Response) -> None:
     """Keep the answer in the same transaction as its effect; sealed, if it shows a secret."""
     body = bytes(response.body)
     if write.credential is not None:
-        body = Sealer(write.credential).seal(body, **_belonging(ctx, write))
+        body = Sealer.of_secret(write.credential).seal(body, **_belonging(ctx, write))
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     await ctx.tx.run(
         _STORE,
@@ -236,7 +236,7 @@ async def purge(database: Database) -> int:
 
 def _opened(ctx: Ctx, write: Keyed, sealed: bytes) -> bytes:
     try:
-        return Sealer(write.credential or b"").open(sealed, **_belonging(ctx, write))
+        return Sealer.of_secret(write.credential or b"").open(sealed, **_belonging(ctx, write))
     except SealBrokenError:
         message = "The write was done. Its answer shows a secret and opens only for the secret that the key then had."
         raise AnswerSealedError(message) from None
