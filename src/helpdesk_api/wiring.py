@@ -11,7 +11,7 @@ from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_routes, sla_policies
 from helpdesk_api.directory import companies, contacts
-from helpdesk_api.identity import api_keys, outbound_emails, teams, test_clock, users
+from helpdesk_api.identity import api_keys, audit, audit_seals, outbound_emails, teams, test_clock, users
 from helpdesk_api.identity.authentication import KeyAuthenticator
 from helpdesk_api.kit.admission import Admission, RequestQuotas, per_minute
 from helpdesk_api.kit.client_address import ClientAddresses
@@ -27,7 +27,7 @@ from helpdesk_api.kit.outbound import OutboundClient
 from helpdesk_api.kit.rate_limits import RateLimiter
 from helpdesk_api.kit.resource import ResourceRouter
 from helpdesk_api.kit.runtime import JobKind, Runtime, Subscriber
-from helpdesk_api.kit.sealing import SealedColumn, Sealer
+from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.kit.shared_buckets import SharedBuckets
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.settings import ConfigurationError, Settings
@@ -44,6 +44,7 @@ ROUTERS: Sequence[APIRouter] = (
     sla_policies.router,
     api_keys.router,
     outbound_emails.router,
+    audit.router,
     test_clock.router,
     events_feed.router,
     endpoint_routes.router,
@@ -56,10 +57,7 @@ RESOURCES: Sequence[Resource[Any]] = (
     resources.COMMENTS,
 )
 
-# What `helpdesk rotate-keys` goes through.
-SEALED: Sequence[SealedColumn] = (queue.SEALED_TEXT,)
-
-SUBSCRIPTIONS: Sequence[Subscriber] = (queueing.queue_deliveries,)
+SUBSCRIPTIONS: Sequence[Subscriber] = (queueing.queue_deliveries, audit_seals.schedule_sealing)
 
 DEADLINES: Mapping[str, Handler] = {
     clocks.WARNING_KIND: service.on_warning,
@@ -72,6 +70,7 @@ JOBS: Mapping[str, JobKind] = {
     queue.SEND: JobKind(queue.send_emails, batch=8, concurrency=8, lease=timedelta(minutes=1)),
     # One call is one endpoint, most of them waiting for an answer: half of them may hang without delaying the others.
     queueing.DELIVER: JobKind(session.deliver, batch=session.BATCH, concurrency=256, lease=session.LEASE, by_lane=True),
+    audit_seals.SEAL: JobKind(audit_seals.seal_events, batch=1, concurrency=2, lease=timedelta(minutes=5)),
     test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),
 }
 
@@ -81,10 +80,11 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
     """Open what a process needs and close it again."""
     if settings.database_url is None:
         raise ConfigurationError(["HELPDESK_DATABASE_URL is not set; `helpdesk up` starts everything by itself"])
+    addresses = ClientAddresses(ip_network(part) for part in settings.trusted_proxies)
     async with (
         open_database(settings.database_url.get_secret_value(), pool_size=settings.pool_size, name=name) as database,
         OutboundClient(allow=settings.outbound_networks) as outbound,
-        _open_admission(settings) as admission,
+        _open_admission(settings, addresses) as admission,
     ):
         yield Runtime(
             db=database,
@@ -93,8 +93,9 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             outbound=outbound,
             mail=_mail_transport(settings),
             signer=Signer(settings.signing_secret),
-            sealer=Sealer(settings.keyring),
+            sealer=Sealer(settings.signing_secret),
             authenticate=KeyAuthenticator(),
+            addresses=addresses,
             admission=admission,
             deadline_handlers=DEADLINES,
             job_kinds=JOBS,
@@ -119,14 +120,13 @@ def _mail_transport(settings: Settings) -> transports.MailTransport:
 
 
 @asynccontextmanager
-async def _open_admission(settings: Settings) -> AsyncIterator[Admission]:
+async def _open_admission(settings: Settings, addresses: ClientAddresses) -> AsyncIterator[Admission]:
     buckets = SharedBuckets(settings.redis_url.get_secret_value() if settings.redis_url else None)
     quotas = RequestQuotas(
         credential=per_minute("credential", settings.rate_limit_credential),
         tenant=per_minute("tenant", settings.rate_limit_tenant),
         address=per_minute("address", settings.rate_limit_address),
     )
-    addresses = ClientAddresses(ip_network(part) for part in settings.trusted_proxies)
     try:
         yield Admission(RateLimiter(buckets), quotas, addresses)
     finally:

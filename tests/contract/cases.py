@@ -263,6 +263,8 @@ CASES = (
 OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {"comments": (reply,)}
 
 SINGLE_OPERATIONS: Mapping[str, Single] = {
+    "audit_list": Single(),
+    "audit_seals_list": Single(),
     "test_clock_get": Single(),
     "test_clock_advance": Single({"to": "2026-03-02T09:00:00Z"}),
     "events_list": Single(),

@@ -13,10 +13,11 @@ from helpdesk_api.kit.sql import metadata
 from tests.contract.cases import create, sla_policy
 from tests.contract.operations import OPERATIONS, World
 from tests.contract.rows import TENANT_TABLES
+from tests.seals import seal_now
 from tests.stage import Client, Stage
 
 # What the application may add to but never change.
-APPEND_ONLY = ("calendar_versions", "events", "webhook_attempts")
+APPEND_ONLY = ("audit_seals", "calendar_versions", "events", "webhook_attempts")
 
 each_table = pytest.mark.parametrize("name", TENANT_TABLES)
 
@@ -58,6 +59,7 @@ def fill(stage: Stage, api: Client) -> None:
         """,
         api.tenant.id,
     )
+    seal_now(stage, api)
 
 
 def test_the_tenants_compared_here_have_rows_in_every_table(stage: Stage, two_tenants: tuple[Client, Client]) -> None:
@@ -138,7 +140,7 @@ def assert_refused(stage: Stage, api: Client, attempt: Callable[[Transaction], A
         stage.run(work())
 
 
-@pytest.mark.parametrize("name", ["events", "webhook_attempts"])
+@pytest.mark.parametrize("name", ["audit_seals", "events", "webhook_attempts"])
 def test_what_happened_cannot_be_unmade(stage: Stage, api: Client, name: str) -> None:
     async def unmake(transaction: Transaction) -> None:
         await transaction.run(delete(metadata.tables[name]))

@@ -14,7 +14,7 @@ CAUGHT_UP_WITHIN = 30.0
 FAULTS = 3
 
 UNFINISHED = """
-SELECT (SELECT count(*) FROM jobs WHERE tenant_id = $1)
+SELECT (SELECT count(*) FROM jobs WHERE tenant_id = $1 AND kind <> 'audit.seal')
      + (SELECT count(*) FROM deadlines WHERE tenant_id = $1 AND fired_at IS NULL) AS count
 """
 DEADLINES = """

@@ -80,7 +80,8 @@ def test_a_pending_delivery_is_only_tried_sooner(stage: Stage, api: Client, rece
 
     assert answer.status_code == 202, answer.text
     assert 0.8 * SCHEDULE[2] <= pause_of(after_attempts(api, 2)) <= 1.2 * SCHEDULE[2]
-    assert len(stage.sql("SELECT 1 FROM jobs WHERE tenant_id = $1", api.tenant.id)) == 1
+    waiting = "SELECT 1 FROM jobs WHERE tenant_id = $1 AND kind = 'webhooks.deliver'"
+    assert len(stage.sql(waiting, api.tenant.id)) == 1
 
 
 def test_a_delivery_that_is_just_being_sent_is_not_sent_again(
@@ -127,7 +128,8 @@ def test_a_worker_that_lost_its_lease_records_nothing(stage: Stage, api: Client,
     receiver.answer_next(Answer(500))
     create(api, "teams", name="Night shift")
     delivery = after_attempts(api, 1)
-    (row,) = stage.sql("SELECT id, kind, payload, lane, run_at FROM jobs WHERE tenant_id = $1", api.tenant.id)
+    waiting = "SELECT id, kind, payload, lane, run_at FROM jobs WHERE tenant_id = $1 AND kind = 'webhooks.deliver'"
+    (row,) = stage.sql(waiting, api.tenant.id)
     payload = json.loads(row["payload"])
     job = Job(api.tenant.id, row["id"], row["kind"], payload, row["lane"], an_id(), 0, row["run_at"])
 

@@ -20,6 +20,7 @@ from helpdesk_api.domain.errors import ConflictError, InvalidError
 from helpdesk_api.kit import deadlines, jobs
 from helpdesk_api.kit.context import Cause, Ctx, Principal
 from helpdesk_api.kit.deadlines import Handler
+from helpdesk_api.kit.events import record
 from helpdesk_api.kit.jobs import Job, NewJob
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import Input, Instant, Output
@@ -131,6 +132,7 @@ async def advance_clock(
         raise ClockTooFarError(message, pointer="/to")
     handlers = request.app.state.runtime.deadline_handlers
     stands_at, fired, has_arrived = await _advance(ctx, body.to, handlers)
+    record(ctx, "test_clock.advanced", object_id=ctx.tenant_id, version=1, changes={"now": (now, body.to)})
     if has_arrived:
         return TestClock(now=stands_at, advancing_to=None, fired_count=fired)
     await jobs.put(ctx, [NewJob(ADVANCE, {}, ctx.real_now)])

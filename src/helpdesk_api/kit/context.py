@@ -6,6 +6,7 @@ Opening and committing is `kit.unit_of_work`. A service reads `ctx.now` and neve
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
@@ -50,10 +51,15 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What set a change off, by its id; the same id stands on every consequence."""
+    """What set a change off, by its id; the same id stands on every consequence.
+
+    Of a request it also tells from which address and by which program it came.
+    """
 
     type: Literal["request", "job", "deadline", "command"]
     id: str
+    ip: IPv4Address | IPv6Address | None = None
+    user_agent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,10 @@ class Database:
         """Open a transaction that sees one tenant only; commit at the end, roll back on any exception."""
         return self._begin(f"{_BEGIN[read_only]}; SET LOCAL app.tenant_id = '{tenant_id}'")
 
+    def snapshot(self, tenant_id: UUID) -> AbstractAsyncContextManager[Transaction]:
+        """Open a transaction that changes nothing and sees the tenant all along as it was at its first statement."""
+        return self._begin(f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL app.tenant_id = '{tenant_id}'")
+
     def sweep(self, role: str = "helpdesk_sweeper") -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction under the role that may find due work of every tenant, and do nothing else."""
         return self._begin(f"BEGIN; SET LOCAL ROLE {role}")

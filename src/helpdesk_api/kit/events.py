@@ -1,8 +1,8 @@
 """The event log: append-only, written in the transaction of the change, read in commit order.
 
-It is at once the audit trail, the history of an object, the change feed and the source of webhooks. Events are
-collected during a unit of work and written by one statement at its end, together with the job that will hand them to
-their subscribers.
+It is at once the audit trail, the history of an object, the change feed and the source of webhooks: who did what, from
+where, with which credential, set off by what. Events are collected during a unit of work and written by one statement
+at its end, together with the job that will hand them to their subscribers.
 
 Order: `(xid, seq)`. A reader only sees rows of transactions older than every transaction still running (`xid <
 pg_snapshot_xmin`), so no row can appear behind a position that was already read. A plain "id > last" loses rows.
@@ -27,7 +27,7 @@ from sqlalchemy import (
     insert,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import INET, JSONB
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import UserDefinedType
 
@@ -66,6 +66,11 @@ events = tenant_table(
     Column("cause_type", Text, nullable=False),
     Column("cause_id", Text, nullable=False),
     Column("occurred_at", DateTime(timezone=True), nullable=False),
+    Column("credential_id", Uuid),
+    Column("ip", INET),
+    Column("user_agent", Text),
+    # Hashed together with what somebody wrote: without it, a short value could be guessed from its hash.
+    Column("salt", Uuid, nullable=False, server_default=func.gen_random_uuid()),
     Index(None, "tenant_id", "xid", "seq"),
     Index(None, "tenant_id", "object_id", "xid", "seq"),
     versioned=False,
@@ -73,7 +78,7 @@ events = tenant_table(
 
 _COLUMNS = (
     "tenant_id", "id", "type", "object_type", "object_id", "object_version", "changes", "data",
-    "actor_type", "actor_id", "cause_type", "cause_id", "occurred_at",
+    "actor_type", "actor_id", "cause_type", "cause_id", "occurred_at", "credential_id", "ip", "user_agent",
 )  # fmt: skip
 _WRITE = Statement(
     insert(jobs)
@@ -152,6 +157,9 @@ async def write_recorded(ctx: Ctx) -> None:
             "cause_type": [ctx.cause.type] * size,
             "cause_id": [ctx.cause.id] * size,
             "occurred_at": [event.occurred_at for event in noted],
+            "credential_id": [ctx.principal.id] * size,
+            "ip": [ctx.cause.ip] * size,
+            "user_agent": [ctx.cause.user_agent] * size,
             "tenant": ctx.tenant_id,
             "job_id": new_id(),
             "payload": {"event_ids": [str(event.id) for event in noted]},

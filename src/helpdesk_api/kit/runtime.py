@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from helpdesk_api.kit.admission import Admission
+from helpdesk_api.kit.client_address import ClientAddresses
 from helpdesk_api.kit.context import Ctx, Principal
 from helpdesk_api.kit.db import Database, Record
 from helpdesk_api.kit.deadlines import Handler
@@ -65,6 +66,7 @@ class Runtime:
     signer: Signer
     sealer: Sealer
     authenticate: Authenticator
+    addresses: ClientAddresses
     admission: Admission
     deadline_handlers: Mapping[str, Handler]
     job_kinds: Mapping[str, JobKind]

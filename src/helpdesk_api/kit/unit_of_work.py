@@ -8,6 +8,7 @@ and serialization failures are repeated here, where the whole unit can be repeat
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -39,6 +40,8 @@ _ATTEMPTS = 4
 _JITTER = random.SystemRandom()
 _CTX = "helpdesk.ctx"
 _READING = frozenset({"GET", "HEAD"})
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LONGEST_USER_AGENT = 300
 _JSON = frozenset({"application/json", "application/merge-patch+json"})
 # Refusals that a repetition would meet again. Others (401, 403, 429, 5xx), and those that say when to come back, stay
 # open for a retry with the same key.
@@ -85,10 +88,9 @@ class UnitOfWorkRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's handler."""
         handler = super().get_route_handler()
-        shows_secret = getattr(self.response_model, "shows_secret", False)
 
         async def serve(request: Request) -> Response:
-            return await _serve(handler, _StrictRequest(request.scope, request.receive), shows_secret=shows_secret)
+            return await _serve(handler, _StrictRequest(request.scope, request.receive))
 
         return serve
 
@@ -125,7 +127,7 @@ class _StrictRequest(Request):
         return self._parsed
 
 
-async def _serve(handler: Handler, request: Request, *, shows_secret: bool) -> Response:
+async def _serve(handler: Handler, request: Request) -> Response:
     runtime: Runtime = request.app.state.runtime
     principal = await _authenticated(runtime, request)
     request.state.tenant_id = principal.tenant_id
@@ -133,14 +135,14 @@ async def _serve(handler: Handler, request: Request, *, shows_secret: bool) -> R
     bind_contextvars(tenant_id=str(principal.tenant_id))
     await runtime.admission.known(request, principal)
     request_id: str = request.state.request_id
-    cause = Cause("request", request_id)
+    cause = _cause(request)
     if request.method in _READING:
         async with unit_of_work(runtime, principal, cause=cause, request_id=request_id, read_only=True) as ctx:
             request.scope[_CTX] = ctx
             response = await _handled(handler, request)
         return not_modified(request, response)
     await _read_body(request)
-    write = await idempotency.keyed(request, shows_secret=shows_secret)
+    write = await idempotency.keyed(request)
     for attempt in range(1, _ATTEMPTS):
         try:
             return await _write(handler, request, write, runtime, principal, cause)
@@ -160,6 +162,17 @@ async def _authenticated(runtime: Runtime, request: Request) -> Principal:
     except UnauthenticatedError:
         await runtime.admission.anonymous(request)
         raise
+
+
+def _cause(request: Request) -> Cause:
+    """Say which request it is and where it comes from, for the audit trail."""
+    program = request.headers.get("user-agent")
+    return Cause(
+        "request",
+        request.state.request_id,
+        ip=request.app.state.runtime.addresses.of(request.scope),
+        user_agent=None if program is None else _UNPRINTABLE.sub("", program)[:_LONGEST_USER_AGENT],
+    )
 
 
 async def _write(  # noqa: PLR0917 - the parts of one request, all of them needed once.

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from helpdesk_api.identity.audit_schemas import AUDIT_EXAMPLE, SEAL_EXAMPLE
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.problems import catalogue
 from helpdesk_api.openapi.schemas import Schema
@@ -100,6 +101,9 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "ProblemType", catalogue()["stale_version"].model_dump()
     yield "SecretRotation", {"force": False}
     yield "WebhookTest", {"event_id": EVENT_EXAMPLE["id"]}
+    yield "AuditPage", {"data": [AUDIT_EXAMPLE], "page": {"next_cursor": _CURSOR}}
+    page = {"next_cursor": _CURSOR, "prev_cursor": None}
+    yield "AuditSealPage", {"data": [SEAL_EXAMPLE], "page": page, "total": None}
     yield "Event", EVENT_EXAMPLE
     yield "EventFeed", {"data": [EVENT_EXAMPLE], "page": {"next_cursor": _CURSOR, "has_more": False}}
     yield (

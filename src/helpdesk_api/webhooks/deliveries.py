@@ -13,6 +13,7 @@ from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.kit import crud, jobs, lanes
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Resource
+from helpdesk_api.kit.events import record
 from helpdesk_api.kit.listing import Filter, PageQuery
 from helpdesk_api.kit.paging import find_page
 from helpdesk_api.kit.resource import ResourceRouter, operation, tag_response
@@ -222,7 +223,9 @@ async def send_again(ctx: Ctx, delivery_id: UUID) -> WebhookDelivery:
         (job_id,) = await jobs.put(ctx, [job])
         values |= {"state": State.PENDING, "job_id": job_id}
     await lanes.reopen(ctx, seen.endpoint_id)
-    return await crud.store_changes(ctx, DELIVERIES, before, values)
+    sent = await crud.store_changes(ctx, DELIVERIES, before, values)
+    record(ctx, "webhook_delivery.redelivered", object_id=delivery_id, version=sent.version)
+    return sent
 
 
 async def _check_endpoint(ctx: Ctx, endpoint_id: UUID) -> None:

@@ -89,6 +89,10 @@ _WEBHOOK_ENDPOINT: Final = (
     ),
     _type("webhook_endpoint.test", "Somebody asked for a test; it is sent to this one endpoint only."),
 )
+_REST: Final = (
+    _type("test_clock.advanced", "Somebody moved the test clock of the sandbox; its object is the tenant.", "now"),
+    _type("webhook_delivery.redelivered", "Somebody had a delivery sent again."),
+)
 
 EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
     dict(
@@ -105,6 +109,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 "webhook_endpoint", "A webhook endpoint", "event_types", "is_enabled", "url", changing="is_enabled"
             ),
             *_WEBHOOK_ENDPOINT,
+            *_REST,
         ]
     )
 )

@@ -1,0 +1,103 @@
+"""Every operation that changes something writes its audit row in the transaction of the change, and what for free."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from helpdesk_api.directory.companies import COMPANIES
+from helpdesk_api.kit import crud
+from helpdesk_api.kit.context import Cause, Principal
+from helpdesk_api.kit.unit_of_work import unit_of_work
+from tests.conftest import MakeSandbox
+from tests.contract.operations import OPERATIONS, Operation, World
+from tests.contract.rows import TENANT_TABLES
+from tests.stage import Client, Stage
+
+CHANGING = [operation for operation in OPERATIONS if operation.method != "GET"]
+# Rows that tell nothing about a change: bookkeeping of the credential, of the worker and of the audit trail itself.
+BESIDE_A_CHANGE = {"api_keys", "audit_seals", "idempotency_keys", "job_lanes", "jobs"}
+
+
+def switch_on(stage: Stage, api: Client) -> None:
+    """Let the endpoint of a delivery take it; nobody listens there."""
+    stage.sql(
+        """
+        UPDATE webhook_endpoints
+        SET is_enabled = true, disabled_reason = NULL, disabled_at = NULL, url = 'http://127.0.0.1:9/'
+        WHERE tenant_id = $1
+        """,
+        api.tenant.id,
+    )
+
+
+# What must be so before an operation can succeed.
+FIRST: Mapping[str, Callable[[Stage, Client], None]] = {
+    "webhook_deliveries_redeliver": switch_on,
+    "webhook_endpoints_test": switch_on,
+}
+
+
+@pytest.mark.parametrize("operation", CHANGING, ids=str)
+def test_every_change_writes_an_audit_row_in_its_own_transaction(
+    stage: Stage, sandbox: MakeSandbox, operation: Operation
+) -> None:
+    api = sandbox()
+    path = World(stage, api).path(operation)
+    body = operation.valid_body(api)
+    if operation.id in FIRST:
+        FIRST[operation.id](stage, api)
+    # Rows that were there already belong to other transactions.
+    (row,) = stage.sql("SELECT pg_current_xact_id()::text AS xid")
+    request_id = f"audit-{uuid4()}"
+    headers = {"x-request-id": request_id, "user-agent": "an auditor"}
+    if body is not None:
+        headers["content-type"] = operation.media_type
+
+    answer = api.request(operation.method, path, json=body, headers=headers)
+
+    assert answer.is_success, answer.text
+    found = stage.sql("SELECT * FROM events WHERE tenant_id = $1 AND cause_id = $2", api.tenant.id, request_id)
+    assert found, "nothing tells of this change"
+    for event in found:
+        assert (event["actor_type"], event["actor_id"]) == ("api_key", event["credential_id"])
+        assert (str(event["ip"]), event["user_agent"]) == ("127.0.0.1", "an auditor")
+    xids = {event["xid"] for event in found}
+    assert len(xids) == 1
+    assert written_apart(stage, api, int(row["xid"]), xids.pop()) == []
+
+
+def written_apart(stage: Stage, api: Client, since: int, xid: int) -> list[tuple[str, UUID]]:
+    """Find rows that were written since, by requests and yet not by the transaction of the audit row."""
+    apart: list[tuple[str, Any]] = []
+    for name in set(TENANT_TABLES) - BESIDE_A_CHANGE - {"events"}:
+        rows = stage.sql(
+            f"SELECT id FROM {name} WHERE tenant_id = $1 AND xmin::text::bigint > $2 "  # noqa: S608 - one of our tables.
+            "AND xmin::text::bigint <> $3",
+            api.tenant.id,
+            since % 2**32,
+            xid % 2**32,
+        )
+        apart += [(name, row["id"]) for row in rows if not name.startswith("webhook_")]
+    return apart
+
+
+def test_the_audit_row_costs_a_change_no_round_trip_of_its_own(stage: Stage, api: Client) -> None:
+    statements: list[str] = []
+
+    async def change() -> None:
+        principal = Principal("api_key", uuid4(), api.tenant.id)
+        cause = Cause("request", "counted", user_agent="an auditor")
+        async with unit_of_work(stage.runtime, principal, cause=cause, request_id="counted") as ctx:
+            # The connection behind what the pool lends: it is listened to until after the commit.
+            connection = ctx.tx._connection._con
+            connection.add_query_logger(note := lambda query: statements.append(query.query))
+            await crud.add(ctx, COMPANIES, {"name": "Counted", "domains": [], "notes": None})
+        connection.remove_query_logger(note)
+
+    stage.run(change())
+
+    # One for the change, one for all that is recorded about it together with the job that dispatches it; then COMMIT.
+    assert [statement.split()[0] for statement in statements[:2]] == ["INSERT", "WITH"]
+    assert statements[2:] in ([], ["COMMIT"])
