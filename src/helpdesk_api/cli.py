@@ -8,7 +8,18 @@ import sys
 
 import typer
 
-from helpdesk_api.commands import audit, check_config, demo, document, keys, migrate, processes, replay, tenants
+from helpdesk_api.commands import (
+    audit,
+    check_config,
+    demo,
+    document,
+    keys,
+    migrate,
+    processes,
+    replay,
+    rotate_keys,
+    tenants,
+)
 from helpdesk_api.commands.frame import CommandError
 from helpdesk_api.domain.errors import Refusal
 from helpdesk_api.kit.heartbeat import NoHeartbeatError
@@ -32,6 +43,7 @@ app.command()(migrate.migrate)
 app.command("check-config")(check_config.check_config)
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
+app.command("rotate-keys")(rotate_keys.rotate_keys)
 app.add_typer(audit.app, name="audit")
 app.command()(demo.demo)
 app.command()(replay.replay)

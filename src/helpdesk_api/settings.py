@@ -17,6 +17,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from helpdesk_api.kit.sealing import SealingKey
+
 PREFIX = "HELPDESK_"
 EXIT_BAD_CONFIGURATION = 78
 _SHORTEST_SECRET = 32
@@ -53,6 +55,13 @@ class Settings(BaseSettings):
     secret_key: Annotated[
         SecretStr | None,
         Field(description="Signs page cursors and seals stored secrets; at least 32 characters, the same everywhere."),
+    ] = None
+    sealing_keys: Annotated[
+        SecretStr | None,
+        Field(
+            description="Keys that seal stored secrets, comma-separated `id:base64 of 32 bytes`: the first seals, all "
+            "open. Absent: one derived from HELPDESK_SECRET_KEY, which also opens what it has sealed."
+        ),
     ] = None
     host: Annotated[str, Field(description="Address the API listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535, description="Port the API listens on.")] = 8000
@@ -127,6 +136,15 @@ class Settings(BaseSettings):
             ip_network(part)
         return value
 
+    @field_validator("sealing_keys")
+    @classmethod
+    def _readable_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        ids = [key.id for key in _sealing_keys(value)]
+        if len(set(ids)) < len(ids):
+            message = "two keys have the same id"
+            raise ValueError(message)
+        return value
+
     @field_validator("smtp_from")
     @classmethod
     def _sender(cls, value: str) -> str:
@@ -156,9 +174,19 @@ class Settings(BaseSettings):
         return (self.secret_key.get_secret_value() if self.secret_key else secrets.token_hex()).encode()
 
     @property
+    def keyring(self) -> tuple[SealingKey, ...]:
+        """Give the keys that open sealed values; the first one seals."""
+        return (*_sealing_keys(self.sealing_keys), SealingKey.derived(self.signing_secret))
+
+    @property
     def outbound_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Give the private networks that outbound requests may reach."""
         return tuple(ip_network(part) for part in self.outbound_allow)
+
+
+def _sealing_keys(value: SecretStr | None) -> list[SealingKey]:
+    texts = value.get_secret_value().split(",") if value else []
+    return [SealingKey.read(text.strip()) for text in texts if text.strip()]
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

@@ -27,7 +27,7 @@ from helpdesk_api.kit.outbound import OutboundClient
 from helpdesk_api.kit.rate_limits import RateLimiter
 from helpdesk_api.kit.resource import ResourceRouter
 from helpdesk_api.kit.runtime import JobKind, Runtime, Subscriber
-from helpdesk_api.kit.sealing import Sealer
+from helpdesk_api.kit.sealing import SealedColumn, Sealer
 from helpdesk_api.kit.shared_buckets import SharedBuckets
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.settings import ConfigurationError, Settings
@@ -56,6 +56,9 @@ RESOURCES: Sequence[Resource[Any]] = (
     *(router.resource for router in ROUTERS if isinstance(router, ResourceRouter)),
     resources.COMMENTS,
 )
+
+# What `helpdesk rotate-keys` goes through.
+SEALED: Sequence[SealedColumn] = (queue.SEALED_TEXT,)
 
 SUBSCRIPTIONS: Sequence[Subscriber] = (queueing.queue_deliveries, audit_seals.schedule_sealing)
 
@@ -93,7 +96,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             outbound=outbound,
             mail=_mail_transport(settings),
             signer=Signer(settings.signing_secret),
-            sealer=Sealer(settings.signing_secret),
+            sealer=Sealer(settings.keyring),
             authenticate=KeyAuthenticator(),
             addresses=addresses,
             admission=admission,

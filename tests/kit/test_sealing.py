@@ -1,12 +1,14 @@
 """Sealed values: they open under the same key for what they belong to, and for nothing else."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from helpdesk_api.kit.sealing import SealBrokenError, Sealer
+from helpdesk_api.kit.sealing import SealBrokenError, Sealer, SealingKey
 
-SEALER = Sealer(b"a secret")
+OLD, NEW = SealingKey("2025", b"o" * 32), SealingKey("2026", b"n" * 32)
+SEALER = Sealer([OLD])
 TENANT, OBJECT = uuid4(), uuid4()
 
 
@@ -37,7 +39,7 @@ def test_a_sealed_value_cannot_be_moved_to_another_tenant_row_or_purpose() -> No
             SEALER.open(value, tenant_id=tenant_id, purpose=purpose, object_id=object_id)
 
 
-@pytest.mark.parametrize("broken", [b"", b"short", b"x" * 64])
+@pytest.mark.parametrize("broken", [b"", b"short", b"x" * 64, b"\x01\x04" + b"x" * 200, b"\x01\xff" + b"x" * 100])
 def test_what_was_never_sealed_does_not_open(broken: bytes) -> None:
     with pytest.raises(SealBrokenError):
         SEALER.open(broken, tenant_id=TENANT, purpose="test", object_id=OBJECT)
@@ -45,4 +47,36 @@ def test_what_was_never_sealed_does_not_open(broken: bytes) -> None:
 
 def test_another_secret_opens_nothing() -> None:
     with pytest.raises(SealBrokenError):
-        Sealer(b"another secret").open(sealed(), tenant_id=TENANT, purpose="test", object_id=OBJECT)
+        Sealer([SealingKey("2025", b"x" * 32)]).open(sealed(), tenant_id=TENANT, purpose="test", object_id=OBJECT)
+
+
+def test_a_value_under_a_former_key_opens_and_is_rewrapped_under_the_current_one() -> None:
+    both = Sealer([NEW, OLD])
+    belonging: Any = {"tenant_id": TENANT, "purpose": "test", "object_id": OBJECT}
+    value = sealed()
+
+    rewrapped = both.rewrap(value, **belonging)
+
+    assert rewrapped is not None
+    assert both.open(value, **belonging) == Sealer([NEW]).open(rewrapped, **belonging) == b"open sesame"
+    assert both.rewrap(rewrapped, **belonging) is None
+    with pytest.raises(SealBrokenError, match="HELPDESK_SEALING_KEYS"):
+        SEALER.open(rewrapped, **belonging)
+
+
+def test_a_value_that_claims_another_key_does_not_open() -> None:
+    value = sealed().replace(b"2025", b"2026", 1)
+
+    with pytest.raises(SealBrokenError):
+        Sealer([OLD, SealingKey("2026", OLD.key)]).open(value, tenant_id=TENANT, purpose="test", object_id=OBJECT)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2026", "2026:", ":" + "A" * 44, "2026:c2hvcnQ=", "derived:" + "A" * 43 + "=", "a b:" + "A" * 43 + "="]
+)
+def test_a_key_that_is_not_an_id_and_32_bytes_is_refused_without_quoting_it(text: str) -> None:
+    with pytest.raises(ValueError, match="key") as refusal:
+        SealingKey.read(text)
+
+    assert "AAAA" not in str(refusal.value)
+    assert "c2hv" not in str(refusal.value)

@@ -29,7 +29,7 @@ from tests.stage import Client, Services, Stage
 
 PROMISED = {
     "up", "serve", "worker", "migrate", "tenants create", "tenants list", "keys create", "keys list", "keys revoke",
-    "demo", "openapi", "check-config",
+    "demo", "openapi", "check-config", "rotate-keys",
 }  # fmt: skip
 NOWHERE = "postgresql://helpdesk_app:topsecret@127.0.0.1:1/helpdesk"
 HEALTH_CHECK = [sys.executable, "-m", "helpdesk_api.ops.worker_check"]
@@ -246,6 +246,16 @@ def test_migrations_are_shown_then_run_then_done(empty: Services) -> None:
     assert head.isdecimal()
     assert second == Outcome(0, f"The schema is up to date at {head}.\n", "")
     assert second_plan == Outcome(0, "-- The schema is up to date.\n", "")
+
+
+def test_keys_are_rotated_over_all_tenants(empty: Services) -> None:
+    env = environment(empty, HELPDESK_SEALING_KEYS="2026:" + "A" * 43 + "=")
+    helpdesk("migrate", env=env)
+    helpdesk("tenants", "create", "--name", "Alpine", env=env)
+
+    rotated = helpdesk("rotate-keys", "--json", env=env)
+
+    assert (rotated.code, rotated.told) == (0, {"rewrapped": 0, "already_current": 0, "broken": 0})
 
 
 async def test_a_migration_that_meets_another_tries_again(empty: Services) -> None:

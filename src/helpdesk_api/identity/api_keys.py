@@ -91,6 +91,8 @@ class ApiKey(Entity):
 class NewApiKey(ApiKey):
     """A credential that was just created."""
 
+    shows_secret = True
+
     key: Annotated[str, Field(description="The key itself: shown now and never again.")]
 
 

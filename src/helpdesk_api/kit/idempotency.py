@@ -3,16 +3,20 @@
 The stored answer is written in the transaction of the change itself, so the two cannot come apart. A twin that arrives
 while the first is still running is told so (409) instead of being made to wait; the same key with another payload is
 refused (422). Keys are kept for 24 hours and belong to the credential, method and path that used them.
+
+An answer that shows a secret is sealed under a key derived from the credential that the caller sent, of which the
+database holds a hash at most: neither a copy of the database nor the settings of the server open it, only the caller.
 """
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Index,
@@ -33,6 +37,7 @@ from starlette.responses import Response
 from helpdesk_api.domain.errors import ConflictError, InvalidError, MalformedError
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.db import Database
+from helpdesk_api.kit.sealing import SealBrokenError, Sealer
 from helpdesk_api.kit.sql import Statement, tenant_table
 
 KEEP = timedelta(hours=24)
@@ -49,6 +54,7 @@ idempotency_keys = tenant_table(
     Column("status", Integer, nullable=False),
     Column("headers", JSONB, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("is_sealed", Boolean, nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("tenant_id", "credential_id", "method", "path", "key"),
     Index(None, "expires_at"),
@@ -77,19 +83,35 @@ class RequestInProgressError(ConflictError):
     title = "A request with this key is still being processed"
 
 
+class AnswerSealedError(ConflictError):
+    """The write was done, but its answer shows a secret and opens only for the same credential text that asked."""
+
+    code = "answer_sealed"
+    title = "The stored answer cannot be shown to this credential"
+
+
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """A write that carries a key. The fingerprint covers all that the answer depends on."""
+    """A write that carries a key. The fingerprint covers all that the answer depends on.
+
+    `credential` is what the caller proves itself by. It is there when the answer shows a secret and is to be sealed.
+    """
 
     key: str
     method: str
     path: str
     fingerprint: bytes
+    credential: bytes | None = field(default=None, repr=False)
+
+    @property
+    def purpose(self) -> str:
+        """Name what a sealed answer is the answer to."""
+        return f"{self.method} {self.path} {self.key}"
 
     @property
     def lock(self) -> int:
         """Give the number that twins of this write contend for."""
-        digest = hashlib.sha256(f"{self.method} {self.path} {self.key}".encode()).digest()
+        digest = hashlib.sha256(self.purpose.encode()).digest()
         return int.from_bytes(digest[:8], signed=True)
 
 
@@ -113,23 +135,25 @@ _FIND = Statement(
         idempotency_keys.c.status,
         idempotency_keys.c.headers,
         idempotency_keys.c.body,
+        idempotency_keys.c.is_sealed,
     ).where(*_mine, idempotency_keys.c.expires_at > func.now())
 )
 _insert = insert(idempotency_keys).values(
     {column.name: bindparam(column.name) for column in idempotency_keys.c if column.name != "expires_at"}
     | {"expires_at": func.now() + KEEP}
 )
+_ANEW = ("fingerprint", "status", "headers", "body", "is_sealed", "expires_at")
 _STORE = Statement(
     _insert.on_conflict_do_update(
         index_elements=["tenant_id", "credential_id", "method", "path", "key"],
-        set_={name: _insert.excluded[name] for name in ("fingerprint", "status", "headers", "body", "expires_at")},
+        set_={name: _insert.excluded[name] for name in _ANEW},
         where=idempotency_keys.c.expires_at <= func.now(),
     )
 )
 _PURGE = Statement(delete(idempotency_keys).where(idempotency_keys.c.expires_at <= func.now()))
 
 
-async def keyed(request: Request) -> Keyed | None:
+async def keyed(request: Request, *, shows_secret: bool) -> Keyed | None:
     """Read the key of a request, bare or quoted, and fingerprint the request; None without the header."""
     header = request.headers.get("idempotency-key")
     if header is None:
@@ -149,13 +173,20 @@ async def keyed(request: Request) -> Keyed | None:
     fingerprint = hashlib.sha256()
     for part in parts:
         fingerprint.update(len(part).to_bytes(8) + part)
-    return Keyed(key=key, method=request.method, path=request.url.path, fingerprint=fingerprint.digest())
+    return Keyed(
+        key=key,
+        method=request.method,
+        path=request.url.path,
+        fingerprint=fingerprint.digest(),
+        credential=request.headers["authorization"].partition(" ")[2].strip().encode() if shows_secret else None,
+    )
 
 
 async def earlier_answer(ctx: Ctx, write: Keyed) -> Response | None:
     """Give the stored answer to this write, or None when it is the first.
 
-    Raises RequestInProgressError for a twin in flight, IdempotencyKeyReusedError for another payload.
+    Raises RequestInProgressError for a twin in flight, IdempotencyKeyReusedError for another payload, AnswerSealedError
+    for an answer that this caller cannot open.
     """
     if not await _hold(ctx, write):
         message = "The first request with this key is still being processed."
@@ -167,11 +198,15 @@ async def earlier_answer(ctx: Ctx, write: Keyed) -> Response | None:
         message = "This key was used for a request with other content; use a new key."
         raise IdempotencyKeyReusedError(message, pointer="/Idempotency-Key", location="header")
     headers = {**stored["headers"], "idempotency-replayed": "true"}
-    return Response(content=stored["body"], status_code=stored["status"], headers=headers)
+    body = _opened(ctx, write, stored["body"]) if stored["is_sealed"] else stored["body"]
+    return Response(content=body, status_code=stored["status"], headers=headers)
 
 
 async def store_answer(ctx: Ctx, write: Keyed, response: Response) -> None:
-    """Keep the answer in the same transaction as its effect."""
+    """Keep the answer in the same transaction as its effect; sealed, if it shows a secret."""
+    body = bytes(response.body)
+    if write.credential is not None:
+        body = Sealer.of_secret(write.credential).seal(body, **_belonging(ctx, write))
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     await ctx.tx.run(
         _STORE,
@@ -181,7 +216,8 @@ async def store_answer(ctx: Ctx, write: Keyed, response: Response) -> None:
             "fingerprint": write.fingerprint,
             "status": response.status_code,
             "headers": headers,
-            "body": bytes(response.body),
+            "body": body,
+            "is_sealed": write.credential is not None,
         },
     )
 
@@ -196,6 +232,18 @@ async def purge(database: Database) -> int:
     """Forget the keys of every tenant that are older than their time."""
     async with database.sweep() as transaction:
         return await transaction.run(_PURGE)
+
+
+def _opened(ctx: Ctx, write: Keyed, sealed: bytes) -> bytes:
+    try:
+        return Sealer.of_secret(write.credential or b"").open(sealed, **_belonging(ctx, write))
+    except SealBrokenError:
+        message = "The write was done. Its answer shows a secret and opens only for the secret that the key then had."
+        raise AnswerSealedError(message) from None
+
+
+def _belonging(ctx: Ctx, write: Keyed) -> dict[str, Any]:
+    return {"tenant_id": ctx.tenant_id, "purpose": write.purpose, "object_id": ctx.principal.id}
 
 
 async def _hold(ctx: Ctx, write: Keyed) -> bool:

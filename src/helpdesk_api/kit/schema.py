@@ -7,7 +7,7 @@ control characters. Output models are made from rows without validating again. E
 import re
 from copy import copy
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
@@ -126,7 +126,12 @@ def _absent() -> None:
 
 
 class Output(BaseModel):
-    """A response body: every key is always there; null means empty."""
+    """A response body: every key is always there; null means empty.
+
+    One that `shows_secret` shows something that cannot be had again, and is never stored in plain text.
+    """
+
+    shows_secret: ClassVar[bool] = False
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 

@@ -88,9 +88,10 @@ class UnitOfWorkRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's handler."""
         handler = super().get_route_handler()
+        shows_secret = getattr(self.response_model, "shows_secret", False)
 
         async def serve(request: Request) -> Response:
-            return await _serve(handler, _StrictRequest(request.scope, request.receive))
+            return await _serve(handler, _StrictRequest(request.scope, request.receive), shows_secret=shows_secret)
 
         return serve
 
@@ -127,7 +128,7 @@ class _StrictRequest(Request):
         return self._parsed
 
 
-async def _serve(handler: Handler, request: Request) -> Response:
+async def _serve(handler: Handler, request: Request, *, shows_secret: bool) -> Response:
     runtime: Runtime = request.app.state.runtime
     principal = await _authenticated(runtime, request)
     request.state.tenant_id = principal.tenant_id
@@ -142,7 +143,7 @@ async def _serve(handler: Handler, request: Request) -> Response:
             response = await _handled(handler, request)
         return not_modified(request, response)
     await _read_body(request)
-    write = await idempotency.keyed(request)
+    write = await idempotency.keyed(request, shows_secret=shows_secret)
     for attempt in range(1, _ATTEMPTS):
         try:
             return await _write(handler, request, write, runtime, principal, cause)

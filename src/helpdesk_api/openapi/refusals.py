@@ -36,6 +36,7 @@ from helpdesk_api.kit.db import CommitLostError
 from helpdesk_api.kit.exchange import BodyTooLargeError, BodyTooSlowError
 from helpdesk_api.kit.http import ShuttingDownError
 from helpdesk_api.kit.idempotency import (
+    AnswerSealedError,
     IdempotencyKeyReusedError,
     InvalidIdempotencyKeyError,
     RequestInProgressError,
@@ -92,10 +93,10 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "calendars_update": (InvalidCalendarError, NeverOpensError, TargetOutOfReachError),
     "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError),
     "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError),
-    "api_keys_create": (ScopeExceedsOwnError, ExpiryInPastError),
-    "webhook_endpoints_create": (UnsafeURLError, TooManyEndpointsError),
+    "api_keys_create": (ScopeExceedsOwnError, ExpiryInPastError, AnswerSealedError),
+    "webhook_endpoints_create": (UnsafeURLError, TooManyEndpointsError, AnswerSealedError),
     "webhook_endpoints_update": (UnsafeURLError,),
-    "webhook_endpoints_rotate_secret": (SecretRotatingError,),
+    "webhook_endpoints_rotate_secret": (SecretRotatingError, AnswerSealedError),
     "webhook_endpoints_test": (EndpointDisabledError,),
     "webhook_deliveries_redeliver": (DeliveryInProgressError, EndpointDisabledError),
     "events_list": (UnknownEventTypeError,),

@@ -112,6 +112,8 @@ class WebhookEndpoint(Entity):
 class NewWebhookEndpoint(WebhookEndpoint):
     """An endpoint whose secret was just made."""
 
+    shows_secret = True
+
     secret: Annotated[str, Field(description="Verifies signatures (Standard Webhooks 1.0): shown now and never again.")]
 
 

@@ -40,7 +40,7 @@ from helpdesk_api.kit.context import Cause, Ctx, Principal, new_id
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.jobs import Job, NewJob
 from helpdesk_api.kit.mail.transports import MailError, domain_of
-from helpdesk_api.kit.sealing import SealBrokenError, Sealer
+from helpdesk_api.kit.sealing import SealBrokenError, SealedColumn, Sealer
 from helpdesk_api.kit.sql import Statement, tenant_table
 from helpdesk_api.kit.tenancy import is_sandbox_tenant
 from helpdesk_api.kit.unit_of_work import unit_of_work
@@ -78,6 +78,7 @@ outbound_emails = tenant_table(
     CheckConstraint("(sent_at IS NULL) = (state IN ('queued', 'failed'))", name="sent_at_some_time"),
     Index(None, "tenant_id", "created_at", "id"),
 )
+SEALED_TEXT: Final = SealedColumn(outbound_emails.c.sealed_text, _PURPOSE)
 
 _PUT = Statement(insert(outbound_emails))
 _LOAD = Statement(

@@ -1,12 +1,12 @@
 """Let events tell from where a change came, and seal them: a hash chain per tenant that shows what was tampered with.
 
-Revision: 0013. Comes after: 0012.
+Revision: 0014. Comes after: 0013.
 """
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
