@@ -71,6 +71,7 @@ class Services:
                 "HELPDESK_SECRET_KEY": "a secret for tests that signs nothing of worth",
                 "HELPDESK_OUTBOUND_ALLOW": "127.0.0.0/8",
                 "HELPDESK_SWEEP_SECONDS": "0.2",
+                "HELPDESK_USAGE_SECONDS": "0.2",
                 **PLENTY,
                 "HELPDESK_LOG_LEVEL": "error",
                 **changes,

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from helpdesk_api import openapi
 from helpdesk_api.domain.errors import MalformedError, NotFoundError, Refusal
+from helpdesk_api.identity.key_usage import keep_storing
 from helpdesk_api.kit import logs, service_routes
 from helpdesk_api.kit.doorbell import RedisBell, SilentBell
 from helpdesk_api.kit.exchange import Limits
@@ -43,9 +44,15 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
         async with open_runtime(settings, bell, metrics, name="helpdesk-api") as runtime:
             app.state.runtime = runtime
             ringing = asyncio.create_task(bell.run())
+            stopping = asyncio.Event()
+            counting = asyncio.create_task(
+                keep_storing(runtime, stopping, every_seconds=settings.usage_seconds), name="usage of API keys"
+            )
             try:
                 yield
             finally:
+                stopping.set()
+                await counting
                 ringing.cancel()
                 with suppress(asyncio.CancelledError):
                     await ringing

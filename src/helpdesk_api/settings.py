@@ -113,6 +113,9 @@ class Settings(BaseSettings):
             description="Requests per minute of one address that need no credential or bring a wrong one; 0: no limit.",
         ),
     ] = 300
+    usage_seconds: Annotated[
+        float, Field(ge=0.05, le=60, description="How often a process stores what API keys were used for.")
+    ] = 15.0
     drain_seconds: Annotated[
         float,
         Field(ge=0, le=60, description="How long the API still serves, no longer ready, after it was told to stop."),

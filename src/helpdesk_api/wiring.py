@@ -11,7 +11,7 @@ from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_routes, sla_policies
 from helpdesk_api.directory import companies, contacts
-from helpdesk_api.identity import api_keys, audit, audit_seals, outbound_emails, teams, test_clock, users
+from helpdesk_api.identity import api_keys, audit, audit_seals, key_usage, outbound_emails, teams, test_clock, users
 from helpdesk_api.identity.authentication import KeyAuthenticator
 from helpdesk_api.kit.admission import Admission, RequestQuotas, per_minute
 from helpdesk_api.kit.client_address import ClientAddresses
@@ -30,6 +30,7 @@ from helpdesk_api.kit.runtime import JobKind, Runtime, Subscriber
 from helpdesk_api.kit.sealing import SealedColumn, Sealer
 from helpdesk_api.kit.shared_buckets import SharedBuckets
 from helpdesk_api.kit.tokens import Signer
+from helpdesk_api.kit.usage import UsageCounts
 from helpdesk_api.settings import ConfigurationError, Settings
 from helpdesk_api.tickets import clocks, resources, routes, service
 from helpdesk_api.webhooks import deliveries, endpoint_routes, events_feed, queueing, session
@@ -43,6 +44,7 @@ ROUTERS: Sequence[APIRouter] = (
     calendar_routes.router,
     sla_policies.router,
     api_keys.router,
+    key_usage.router,
     outbound_emails.router,
     audit.router,
     test_clock.router,
@@ -100,6 +102,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             authenticate=KeyAuthenticator(),
             addresses=addresses,
             admission=admission,
+            usage=UsageCounts(),
             deadline_handlers=DEADLINES,
             job_kinds=JOBS,
             subscribers=SUBSCRIPTIONS,

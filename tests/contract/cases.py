@@ -275,6 +275,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
 # Operations on one object beside the usual five, with a body that is valid for them.
 ACTIONS: Mapping[str, JSON | None] = {
     "api_keys_revoke": None,
+    "api_keys_usage": None,
     "webhook_endpoints_rotate_secret": {"force": True},
     "webhook_endpoints_test": None,
     "webhook_deliveries_redeliver": None,

@@ -18,6 +18,7 @@ from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.outbound import OutboundClient
 from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.kit.tokens import Signer
+from helpdesk_api.kit.usage import UsageCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +69,7 @@ class Runtime:
     authenticate: Authenticator
     addresses: ClientAddresses
     admission: Admission
+    usage: UsageCounts
     deadline_handlers: Mapping[str, Handler]
     job_kinds: Mapping[str, JobKind]
     subscribers: "Sequence[Subscriber]"

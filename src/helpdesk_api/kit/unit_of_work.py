@@ -33,6 +33,7 @@ from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sqlstate import WriteConflictError
 from helpdesk_api.kit.strict_json import loads
 from helpdesk_api.kit.tenancy import tenant_time
+from helpdesk_api.kit.usage import UsageCounts
 from helpdesk_api.kit.validation import invalid_request
 
 _ATTEMPTS = 4
@@ -91,9 +92,25 @@ class UnitOfWorkRoute(APIRoute):
         shows_secret = getattr(self.response_model, "shows_secret", False)
 
         async def serve(request: Request) -> Response:
-            return await _serve(handler, _StrictRequest(request.scope, request.receive), shows_secret=shows_secret)
+            was_refused = True
+            try:
+                response = await _serve(
+                    handler, _StrictRequest(request.scope, request.receive), shows_secret=shows_secret
+                )
+                was_refused = False
+                return response
+            finally:
+                self._note_use(request, was_refused=was_refused)
 
         return serve
+
+    def _note_use(self, request: Request, *, was_refused: bool) -> None:
+        known = request.scope["state"]
+        if known.get("credential_id") is not None:
+            usage: UsageCounts = request.app.state.runtime.usage
+            usage.note(
+                known["tenant_id"], known["credential_id"], self.operation_id or self.name, was_refused=was_refused
+            )
 
 
 class _Allowed(SecurityBase):

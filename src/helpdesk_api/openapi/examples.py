@@ -100,6 +100,20 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "Ready", {"status": "ready"}
     yield "ProblemType", catalogue()["stale_version"].model_dump()
     yield "SecretRotation", {"force": False}
+    yield (
+        "ApiKeyUsage",
+        {
+            "since": "2026-10-24",
+            "data": [
+                {
+                    "operation_id": "companies_list",
+                    "request_count": 1_204,
+                    "refused_count": 3,
+                    "last_used_at": _UPDATED,
+                }
+            ],
+        },
+    )
     yield "WebhookTest", {"event_id": EVENT_EXAMPLE["id"]}
     yield "AuditPage", {"data": [AUDIT_EXAMPLE], "page": {"next_cursor": _CURSOR}}
     page = {"next_cursor": _CURSOR, "prev_cursor": None}
