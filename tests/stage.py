@@ -158,7 +158,13 @@ class Stage:
 
         self._parts.push_async_callback(end_worker)
         config = uvicorn.Config(
-            create_app(self.settings), host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="on"
+            create_app(self.settings),
+            host="127.0.0.1",
+            port=0,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            proxy_headers=False,
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server._serve())

@@ -11,7 +11,17 @@ from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_routes, sla_policies
 from helpdesk_api.directory import companies, contacts
-from helpdesk_api.identity import api_keys, audit, audit_seals, key_usage, outbound_emails, teams, test_clock, users
+from helpdesk_api.identity import (
+    api_keys,
+    audit,
+    audit_seals,
+    key_rotation,
+    key_usage,
+    outbound_emails,
+    teams,
+    test_clock,
+    users,
+)
 from helpdesk_api.identity.authentication import KeyAuthenticator
 from helpdesk_api.kit.admission import Admission, RequestQuotas, per_minute
 from helpdesk_api.kit.client_address import ClientAddresses
@@ -44,6 +54,7 @@ ROUTERS: Sequence[APIRouter] = (
     calendar_routes.router,
     sla_policies.router,
     api_keys.router,
+    key_rotation.router,
     key_usage.router,
     outbound_emails.router,
     audit.router,

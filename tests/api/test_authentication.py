@@ -16,8 +16,8 @@ def test_a_key_is_remembered_once_however_its_header_is_padded(stage: Stage, api
 
     async def recognise() -> tuple[Principal, Principal]:
         return (
-            await authenticate(stage.runtime, f"Bearer {api.key}"),
-            await authenticate(believing, f"bearer {' ' * 1_000}{api.key}"),
+            await authenticate(stage.runtime, f"Bearer {api.key}", None),
+            await authenticate(believing, f"bearer {' ' * 1_000}{api.key}", None),
         )
 
     looked_up, remembered = stage.run(recognise())

@@ -177,7 +177,12 @@ def reply(api: Client) -> JSON:
 
 def api_key(api: Client) -> JSON:
     """Give a key that may do little."""
-    return {"name": unique("Key"), "scopes": ["tickets:read"], "expires_at": "2100-01-01T00:00:00Z"}
+    return {
+        "name": unique("Key"),
+        "scopes": ["tickets:read"],
+        "allowed_networks": ["203.0.113.0/24"],
+        "expires_at": "2100-01-01T00:00:00Z",
+    }
 
 
 def webhook_endpoint(api: Client) -> JSON:
@@ -276,6 +281,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
 ACTIONS: Mapping[str, JSON | None] = {
     "api_keys_revoke": None,
     "api_keys_usage": None,
+    "api_keys_rotate": {"overlap_seconds": 0, "force": True},
     "webhook_endpoints_rotate_secret": {"force": True},
     "webhook_endpoints_test": None,
     "webhook_deliveries_redeliver": None,

@@ -5,7 +5,7 @@ ends a key at once in this process and within the life of the cache (2 seconds) 
 also in a sandbox.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from sqlalchemy import Column, DateTime, Index, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.domain.errors import ForbiddenError, InvalidError
+from helpdesk_api.identity.key_networks import NetworkList
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx, new_id
@@ -31,7 +32,10 @@ api_keys = tenant_table(
     "api_keys",
     Column("name", Text, nullable=False),
     Column("secret_hash", LargeBinary, nullable=False),
+    Column("previous_secret_hash", LargeBinary),
+    Column("previous_secret_expires_at", DateTime(timezone=True)),
     Column("scopes", ARRAY(Text), nullable=False),
+    Column("allowed_networks", ARRAY(Text), nullable=False),
     Column("expires_at", DateTime(timezone=True)),
     Column("last_used_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
@@ -69,6 +73,7 @@ class ApiKeyCreate(Input):
         Field(min_length=1, max_length=100, description="`resource:read` or `resource:write`; `*` for every resource."),
         AfterValidator(_sorted_unique),
     ]
+    allowed_networks: NetworkList = Field(default=[])
     expires_at: Annotated[Instant | None, Field(description="When the key stops working; null for never.")] = None
 
 
@@ -76,6 +81,7 @@ class ApiKeyUpdate(Input):
     """Changes to a key; its scopes are fixed, so that a leaked key cannot grow."""
 
     name: Annotated[Line, Field(default_factory=str, description="Who uses the key, and for what.")]
+    allowed_networks: Annotated[NetworkList, Field(default_factory=list)]
 
 
 class ApiKey(Entity):
@@ -83,7 +89,11 @@ class ApiKey(Entity):
 
     name: str
     scopes: list[str]
+    allowed_networks: Annotated[list[str], Field(description="Where it may be used from; empty for anywhere.")]
     expires_at: AwareDatetime | None
+    previous_secret_expires_at: Annotated[
+        AwareDatetime | None, Field(description="Until when the former secret works as well; in real time.")
+    ]
     last_used_at: Annotated[AwareDatetime | None, Field(description="Exact to a minute.")]
     revoked_at: AwareDatetime | None
 
@@ -104,7 +114,9 @@ API_KEYS = Resource(
     example={
         "name": "CRM sync",
         "scopes": ["companies:read", "companies:write", "contacts:read"],
+        "allowed_networks": ["203.0.113.0/24"],
         "expires_at": "2027-01-01T00:00:00Z",
+        "previous_secret_expires_at": None,
         "last_used_at": None,
         "revoked_at": None,
     },
@@ -114,13 +126,20 @@ API_KEYS = Resource(
 
 
 async def issue(
-    ctx: Ctx, *, name: str, scopes: Iterable[str], expires_at: datetime | None, is_sandbox: bool
+    ctx: Ctx,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None,
+    is_sandbox: bool,
+    allowed_networks: Iterable[str] = (),
 ) -> tuple[ApiKey, str]:
     """Create a key and give it together with its text, which cannot be had again."""
     key_id = new_id()
     text, secret_hash = new_key(ctx.tenant_id, key_id, "test" if is_sandbox else "live")
     values: dict[str, Any] = {
-        "name": name, "scopes": list(scopes), "expires_at": expires_at, "secret_hash": secret_hash
+        "name": name, "scopes": list(scopes), "expires_at": expires_at, "secret_hash": secret_hash,
+        "allowed_networks": list(allowed_networks),
     }  # fmt: skip
     return await crud.add(ctx, API_KEYS, values, object_id=key_id), text
 
@@ -130,6 +149,14 @@ async def revoke(ctx: Ctx, key_id: UUID, *, at: datetime, expected: int | None =
     before = await crud.fetch(ctx, API_KEYS, key_id)
     changes = {} if before.revoked_at else {"revoked_at": at}
     return await crud.amend(ctx, API_KEYS, key_id, changes, expected=expected)
+
+
+def check_within_own(ctx: Ctx, scopes: Sequence[str]) -> None:
+    """Raise ScopeExceedsOwnError when a key with these scopes would be allowed more than the caller."""
+    for index, scope in enumerate(scopes):
+        if not ctx.principal.may_grant(scope):
+            message = f"This credential does not have the scope {scope} and so cannot give it."
+            raise ScopeExceedsOwnError(message, pointer=f"/scopes/{index}")
 
 
 router = ResourceRouter(API_KEYS)
@@ -148,15 +175,17 @@ async def create_key(
     body: ApiKeyCreate, request: Request, response: Response, ctx: Annotated[Ctx, allowed("api-keys:write")]
 ) -> NewApiKey:
     """Create a key."""
-    for index, scope in enumerate(body.scopes):
-        if not ctx.principal.may_grant(scope):
-            message = f"This credential does not have the scope {scope} and so cannot give it."
-            raise ScopeExceedsOwnError(message, pointer=f"/scopes/{index}")
+    check_within_own(ctx, body.scopes)
     if body.expires_at is not None and body.expires_at <= ctx.real_now:
         message = "expires_at must lie in the future."
         raise ExpiryInPastError(message, pointer="/expires_at")
     created, text = await issue(
-        ctx, name=body.name, scopes=body.scopes, expires_at=body.expires_at, is_sandbox=ctx.is_test_clock
+        ctx,
+        name=body.name,
+        scopes=body.scopes,
+        expires_at=body.expires_at,
+        is_sandbox=ctx.is_test_clock,
+        allowed_networks=body.allowed_networks,
     )
     announce_created(request, response, created)
     return NewApiKey.trusted({**vars(created), "key": text})

@@ -14,7 +14,10 @@ from sqlalchemy import DateTime, bindparam, or_, select, update
 
 from helpdesk_api.domain.errors import UnauthenticatedError
 from helpdesk_api.identity.api_keys import api_keys
+from helpdesk_api.identity.key_networks import check_address, parsed_networks
+from helpdesk_api.kit.client_address import Address, Network
 from helpdesk_api.kit.context import Principal
+from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
@@ -29,7 +32,10 @@ _FIND = Statement(
         api_keys.c.id,
         api_keys.c.tenant_id,
         api_keys.c.secret_hash,
+        api_keys.c.previous_secret_hash,
+        api_keys.c.previous_secret_expires_at,
         api_keys.c.scopes,
+        api_keys.c.allowed_networks,
         api_keys.c.expires_at,
         api_keys.c.last_used_at,
         api_keys.c.revoked_at,
@@ -55,6 +61,7 @@ class _Believed:
     principal: Principal
     until: float
     expires_at: datetime | None
+    networks: tuple[Network, ...]
 
 
 class KeyAuthenticator:
@@ -63,10 +70,11 @@ class KeyAuthenticator:
     def __init__(self) -> None:
         self._believed: dict[str, _Believed] = {}
 
-    async def __call__(self, runtime: Runtime, authorization: str | None) -> Principal:
-        """Give the principal of an Authorization header.
+    async def __call__(self, runtime: Runtime, authorization: str | None, address: Address | None) -> Principal:
+        """Give the principal of an Authorization header that came from an address.
 
-        Raises UnauthenticatedError with the same words whether a key is unknown, revoked or expired.
+        Raises UnauthenticatedError with the same words whether a key is unknown, revoked or expired, and
+        AddressNotAllowedError for a good key from elsewhere.
         """
         text = _key_in(authorization)
         known = self._believed.get(text)
@@ -74,6 +82,7 @@ class KeyAuthenticator:
             known = await self._look_up(runtime, text)
         if known.expires_at is not None and known.expires_at <= datetime.now(UTC):
             raise _unknown_key()
+        check_address(known.networks, address)
         return known.principal
 
     def has_seen(self, authorization: str | None) -> bool:
@@ -92,8 +101,9 @@ class KeyAuthenticator:
         until = monotonic() + BELIEVED_SECONDS
         async with runtime.db.transaction(token.tenant_id, read_only=True) as transaction:
             row = await transaction.row(_FIND, {"tenant_id": token.tenant_id, "key_id": token.key_id})
-        if row is None or not hmac.compare_digest(row["secret_hash"], token.secret_hash) or row["revoked_at"]:
+        if row is None or row["revoked_at"]:
             raise _unknown_key()
+        expires_at = _end_of_secret(row, token.secret_hash)
         now = datetime.now(UTC)
         if row["last_used_at"] is None or now - row["last_used_at"] >= _USE_NOTED_EVERY:
             async with runtime.db.transaction(token.tenant_id) as transaction:
@@ -107,9 +117,19 @@ class KeyAuthenticator:
             scopes=frozenset(row["scopes"]),
             is_sandbox=row["is_sandbox"],
         )
-        known = _Believed(principal, until, row["expires_at"])
+        known = _Believed(principal, until, expires_at, parsed_networks(row["allowed_networks"]))
         self._believed[text] = known
         return known
+
+
+def _end_of_secret(row: Record, secret_hash: bytes) -> datetime | None:
+    """Tell until when a secret opens a key, None for ever; raises UnauthenticatedError when it never did."""
+    ends: list[datetime | None] = [row["expires_at"]]
+    if not hmac.compare_digest(row["secret_hash"], secret_hash):
+        if not hmac.compare_digest(row["previous_secret_hash"] or b"", secret_hash):
+            raise _unknown_key()
+        ends.append(row["previous_secret_expires_at"])
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _key_in(authorization: str | None) -> str:

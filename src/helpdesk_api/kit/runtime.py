@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from helpdesk_api.kit.admission import Admission
-from helpdesk_api.kit.client_address import ClientAddresses
+from helpdesk_api.kit.client_address import Address, ClientAddresses
 from helpdesk_api.kit.context import Ctx, Principal
 from helpdesk_api.kit.db import Database, Record
 from helpdesk_api.kit.deadlines import Handler
@@ -30,8 +30,8 @@ Subscriber = Callable[[Ctx, "Sequence[Record]"], Awaitable[None]]
 class Authenticator(Protocol):
     """Whatever turns credentials into a principal."""
 
-    async def __call__(self, runtime: "Runtime", authorization: str | None) -> Principal:
-        """Give the principal of an Authorization header; raises UnauthenticatedError."""
+    async def __call__(self, runtime: "Runtime", authorization: str | None, address: Address | None) -> Principal:
+        """Give the principal of an Authorization header that came from an address; raises UnauthenticatedError."""
 
     def has_seen(self, authorization: str | None) -> bool:
         """Tell whether a credential was found good before in this process, be it still good or not."""

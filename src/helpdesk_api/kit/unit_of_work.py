@@ -176,7 +176,7 @@ async def _authenticated(runtime: Runtime, request: Request) -> Principal:
     if not runtime.authenticate.has_seen(authorization):
         await runtime.admission.unproven(request)
     try:
-        return await runtime.authenticate(runtime, authorization)
+        return await runtime.authenticate(runtime, authorization, runtime.addresses.of(request.scope))
     except UnauthenticatedError:
         await runtime.admission.anonymous(request)
         raise

@@ -100,6 +100,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "Ready", {"status": "ready"}
     yield "ProblemType", catalogue()["stale_version"].model_dump()
     yield "SecretRotation", {"force": False}
+    yield "KeyRotation", {"overlap_seconds": 3_600, "force": False}
     yield (
         "ApiKeyUsage",
         {

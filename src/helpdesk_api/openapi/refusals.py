@@ -22,6 +22,8 @@ from helpdesk_api.domain.errors import (
 )
 from helpdesk_api.domain.workflow import InvalidTransitionError
 from helpdesk_api.identity.api_keys import ExpiryInPastError, ScopeExceedsOwnError
+from helpdesk_api.identity.key_networks import AddressNotAllowedError
+from helpdesk_api.identity.key_rotation import KeyEndedError, KeyRotatingError
 from helpdesk_api.identity.test_clock import (
     ClockAdvancingError,
     ClockBackwardsError,
@@ -94,6 +96,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError),
     "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError),
     "api_keys_create": (ScopeExceedsOwnError, ExpiryInPastError, AnswerSealedError),
+    "api_keys_rotate": (ScopeExceedsOwnError, KeyEndedError, KeyRotatingError, AnswerSealedError),
     "webhook_endpoints_create": (UnsafeURLError, TooManyEndpointsError, AnswerSealedError),
     "webhook_endpoints_update": (UnsafeURLError,),
     "webhook_endpoints_rotate_secret": (SecretRotatingError, AnswerSealedError),
@@ -153,7 +156,7 @@ _WORDED: Mapping[type[Refusal], Refusal] = {
 
 # What a shape lets happen, in the order in which a request meets it.
 _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
-    (lambda shape: shape.scopes, (UnauthenticatedError, MissingScopeError)),
+    (lambda shape: shape.scopes, (UnauthenticatedError, AddressNotAllowedError, MissingScopeError)),
     (lambda shape: shape.is_counted, (RateLimitedError,)),
     (lambda shape: shape.parameters or shape.has_body, (InvalidError,)),
     (lambda shape: shape.names_object and shape.scopes, (NotFoundError,)),

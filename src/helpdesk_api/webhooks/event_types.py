@@ -105,6 +105,11 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             *_stored("calendar", "A calendar", "holidays", "name", "time_zone", "weekly_hours", changing="holidays"),
             *_stored("sla_policy", "An SLA policy", "name", "position", "targets", changing="targets"),
             *_stored("api_key", "An API key", "name", "scopes", changing="revoked_at", removable=False),
+            _type(
+                "api_key.rotated",
+                "An API key got a new secret; until `previous_secret_expires_at` the former one works as well.",
+                "previous_secret_expires_at",
+            ),
             *_stored(
                 "webhook_endpoint", "A webhook endpoint", "event_types", "is_enabled", "url", changing="is_enabled"
             ),
