@@ -1,7 +1,7 @@
 """Sealing the audit trail of a tenant at once, instead of when its minute is over."""
 
 from helpdesk_api.identity.audit_seals import seal_next
-from helpdesk_api.kit.context import Cause, Principal
+from helpdesk_api.kit.context import Cause, system
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from tests.jobs.webhooks import settle
 from tests.stage import Client, Stage
@@ -17,7 +17,7 @@ def seal_settled(stage: Stage, api: Client) -> int:
     """Seal what has settled by now; gives how many events that was."""
 
     async def seal() -> int:
-        principal = Principal("system", None, api.tenant.id)
+        principal = system(api.tenant.id)
         async with unit_of_work(stage.runtime, principal, cause=Cause("job", "test"), request_id="test") as ctx:
             return await seal_next(ctx)
 

@@ -17,12 +17,15 @@ from helpdesk_api.identity import (
     audit_seals,
     key_rotation,
     key_usage,
+    me,
     outbound_emails,
+    roles,
     teams,
     test_clock,
     users,
 )
 from helpdesk_api.identity.authentication import KeyAuthenticator
+from helpdesk_api.identity.view_as import view_as
 from helpdesk_api.kit.admission import Admission, RequestQuotas, per_minute
 from helpdesk_api.kit.client_address import ClientAddresses
 from helpdesk_api.kit.crud import Resource
@@ -42,15 +45,18 @@ from helpdesk_api.kit.shared_buckets import SharedBuckets
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.usage import UsageCounts
 from helpdesk_api.settings import ConfigurationError, Settings
-from helpdesk_api.tickets import clocks, resources, routes, service
+from helpdesk_api.tickets import clocks, resources, reveal, routes, service
 from helpdesk_api.webhooks import deliveries, endpoint_routes, events_feed, queueing, session
 
 ROUTERS: Sequence[APIRouter] = (
     routes.router,
     companies.router,
     contacts.router,
+    reveal.router,
     teams.router,
     users.router,
+    roles.router,
+    me.router,
     calendar_routes.router,
     sla_policies.router,
     api_keys.router,
@@ -66,7 +72,7 @@ ROUTERS: Sequence[APIRouter] = (
 
 # Comments are served beneath their ticket and so have no router of their own.
 RESOURCES: Sequence[Resource[Any]] = (
-    *(router.resource for router in ROUTERS if isinstance(router, ResourceRouter)),
+    *dict.fromkeys(router.resource for router in ROUTERS if isinstance(router, ResourceRouter)),
     resources.COMMENTS,
 )
 
@@ -114,9 +120,11 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             addresses=addresses,
             admission=admission,
             usage=UsageCounts(),
+            view_as=view_as,
             deadline_handlers=DEADLINES,
             job_kinds=JOBS,
             subscribers=SUBSCRIPTIONS,
+            resources={resource.name: resource for resource in RESOURCES},
         )
 
 

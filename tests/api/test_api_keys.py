@@ -26,7 +26,7 @@ def test_a_key_works_for_what_it_was_made_for(api: Client, stage: Stage) -> None
 
     with stage.client(api.tenant, made["key"]) as client:
         answers = [
-            client.get("/v1/companies"),
+            client.get("/v1/companies", params={"name": "x"}),
             client.post("/v1/companies", json={"name": "x"}),
             client.get("/v1/teams"),
         ]

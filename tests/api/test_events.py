@@ -167,10 +167,10 @@ def test_events_of_another_tenant_are_not_there(stage: Stage, api: Client, feed:
     assert foreign.json()["code"] == missing.json()["code"] == "not_found"
 
 
-def test_the_feed_needs_its_own_scope(stage: Stage, api: Client) -> None:
+def test_the_feed_needs_a_permission_of_its_own(stage: Stage, api: Client) -> None:
     key = stage.key(api.tenant, ("tickets:read",))
 
     with stage.client(api.tenant, key) as limited:
         for path in ("/v1/events", f"/v1/events/{an_id()}", "/v1/event-types"):
             answer = limited.get(path)
-            assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
+            assert (answer.status_code, answer.json()["code"]) == (403, "missing_permission")

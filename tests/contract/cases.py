@@ -86,7 +86,12 @@ def unique(word: str) -> str:
 
 def company(api: Client) -> JSON:
     """Give a company."""
-    return {"name": unique("Company"), "domains": [f"c{next(_numbers)}.example"], "notes": "Rings twice."}
+    return {
+        "name": unique("Company"),
+        "domains": [f"c{next(_numbers)}.example"],
+        "notes": "Rings twice.",
+        "territory": "north",
+    }
 
 
 def contact(api: Client) -> JSON:
@@ -97,6 +102,27 @@ def contact(api: Client) -> JSON:
         "emails": [f"p{next(_numbers)}@client.example"],
         "phones": ["+390669821234"],
         "notes": "Prefers mornings.",
+        "portal_role_id": create(api, "roles", **portal_role(api))["id"],
+    }
+
+
+def portal_role(api: Client) -> JSON:
+    """Give a role for contacts."""
+    del api
+    return {"name": unique("Portal role"), "audience": "contact", "permissions": ["tickets:read"], "reach": "own"}
+
+
+def role(api: Client) -> JSON:
+    """Give a role for staff that sees the clients of a territory."""
+    del api
+    return {
+        "name": unique("Role"),
+        "audience": "staff",
+        "permissions": ["tickets:read"],
+        "reach": "territory",
+        "company_ids": [],
+        "territories": ["north"],
+        "field_groups": ["ticket.internal"],
     }
 
 
@@ -111,6 +137,7 @@ def user(api: Client) -> JSON:
         "name": unique("User"),
         "email": f"u{next(_numbers)}@service.example",
         "team_id": create(api, "teams", **team(api))["id"],
+        "role_id": create(api, "roles", **role(api))["id"],
         "is_active": True,
     }
 
@@ -180,9 +207,16 @@ def api_key(api: Client) -> JSON:
     return {
         "name": unique("Key"),
         "scopes": ["tickets:read"],
+        "field_groups": ["ticket.internal"],
         "allowed_networks": ["203.0.113.0/24"],
         "expires_at": "2100-01-01T00:00:00Z",
     }
+
+
+def key_of(holder: str, make: Callable[[Client], JSON]) -> Callable[[Client], JSON]:
+    """Give a body for a key that stands for somebody."""
+    plural = f"{holder.removesuffix('_id')}s"
+    return lambda api: api_key(api) | {holder: create(api, plural, **make(api))["id"]}
 
 
 def webhook_endpoint(api: Client) -> JSON:
@@ -252,6 +286,7 @@ CASES = (
     Case("contacts", contact, patch={"emails": ["new@client.example"]}, cleared="company_id"),
     Case("teams", team, patch={"name": "Renamed"}, cleared="description"),
     Case("users", user, patch={"is_active": False}, cleared="team_id"),
+    Case("roles", role, patch={"permissions": ["tickets:read", "tickets:write"]}),
     Case("calendars", calendar, patch={"time_zone": "Asia/Kathmandu"}),
     Case("sla-policies", sla_policy, patch={"position": 0}, cleared="description"),
     Case("tickets", ticket, patch={"priority": "urgent"}, cleared="assignee_id", never_null="subject"),
@@ -265,13 +300,18 @@ CASES = (
 )
 
 # Bodies that fill the references which the body of the case must leave empty.
-OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {"comments": (reply,)}
+OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {
+    "comments": (reply,),
+    "api-keys": (key_of("user_id", user), key_of("contact_id", contact), key_of("role_id", role)),
+}
 
 SINGLE_OPERATIONS: Mapping[str, Single] = {
     "audit_list": Single(),
     "audit_seals_list": Single(),
     "test_clock_get": Single(),
     "test_clock_advance": Single({"to": "2026-03-02T09:00:00Z"}),
+    "me_get": Single(),
+    "permissions_list": Single(),
     "events_list": Single(),
     "events_get": Single(parameters=an_event),
     "event_types_list": Single(),
@@ -282,6 +322,7 @@ ACTIONS: Mapping[str, JSON | None] = {
     "api_keys_revoke": None,
     "api_keys_usage": None,
     "api_keys_rotate": {"overlap_seconds": 0, "force": True},
+    "contacts_reveal": {"ticket_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40", "reason": "To call back."},
     "webhook_endpoints_rotate_secret": {"force": True},
     "webhook_endpoints_test": None,
     "webhook_deliveries_redeliver": None,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from helpdesk_api.kit import crud
-from helpdesk_api.kit.context import Cause, Principal
+from helpdesk_api.kit.context import Cause, system
 from helpdesk_api.kit.doorbell import SilentBell
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.runtime import Runtime
@@ -130,7 +130,7 @@ async def cancel_storm(plant: Plant, tenants: list[UUID]) -> tuple[int, list[tup
 
 
 async def write(runtime: Runtime, tenant_id: UUID) -> None:
-    principal = Principal("system", None, tenant_id)
+    principal = system(tenant_id)
     with suppress(TimeoutError):
         async with unit_of_work(runtime, principal, cause=Cause("command", "test"), request_id="test") as ctx:
             ticket = await service.create_ticket(ctx, TicketCreate(subject=str(uuid4())).model_dump())

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from helpdesk_api.kit.context import Cause, Principal, new_id
+from helpdesk_api.kit.context import Cause, new_id, system
 from helpdesk_api.kit.doorbell import SilentBell
 from helpdesk_api.kit.events import record, write_recorded
 from helpdesk_api.kit.metrics import Metrics
@@ -41,7 +41,7 @@ class Written:
 async def write(runtime: Runtime, tenant_id: UUID, seed: int, written: Written) -> None:
     """Write transactions of one to three events, each held open for a while, some of them given up."""
     chance = random.Random(seed)
-    principal = Principal("system", None, tenant_id)
+    principal = system(tenant_id)
     for number in range(TRANSACTIONS):
         ids: list[UUID] = []
         gives_up = chance.random() < ROLLED_BACK

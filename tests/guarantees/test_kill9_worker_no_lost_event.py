@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from helpdesk_api.kit.context import Cause, Principal, new_id
+from helpdesk_api.kit.context import Cause, new_id, system
 from helpdesk_api.kit.doorbell import RedisBell
 from helpdesk_api.kit.events import record, write_recorded
 from helpdesk_api.kit.metrics import Metrics
@@ -60,7 +60,7 @@ async def write(plant: Plant, tenant_id: UUID, written: Written) -> None:
         ringing = asyncio.create_task(bell.run())
         for number in range(EVENTS):
             outcome = written.undone if chance.random() < ROLLED_BACK else written.committed
-            principal = Principal("system", None, tenant_id)
+            principal = system(tenant_id)
             with suppress(RolledBackError):
                 async with unit_of_work(runtime, principal, cause=Cause("command", "test"), request_id="test") as ctx:
                     record(ctx, "team.updated", object_id=new_id(), version=number + 1)

@@ -9,7 +9,7 @@ import pytest
 
 from helpdesk_api.domain.audit_chain import Break
 from helpdesk_api.identity.audit_verification import KeptSeal, Verification, verify
-from helpdesk_api.kit.context import Cause, Principal, new_id
+from helpdesk_api.kit.context import Cause, new_id, system
 from helpdesk_api.kit.events import record, write_recorded
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from tests.factories import a_company, get, patch
@@ -230,7 +230,7 @@ def test_an_open_transaction_is_waited_for_and_nothing_falls_behind_a_seal(stage
     begun, ended = threading.Event(), threading.Event()
 
     async def write_late() -> None:
-        principal = Principal("system", None, api.tenant.id)
+        principal = system(api.tenant.id)
         async with unit_of_work(stage.runtime, principal, cause=Cause("job", "late"), request_id="late") as ctx:
             record(ctx, "company.updated", object_id=new_id(), version=1)
             await write_recorded(ctx)

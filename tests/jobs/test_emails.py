@@ -17,7 +17,7 @@ import trustme
 from sqlalchemy import update
 
 from helpdesk_api.domain.errors import ConflictError
-from helpdesk_api.kit.context import Cause, Ctx, Principal, new_id
+from helpdesk_api.kit.context import Cause, Ctx, new_id, system
 from helpdesk_api.kit.jobs import Job, jobs
 from helpdesk_api.kit.mail.queue import Email, put_email, send_emails
 from helpdesk_api.kit.mail.transports import FolderTransport, MailError, MailTransport, SMTPServer, SMTPTransport
@@ -43,7 +43,7 @@ def put(stage: Stage, api: Client, *, send_before: datetime | None = None, fails
 
 
 def as_system(stage: Stage, api: Client) -> AbstractAsyncContextManager[Ctx]:
-    principal = Principal("system", None, api.tenant.id)
+    principal = system(api.tenant.id)
     return unit_of_work(stage.runtime, principal, cause=Cause("command", "test"), request_id="test")
 
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from helpdesk_api.kit import jobs, lanes
-from helpdesk_api.kit.context import Cause, Principal
+from helpdesk_api.kit.context import Cause, system
 from helpdesk_api.kit.db import Database, Transaction
 from helpdesk_api.kit.jobs import Job, NewJob
 from helpdesk_api.kit.lanes import Claimed
@@ -37,7 +37,7 @@ class _Counting:
 
 
 async def _put(stage: Stage, tenant_id: UUID, kind: str, lane_ids: Sequence[UUID | None]) -> list[UUID]:
-    principal = Principal("system", None, tenant_id)
+    principal = system(tenant_id)
     async with unit_of_work(stage.runtime, principal, cause=Cause("command", "test"), request_id="test") as ctx:
         return await jobs.put(ctx, [NewJob(kind, {}, ctx.real_now, lane) for lane in lane_ids])
 

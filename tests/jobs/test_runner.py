@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import bindparam, select
 
 from helpdesk_api.kit import jobs
-from helpdesk_api.kit.context import Cause, Principal
+from helpdesk_api.kit.context import Cause, system
 from helpdesk_api.kit.deadlines import deadlines
 from helpdesk_api.kit.doorbell import LocalBell
 from helpdesk_api.kit.jobs import Job, NewJob
@@ -52,7 +52,7 @@ async def _fragile(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) ->
 
 
 async def _put(runtime: Runtime, tenant_id: UUID, payloads: Sequence[dict[str, bool]]) -> None:
-    principal = Principal("system", None, tenant_id)
+    principal = system(tenant_id)
     async with unit_of_work(runtime, principal, cause=Cause("command", "test"), request_id="test") as ctx:
         await jobs.put(ctx, [NewJob(_FRAGILE, payload, ctx.real_now) for payload in payloads])
 

@@ -108,7 +108,7 @@ def test_a_key_opens_the_api_until_it_is_revoked(stage: Stage, api: Client, env:
     again = helpdesk("keys", "revoke", listed["id"], *tenant, "--json", env=env)
 
     assert created.status_code == 201
-    assert listed["scopes"] == ["*:read", "*:write"]
+    assert listed["scopes"] == ["*:read", "*:write", "contacts:reveal", "view-as:use"]
     assert (listed["expires_at"], listed["revoked_at"]) == (None, None)
     assert key not in json.dumps(listed)
     assert ended.code == 0

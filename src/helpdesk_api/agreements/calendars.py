@@ -17,6 +17,7 @@ from helpdesk_api.agreements.calendar_schemas import WEEKDAYS, Calendar, Calenda
 from helpdesk_api.domain.business_time import BudgetOutOfReachError, Interval
 from helpdesk_api.domain.business_time import Calendar as Hours
 from helpdesk_api.domain.errors import InvalidError
+from helpdesk_api.identity.visibility import SHARED
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.crud import Resource
@@ -76,6 +77,7 @@ CALENDARS = Resource(
     },
     filters=(Filter("name", calendars.c.name, str),),
     sorts=(Sort("name", calendars.c.name, "text"),),
+    rows=SHARED,
 )
 
 _FIND_VERSION = Statement(

@@ -20,6 +20,7 @@ from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.domain.business_time import BudgetOutOfReachError
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.domain.sla import Metric
+from helpdesk_api.identity.visibility import SHARED
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
@@ -185,6 +186,7 @@ SLA_POLICIES = Resource(
     sorts=(Sort("position", sla_policies.c.position, "integer"), Sort("name", sla_policies.c.name, "text")),
     default_sort="position",
     includes=(Include("calendar", "calendar_id", CALENDARS),),
+    rows=SHARED,
 )
 
 _BY_CALENDAR = Statement(

@@ -24,7 +24,14 @@ def create(
         typer.Option(
             help="What the key may do, such as tickets:read or companies:write; repeat it for more. `*` stands for "
             "every resource.",
-            show_default="*:read *:write",
+            show_default="everything",
+        ),
+    ] = None,
+    field_group: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Guarded fields that the key is shown, such as client.contact_details; repeat it for more.",
+            show_default="*",
         ),
     ] = None,
     expires_at: Annotated[
@@ -39,7 +46,14 @@ def create(
     """
     scopes = scope or list(tenants_admin.EVERYTHING)
     created, text = on_runtime(
-        lambda runtime: tenants_admin.create_key(runtime, tenant, name=name, scopes=scopes, expires_at=expires_at)
+        lambda runtime: tenants_admin.create_key(
+            runtime,
+            tenant,
+            name=name,
+            scopes=scopes,
+            field_groups=["*"] if field_group is None else field_group,
+            expires_at=expires_at,
+        )
     )
     if as_json:
         print_json({**created.model_dump(), "key": text})

@@ -6,19 +6,24 @@ from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import Column, Index, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from helpdesk_api.identity.permissions import CLIENT_INTERNAL
+from helpdesk_api.identity.visibility import rows_of
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import routes
-from helpdesk_api.kit.schema import Entity, Input, Line, Prose, patch_model
+from helpdesk_api.kit.schema import Entity, Input, Label, Line, Prose, patch_model
 from helpdesk_api.kit.sql import tenant_table
+from helpdesk_api.kit.visibility import FieldGroup
 
 companies = tenant_table(
     "companies",
     Column("name", Text, nullable=False),
     Column("domains", ARRAY(Text), nullable=False),
     Column("notes", Text),
+    Column("territory", Text),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "name", "id"),
+    Index(None, "tenant_id", "territory"),
 )
 
 
@@ -46,6 +51,9 @@ class CompanyCreate(Input):
         AfterValidator(_lower_unique),
     ] = Field(default=[])
     notes: Annotated[Prose | None, Field(description="For staff only.")] = None
+    territory: Annotated[
+        Label | None, Field(description="The area it is served in; roles can be narrowed to territories.")
+    ] = None
 
 
 class Company(Entity):
@@ -53,7 +61,8 @@ class Company(Entity):
 
     name: str
     domains: list[str]
-    notes: str | None
+    notes: Annotated[str | None, FieldGroup(CLIENT_INTERNAL)]
+    territory: Annotated[str | None, FieldGroup(CLIENT_INTERNAL)]
 
 
 COMPANIES = Resource(
@@ -61,9 +70,20 @@ COMPANIES = Resource(
     plural="companies",
     table=companies,
     read=Company,
-    example={"name": "Alpine Dairy", "domains": ["alpine-dairy.example"], "notes": "Deliveries before 06:00 only."},
-    filters=(Filter("name", companies.c.name, str), Filter("domain", companies.c.domains, str, "contains")),
+    example={
+        "name": "Alpine Dairy",
+        "domains": ["alpine-dairy.example"],
+        "notes": "Deliveries before 06:00 only.",
+        "territory": "north",
+    },
+    filters=(
+        Filter("name", companies.c.name, str, is_lookup=True),
+        Filter("domain", companies.c.domains, str, "contains", is_lookup=True),
+        Filter("territory", companies.c.territory, str),
+    ),
     sorts=(Sort("name", companies.c.name, "text"),),
+    rows=rows_of(company=companies.c.id),
+    guards_lists=True,
 )
 
 router = routes(COMPANIES, create=CompanyCreate, update=patch_model(CompanyCreate))

@@ -1,22 +1,24 @@
 """API keys: how integrations and front ends prove who they are, and what they may do.
 
-A key is shown once; only the hash of its secret is stored. Scopes are `resource:read` and `resource:write`. Revoking
+A key is shown once; only the hash of its secret is stored. It may do what its scopes say, or it stands for a member of
+staff, a contact or a role and may do what that one may, or a part of it. Revoking
 ends a key at once in this process and within the life of the cache (2 seconds) in the others. Keys live in real time,
 also in a sandbox.
 """
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request, Response
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
-from sqlalchemy import Column, DateTime, Index, LargeBinary, Text
+from pydantic import AwareDatetime, Field
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, LargeBinary, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from helpdesk_api.domain.errors import ForbiddenError, InvalidError
+from helpdesk_api.domain.errors import InvalidError
+from helpdesk_api.identity.key_grants import check_grant, check_within_own
 from helpdesk_api.identity.key_networks import NetworkList
+from helpdesk_api.identity.permissions import FieldGroupList, PermissionList
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx, new_id
@@ -24,7 +26,7 @@ from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import ResourceRouter, add_reading, add_update, announce_created, operation, tag_response
 from helpdesk_api.kit.schema import Entity, Input, Instant, Line
-from helpdesk_api.kit.sql import tenant_table
+from helpdesk_api.kit.sql import reference, tenant_table
 from helpdesk_api.kit.tokens import new_key
 from helpdesk_api.kit.unit_of_work import allowed
 
@@ -36,18 +38,22 @@ api_keys = tenant_table(
     Column("previous_secret_expires_at", DateTime(timezone=True)),
     Column("scopes", ARRAY(Text), nullable=False),
     Column("allowed_networks", ARRAY(Text), nullable=False),
+    Column("field_groups", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("user_id", Uuid),
+    Column("contact_id", Uuid),
+    Column("role_id", Uuid),
     Column("expires_at", DateTime(timezone=True)),
     Column("last_used_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
+    CheckConstraint("num_nonnulls(user_id, contact_id, role_id) <= 1", name="one_holder"),
+    reference("user_id", "users", ondelete="CASCADE"),
+    reference("contact_id", "contacts", ondelete="CASCADE"),
+    reference("role_id", "roles"),
+    Index(None, "tenant_id", "user_id"),
+    Index(None, "tenant_id", "contact_id"),
+    Index(None, "tenant_id", "role_id"),
     Index(None, "tenant_id", "created_at", "id"),
 )
-
-
-class ScopeExceedsOwnError(ForbiddenError):
-    """A credential can only hand out what it may do itself."""
-
-    code = "scope_exceeds_own"
-    title = "The new key would be allowed more than its creator"
 
 
 class ExpiryInPastError(InvalidError):
@@ -57,22 +63,31 @@ class ExpiryInPastError(InvalidError):
     title = "The expiry lies in the past"
 
 
-def _sorted_unique(scopes: list[str]) -> list[str]:
-    return sorted(set(scopes))
-
-
-Scope = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z]+(-[a-z]+)*):(read|write)$", max_length=60)]
-
-
 class ApiKeyCreate(Input):
     """A new key."""
 
     name: Annotated[Line, Field(description="Who uses the key, and for what.")]
     scopes: Annotated[
-        list[Scope],
-        Field(min_length=1, max_length=100, description="`resource:read` or `resource:write`; `*` for every resource."),
-        AfterValidator(_sorted_unique),
-    ]
+        PermissionList,
+        Field(
+            description=(
+                "What the key may do, see `GET /v1/permissions`; at least one. For a key that stands for somebody: "
+                "what is left of that one's permissions; without it, all of them."
+            )
+        ),
+    ] = Field(default=[])
+    field_groups: Annotated[
+        FieldGroupList,
+        Field(
+            description=(
+                "The guarded fields that the key is shown; `*` for all. For a key that stands for somebody: what is "
+                "left of that one's; without it, all of them."
+            )
+        ),
+    ] = Field(default=[])
+    user_id: Annotated[UUID | None, Field(description="The member of staff the key stands for.")] = None
+    contact_id: Annotated[UUID | None, Field(description="The contact the key stands for.")] = None
+    role_id: Annotated[UUID | None, Field(description="The role of the key, instead of permissions of its own.")] = None
     allowed_networks: NetworkList = Field(default=[])
     expires_at: Annotated[Instant | None, Field(description="When the key stops working; null for never.")] = None
 
@@ -90,6 +105,10 @@ class ApiKey(Entity):
     name: str
     scopes: list[str]
     allowed_networks: Annotated[list[str], Field(description="Where it may be used from; empty for anywhere.")]
+    field_groups: list[str]
+    user_id: UUID | None
+    contact_id: UUID | None
+    role_id: UUID | None
     expires_at: AwareDatetime | None
     previous_secret_expires_at: Annotated[
         AwareDatetime | None, Field(description="Until when the former secret works as well; in real time.")
@@ -115,6 +134,10 @@ API_KEYS = Resource(
         "name": "CRM sync",
         "scopes": ["companies:read", "companies:write", "contacts:read"],
         "allowed_networks": ["203.0.113.0/24"],
+        "field_groups": ["client.contact_details"],
+        "user_id": None,
+        "contact_id": None,
+        "role_id": None,
         "expires_at": "2027-01-01T00:00:00Z",
         "previous_secret_expires_at": None,
         "last_used_at": None,
@@ -125,22 +148,12 @@ API_KEYS = Resource(
 )
 
 
-async def issue(
-    ctx: Ctx,
-    *,
-    name: str,
-    scopes: Iterable[str],
-    expires_at: datetime | None,
-    is_sandbox: bool,
-    allowed_networks: Iterable[str] = (),
-) -> tuple[ApiKey, str]:
-    """Create a key and give it together with its text, which cannot be had again."""
+async def issue(ctx: Ctx, wanted: ApiKeyCreate, *, is_sandbox: bool) -> tuple[ApiKey, str]:
+    """Create a key and give it together with its text, which cannot be had again; raises what `check_grant` raises."""
+    await check_grant(ctx, wanted)
     key_id = new_id()
     text, secret_hash = new_key(ctx.tenant_id, key_id, "test" if is_sandbox else "live")
-    values: dict[str, Any] = {
-        "name": name, "scopes": list(scopes), "expires_at": expires_at, "secret_hash": secret_hash,
-        "allowed_networks": list(allowed_networks),
-    }  # fmt: skip
+    values = wanted.model_dump() | {"secret_hash": secret_hash}
     return await crud.add(ctx, API_KEYS, values, object_id=key_id), text
 
 
@@ -149,14 +162,6 @@ async def revoke(ctx: Ctx, key_id: UUID, *, at: datetime, expected: int | None =
     before = await crud.fetch(ctx, API_KEYS, key_id)
     changes = {} if before.revoked_at else {"revoked_at": at}
     return await crud.amend(ctx, API_KEYS, key_id, changes, expected=expected)
-
-
-def check_within_own(ctx: Ctx, scopes: Sequence[str]) -> None:
-    """Raise ScopeExceedsOwnError when a key with these scopes would be allowed more than the caller."""
-    for index, scope in enumerate(scopes):
-        if not ctx.principal.may_grant(scope):
-            message = f"This credential does not have the scope {scope} and so cannot give it."
-            raise ScopeExceedsOwnError(message, pointer=f"/scopes/{index}")
 
 
 router = ResourceRouter(API_KEYS)
@@ -175,18 +180,11 @@ async def create_key(
     body: ApiKeyCreate, request: Request, response: Response, ctx: Annotated[Ctx, allowed("api-keys:write")]
 ) -> NewApiKey:
     """Create a key."""
-    check_within_own(ctx, body.scopes)
+    await check_within_own(ctx, body)
     if body.expires_at is not None and body.expires_at <= ctx.real_now:
         message = "expires_at must lie in the future."
         raise ExpiryInPastError(message, pointer="/expires_at")
-    created, text = await issue(
-        ctx,
-        name=body.name,
-        scopes=body.scopes,
-        expires_at=body.expires_at,
-        is_sandbox=ctx.is_test_clock,
-        allowed_networks=body.allowed_networks,
-    )
+    created, text = await issue(ctx, body, is_sandbox=ctx.is_test_clock)
     announce_created(request, response, created)
     return NewApiKey.trusted({**vars(created), "key": text})
 

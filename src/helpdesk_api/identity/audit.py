@@ -7,9 +7,10 @@ order of real time, also in a sandbox.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -28,6 +29,7 @@ from helpdesk_api.identity.audit_schemas import (
 )
 from helpdesk_api.identity.audit_seals import audit_seals
 from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.cursors import CursorMismatchError
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import events
@@ -37,6 +39,7 @@ from helpdesk_api.kit.query import documented, read_query
 from helpdesk_api.kit.schema import Page
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
+from helpdesk_api.kit.visibility import seen_rows, shown_changes
 
 _CURSOR: Final = "audit"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,6 +56,7 @@ _SEALS = Listing(
     filters=(),
     sorts=(Sort("number", audit_seals.c.number, "integer"),),
     default_sort="-number",
+    rows={},
 )
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"], route_class=UnitOfWorkRoute)
@@ -65,8 +69,9 @@ router = APIRouter(prefix="/v1/audit", tags=["audit"], route_class=UnitOfWorkRou
     summary="Read the audit trail",
     description=(
         "Tells who changed what, from which address, with which credential and by which request, newest first. "
-        "Values of fields are told as they were, so `audit:read` sees every object of the tenant. Entries cannot be "
-        "changed or removed over the API, and tampering in the database is found by `helpdesk audit verify`."
+        "It is the trail of the whole tenant, so a caller who is narrowed to some rows sees none of it; fields that "
+        "the caller is not shown are left out. Entries cannot be changed or removed over the API, and tampering in the "
+        "database is found by `helpdesk audit verify`."
     ),
 )
 async def list_audit(request: Request, ctx: Annotated[Ctx, allowed("audit:read")]) -> AuditPage:
@@ -74,7 +79,8 @@ async def list_audit(request: Request, ctx: Annotated[Ctx, allowed("audit:read")
     query = read_query(request, AuditQuery)
     signer: Signer = request.app.state.runtime.signer
     binding = _binding(ctx, query)
-    conditions = [events.c.tenant_id == ctx.tenant_id, *_conditions(query)]
+    # The trail is of the whole tenant: who does not see all of it sees none.
+    conditions = [events.c.tenant_id == ctx.tenant_id, *_conditions(query), *seen_rows({}, ctx.principal.reach.kind)]
     if query.cursor is not None:
         conditions.append(events.c.id < _read_cursor(signer, query.cursor, binding))
     rows = await ctx.tx.rows(
@@ -83,8 +89,9 @@ async def list_audit(request: Request, ctx: Annotated[Ctx, allowed("audit:read")
     has_more = len(rows) > query.limit
     del rows[query.limit :]
     next_cursor = _write_cursor(signer, binding, rows[-1]["id"]) if has_more else None
+    resources = request.app.state.runtime.resources
     page = AuditPageInfo.trusted({"next_cursor": next_cursor})
-    return AuditPage.trusted({"data": [_entry(row) for row in rows], "page": page})
+    return AuditPage.trusted({"data": [_entry(ctx, resources, row) for row in rows], "page": page})
 
 
 @router.get(
@@ -101,7 +108,7 @@ async def list_audit(request: Request, ctx: Annotated[Ctx, allowed("audit:read")
 async def list_seals(request: Request, ctx: Annotated[Ctx, allowed("audit:read")]) -> Page[AuditSeal]:
     """List the seals."""
     query = read_query(request, _SEALS.query_model)
-    found = await find_page(ctx.tx, _SEALS, query, request.app.state.runtime.signer, {"tenant_id": ctx.tenant_id})
+    found = await find_page(ctx, _SEALS, query, request.app.state.runtime.signer)
     rows = [AuditSeal.from_record(row) for row in found.rows]
     return Page[AuditSeal].trusted({"data": rows, "page": found.page, "total": found.total})
 
@@ -160,8 +167,10 @@ def _recorded_at(event_id: UUID) -> datetime:
     return _EPOCH + (event_id.int >> 80) * _MILLISECOND
 
 
-def _entry(row: Record) -> AuditEntry:
+def _entry(ctx: Ctx, resources: Mapping[str, Resource[Any]], row: Record) -> AuditEntry:
     values = dict(row.items())
+    if (resource := resources.get(row["object_type"])) is not None:
+        values["changes"] = shown_changes(row["changes"], resource.groups, ctx.principal.field_groups)
     ip = values["ip"]
     return AuditEntry.trusted({
         **{name: values[name] for name in AuditEntry.model_fields if name in values},

@@ -32,7 +32,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from helpdesk_api.domain.audit_chain import HashedEvent, Position, Seal, content_hash, event_hash, next_seal
 from helpdesk_api.kit import jobs
-from helpdesk_api.kit.context import Cause, Ctx, Principal, new_id
+from helpdesk_api.kit.context import Cause, Ctx, new_id, system
 from helpdesk_api.kit.db import Record, Transaction
 from helpdesk_api.kit.events import Xid8, commit_order, events, is_settled
 from helpdesk_api.kit.jobs import Job
@@ -127,7 +127,7 @@ async def schedule_sealing(ctx: Ctx, happened: Sequence[Record]) -> None:
 
 async def seal_events(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> None:
     """Seal everything that has settled, one transaction for each stretch."""
-    principal = Principal("system", None, tenant_id)
+    principal = system(tenant_id)
     cause = Cause("job", str(claimed[0].id))
     has_more = True
     while has_more:

@@ -15,9 +15,15 @@ from sqlalchemy import DateTime, bindparam, or_, select, update
 from helpdesk_api.domain.errors import UnauthenticatedError
 from helpdesk_api.identity.api_keys import api_keys
 from helpdesk_api.identity.key_networks import check_address, parsed_networks
+from helpdesk_api.identity.principals import (
+    narrowed,
+    principal_of_contact,
+    principal_of_role,
+    principal_of_user,
+)
 from helpdesk_api.kit.client_address import Address, Network
 from helpdesk_api.kit.context import Principal
-from helpdesk_api.kit.db import Record
+from helpdesk_api.kit.db import Record, Transaction
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
@@ -36,6 +42,10 @@ _FIND = Statement(
         api_keys.c.previous_secret_expires_at,
         api_keys.c.scopes,
         api_keys.c.allowed_networks,
+        api_keys.c.field_groups,
+        api_keys.c.user_id,
+        api_keys.c.contact_id,
+        api_keys.c.role_id,
         api_keys.c.expires_at,
         api_keys.c.last_used_at,
         api_keys.c.revoked_at,
@@ -91,7 +101,9 @@ class KeyAuthenticator:
 
     def forget(self, credential_id: UUID) -> None:
         """Stop believing a key in this process."""
-        self._believed = {text: known for text, known in self._believed.items() if known.principal.id != credential_id}
+        self._believed = {
+            text: known for text, known in self._believed.items() if known.principal.credential_id != credential_id
+        }
 
     async def _look_up(self, runtime: Runtime, text: str) -> _Believed:
         token = read_key(text)
@@ -101,22 +113,18 @@ class KeyAuthenticator:
         until = monotonic() + BELIEVED_SECONDS
         async with runtime.db.transaction(token.tenant_id, read_only=True) as transaction:
             row = await transaction.row(_FIND, {"tenant_id": token.tenant_id, "key_id": token.key_id})
-        if row is None or row["revoked_at"]:
+            if row is None or row["revoked_at"]:
+                raise _unknown_key()
+            expires_at = _end_of_secret(row, token.secret_hash)
+            principal = await _principal_of_key(transaction, row)
+        if principal is None:
             raise _unknown_key()
-        expires_at = _end_of_secret(row, token.secret_hash)
         now = datetime.now(UTC)
         if row["last_used_at"] is None or now - row["last_used_at"] >= _USE_NOTED_EVERY:
             async with runtime.db.transaction(token.tenant_id) as transaction:
                 await transaction.run(_NOTE_USE, {"tenant": token.tenant_id, "key": token.key_id, "now": now})
         if len(self._believed) >= _MOST_REMEMBERED:
             self._believed.clear()
-        principal = Principal(
-            type="api_key",
-            id=row["id"],
-            tenant_id=row["tenant_id"],
-            scopes=frozenset(row["scopes"]),
-            is_sandbox=row["is_sandbox"],
-        )
         known = _Believed(principal, until, expires_at, parsed_networks(row["allowed_networks"]))
         self._believed[text] = known
         return known
@@ -130,6 +138,34 @@ def _end_of_secret(row: Record, secret_hash: bytes) -> datetime | None:
             raise _unknown_key()
         ends.append(row["previous_secret_expires_at"])
     return min((end for end in ends if end is not None), default=None)
+
+
+async def principal_of_key(transaction: Transaction, tenant_id: UUID, key_id: UUID) -> Principal | None:
+    """Give the principal of a key by its id, as if it had been sent; None for one that no longer works."""
+    row = await transaction.row(_FIND, {"tenant_id": tenant_id, "key_id": key_id})
+    return None if row is None or row["revoked_at"] else await _principal_of_key(transaction, row)
+
+
+async def _principal_of_key(transaction: Transaction, row: Record) -> Principal | None:
+    """Give the principal of a key: of the person or role it stands for, narrowed to what it names, or of its own."""
+    tenant_id, key_id = row["tenant_id"], row["id"]
+    if row["user_id"] is not None:
+        holder = await principal_of_user(transaction, tenant_id, row["user_id"], credential_id=key_id)
+    elif row["contact_id"] is not None:
+        holder = await principal_of_contact(transaction, tenant_id, row["contact_id"], credential_id=key_id)
+    elif row["role_id"] is not None:
+        holder = await principal_of_role(transaction, tenant_id, row["role_id"], key_id=key_id)
+    else:
+        return Principal(
+            type="api_key",
+            id=key_id,
+            tenant_id=tenant_id,
+            permissions=frozenset(row["scopes"]),
+            field_groups=frozenset(row["field_groups"]),
+            is_sandbox=row["is_sandbox"],
+            credential_id=key_id,
+        )
+    return None if holder is None else narrowed(holder, row["scopes"], row["field_groups"])
 
 
 def _key_in(authorization: str | None) -> str:

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Body, Request, Response
 from pydantic import Field, Strict
 
 from helpdesk_api.domain.errors import ConflictError
-from helpdesk_api.identity.api_keys import API_KEYS, NewApiKey, api_keys, check_within_own
+from helpdesk_api.identity.api_keys import API_KEYS, NewApiKey, api_keys
+from helpdesk_api.identity.key_grants import check_within_own
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch, check_version
 from helpdesk_api.kit.context import Ctx
@@ -84,7 +85,7 @@ async def rotate_key(
     """Replace the secret."""
     before = await crud.fetch_locked(ctx, API_KEYS, id)
     check_version(before.version, expected)
-    check_within_own(ctx, before.scopes)
+    await check_within_own(ctx, before)
     if before.revoked_at is not None or (before.expires_at is not None and before.expires_at <= ctx.real_now):
         message = "The key has ended; create another."
         raise KeyEndedError(message)

@@ -98,7 +98,7 @@ async def list_emails(
     """List messages."""
     listed: PageQuery = query
     runtime: Runtime = request.app.state.runtime
-    found = await find_page(ctx.tx, OUTBOUND_EMAILS.listing, listed, runtime.signer, {"tenant_id": ctx.tenant_id})
+    found = await find_page(ctx, OUTBOUND_EMAILS.listing, listed, runtime.signer)
     rows = [OutboundEmail.from_record(row) for row in found.rows]
     return Page[OutboundEmail].trusted({"data": rows, "page": found.page, "total": found.total})
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import Column, Text, UniqueConstraint
 
+from helpdesk_api.identity.visibility import SHARED
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import routes
@@ -41,6 +42,7 @@ TEAMS = Resource(
     example={"name": "Network", "description": "Routers, switches and everything between them."},
     filters=(Filter("name", teams.c.name, str),),
     sorts=(Sort("name", teams.c.name, "text"),),
+    rows=SHARED,
 )
 
 router = routes(TEAMS, create=TeamCreate, update=patch_model(TeamCreate))

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from helpdesk_api.domain.errors import NotFoundError
+from helpdesk_api.identity.roles import seed_built_in_roles
 from helpdesk_api.kit.context import new_id
 from helpdesk_api.kit.db import Database
 from helpdesk_api.kit.sql import Statement
@@ -46,6 +47,7 @@ async def create_tenant(database: Database, name: str, *, clock_at: datetime | N
             )
         )
         await transaction.run(insert(counters).values(tenant_id=tenant.id, id=new_id(), name=TICKET_NUMBERS, value=0))
+        await seed_built_in_roles(transaction, tenant.id, at=tenant.created_at)
     return tenant
 
 

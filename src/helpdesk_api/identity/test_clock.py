@@ -18,7 +18,7 @@ from sqlalchemy import DateTime, bindparam, select, update
 
 from helpdesk_api.domain.errors import ConflictError, InvalidError
 from helpdesk_api.kit import deadlines, jobs
-from helpdesk_api.kit.context import Cause, Ctx, Principal
+from helpdesk_api.kit.context import Cause, Ctx, system
 from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.jobs import Job, NewJob
@@ -143,7 +143,7 @@ async def advance_clock(
 
 async def continue_advance(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> None:
     """Go on with a long stretch, one transaction for every `FIRED_PER_CALL` deadlines."""
-    principal = Principal("system", None, tenant_id, is_sandbox=True)
+    principal = system(tenant_id, is_sandbox=True)
     cause = Cause("job", str(claimed[0].id))
     has_arrived = False
     while not has_arrived:

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from helpdesk_api.domain.errors import ForbiddenError
 from helpdesk_api.kit.db import Transaction
+from helpdesk_api.kit.visibility import EVERY_GROUP, EVERY_ROW, Reach, has_group
 
 if TYPE_CHECKING:
     from helpdesk_api.kit.events import Event
@@ -21,32 +22,66 @@ if TYPE_CHECKING:
 new_id: Callable[[], UUID] = uuid7
 
 
-class MissingScopeError(ForbiddenError):
-    """The credential lacks the scope that this operation asks for."""
+class MissingPermissionError(ForbiddenError):
+    """The caller lacks the permission that this operation asks for."""
 
-    code = "missing_scope"
-    title = "The credential lacks a scope"
+    code = "missing_permission"
+    title = "The caller lacks a permission"
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts. `scopes` are `resource:verb` pairs; `*` stands for every resource."""
+    """Who acts, and what that one may do and see.
 
-    type: Literal["api_key", "system"]
+    `permissions` are `resource:verb` pairs, `*:verb` for every resource; `reach` says which rows, `field_groups` which
+    of the guarded fields. `id` is the user, the contact or the API key; `credential_id` what it came with.
+    """
+
+    type: Literal["user", "contact", "api_key", "system"]
     id: UUID | None
     tenant_id: UUID
-    scopes: frozenset[str] = frozenset()
+    permissions: frozenset[str] = frozenset()
+    reach: Reach = EVERY_ROW
+    field_groups: frozenset[str] = frozenset()
     is_sandbox: bool = False
+    credential_id: UUID | None = None
 
-    def may_grant(self, scope: str) -> bool:
-        """Tell whether the scope is among what was granted, itself or through `*`."""
-        return scope in self.scopes or f"*:{scope.partition(':')[2]}" in self.scopes
+    def may(self, permission: str) -> bool:
+        """Tell whether a permission was granted, itself or by a wider one.
 
-    def require(self, scope: str) -> None:
-        """Raise MissingScopeError unless the scope was granted."""
-        if not self.may_grant(scope):
-            message = f"This operation needs the scope {scope}."
-            raise MissingScopeError(message, params={"scope": scope})
+        `*:read` and `*:write` hold the verb for every resource; `write` holds `create`, and `*:read` holds `list`.
+        """
+        resource, _, verb = permission.partition(":")
+        held = self.permissions
+        if permission in held or f"*:{verb}" in held:
+            return True
+        if verb == "create":
+            return f"{resource}:write" in held or "*:write" in held
+        return verb == "list" and "*:read" in held
+
+    def require(self, *permissions: str) -> None:
+        """Raise MissingPermissionError unless one of the permissions was granted, if any is named."""
+        if permissions and not any(map(self.may, permissions)):
+            wanted = " or ".join(permissions)
+            message = f"This operation needs the permission {wanted}."
+            raise MissingPermissionError(message, params={"permission": wanted})
+
+    def is_within(self, other: "Principal") -> bool:
+        """Tell whether another may do and see everything that this one may."""
+        return (
+            other.reach.is_unlimited
+            and all(map(other.may, self.permissions))
+            and all(map(other.sees, self.field_groups))
+        )
+
+    def sees(self, group: str) -> bool:
+        """Tell whether the fields of a group are shown."""
+        return has_group(self.field_groups, group)
+
+
+def system(tenant_id: UUID, *, is_sandbox: bool = False) -> Principal:
+    """Give the principal of what the product does by itself, in a tenant."""
+    return Principal("system", None, tenant_id, is_sandbox=is_sandbox, field_groups=frozenset({EVERY_GROUP}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from helpdesk_api.kit.events import Changes, record
 from helpdesk_api.kit.listing import Filter, Listing, Sort, created_and_updated
 from helpdesk_api.kit.schema import Entity, Output
 from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.sqlstate import UnknownReferenceError
+from helpdesk_api.kit.visibility import FieldGroup, RowRules, field_groups, seen_rows
 
 R = TypeVar("R", bound=Entity)
 
@@ -68,8 +70,18 @@ class Resource(Generic[R]):
     sorts: tuple[Sort, ...] = ()
     default_sort: str = "-created_at"
     includes: tuple[Include, ...] = ()
+    # Which rows are seen by those who do not see all; none, unless it is said.
+    rows: RowRules = dataclasses.field(default_factory=dict)
+    # Whether listing them in bulk, not narrowed by a lookup, is a permission of its own: `<plural>:list`.
+    guards_lists: bool = False
     # What the statement that stores a new object computes by itself; it may use the bind parameter `of_tenant`.
     computed: Mapping[str, ScalarSelect[Any]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse to sort by a guarded field: the order would tell what is not shown."""
+        if guarded := [sort.name for sort in self.sorts if sort.column.name in self.groups]:
+            message = f"{self.plural} cannot be sorted by {guarded}, which not everybody is shown"
+            raise TypeError(message)
 
     @cached_property
     def columns(self) -> tuple[Column[Any], ...]:
@@ -90,24 +102,36 @@ class Resource(Generic[R]):
                 *self.sorts,
             ),
             default_sort=self.default_sort,
+            rows=self.rows,
         )
 
     @cached_property
-    def by_id(self) -> Statement:
-        """Fetch one."""
-        return Statement(select(*self.columns).where(*self._key))
+    def groups(self) -> Mapping[str, FieldGroup]:
+        """Give the field groups that fields belong to, by field."""
+        return field_groups(self.read)
 
     @cached_property
-    def by_id_locked(self) -> Statement:
-        """Fetch one and keep others from changing it until the transaction ends."""
-        return Statement(select(*self.columns).where(*self._key).with_for_update())
+    def _statements(self) -> dict[tuple[str, str], Statement]:
+        return {}
 
-    @cached_property
-    def by_ids(self) -> Statement:
-        """Fetch several."""
-        ids = bindparam("ids", type_=ARRAY(self.table.c.id.type))
-        tenant = self.table.c.tenant_id == bindparam("tenant")
-        return Statement(select(*self.columns).where(tenant, self.table.c.id == any_(ids)))
+    def by_id(self, kind: str, *, is_locked: bool = False) -> Statement:
+        """Fetch one of the rows that a kind of reach sees, and perhaps keep others from changing it meanwhile."""
+        name = ("locked" if is_locked else "one", kind)
+        if name not in self._statements:
+            found = select(*self.columns).where(*self._key, *seen_rows(self.rows, kind))
+            self._statements[name] = Statement(found.with_for_update() if is_locked else found)
+        return self._statements[name]
+
+    def by_ids(self, kind: str) -> Statement:
+        """Fetch several of the rows that a kind of reach sees."""
+        name = ("several", kind)
+        if name not in self._statements:
+            ids = bindparam("ids", type_=ARRAY(self.table.c.id.type))
+            tenant = self.table.c.tenant_id == bindparam("tenant")
+            self._statements[name] = Statement(
+                select(*self.columns).where(tenant, self.table.c.id == any_(ids), *seen_rows(self.rows, kind))
+            )
+        return self._statements[name]
 
     @property
     def _key(self) -> tuple[Any, ...]:
@@ -119,25 +143,32 @@ class Resource(Generic[R]):
 
 
 async def fetch(ctx: Ctx, resource: Resource[R], object_id: UUID) -> R:
-    """Read one; raises NotFoundError."""
-    return resource.read.from_record(await _row(ctx, resource, resource.by_id, object_id))
+    """Read one that the principal may see; raises NotFoundError."""
+    return await _fetch(ctx, resource, object_id, is_locked=False)
 
 
 async def fetch_locked(ctx: Ctx, resource: Resource[R], object_id: UUID) -> R:
     """Read one and lock it for a change; raises NotFoundError."""
-    return resource.read.from_record(await _row(ctx, resource, resource.by_id_locked, object_id))
+    return await _fetch(ctx, resource, object_id, is_locked=True)
 
 
 async def fetch_many(ctx: Ctx, resource: Resource[R], ids: list[UUID]) -> dict[UUID, R]:
-    """Read several by id; those that are missing are left out."""
+    """Read several by id; those that are missing, or not to be seen, are left out."""
     if not ids:
         return {}
-    rows = await ctx.tx.all(resource.read, resource.by_ids, {"tenant": ctx.tenant_id, "ids": ids})
+    reach = ctx.principal.reach
+    rows = await ctx.tx.all(
+        resource.read, resource.by_ids(reach.kind), {"tenant": ctx.tenant_id, "ids": ids, **reach.values}
+    )
     return {item.id: item for item in rows}
 
 
 async def add(ctx: Ctx, resource: Resource[R], values: Mapping[str, Any], *, object_id: UUID | None = None) -> R:
-    """Store a new object and record `<name>.created` with every value it starts with."""
+    """Store a new object and record `<name>.created` with every value it starts with.
+
+    Raises UnknownReferenceError when it refers to what is not there, or not to be seen.
+    """
+    await _check_references(ctx, resource, values)
     stored = _storable(resource, values) | {
         "tenant_id": ctx.tenant_id,
         "id": object_id or new_id(),
@@ -162,13 +193,14 @@ async def amend(
 ) -> R:
     """Change an object and record `<name>.updated` with old and new values; a change without effect leaves no trace.
 
-    Raises NotFoundError, and StaleVersionError when `expected` is not the current version.
+    Raises NotFoundError, StaleVersionError when `expected` is not the current version, and UnknownReferenceError.
     """
     before = await fetch_locked(ctx, resource, object_id)
     check_version(before.version, expected)
     effective = difference(resource, before, changes)
     if not effective:
         return before
+    await _check_references(ctx, resource, {field: new for field, (_, new) in effective.items()})
     after = await store_changes(ctx, resource, before, {field: new for field, (_, new) in effective.items()})
     record(ctx, f"{resource.name}.updated", object_id=object_id, version=after.version, changes=effective)
     return after
@@ -233,11 +265,25 @@ def _storable(resource: Resource[R], values: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-async def _row(ctx: Ctx, resource: Resource[R], statement: Statement, object_id: UUID) -> Record:
-    row = await ctx.tx.row(statement, {"tenant": ctx.tenant_id, "key": object_id})
+async def _check_references(ctx: Ctx, resource: Resource[Any], values: Mapping[str, Any]) -> None:
+    """Refuse references to rows that the principal does not see; whether they are there at all the database checks."""
+    if ctx.principal.reach.is_unlimited:
+        return
+    for include in resource.includes:
+        wanted = values.get(include.column)
+        if wanted is not None and not await fetch_many(ctx, include.resource, [wanted]):
+            message = f"There is no {include.resource.name.replace('_', ' ')} {wanted}."
+            raise UnknownReferenceError(message, pointer=f"/{include.column}")
+
+
+async def _fetch(ctx: Ctx, resource: Resource[R], object_id: UUID, *, is_locked: bool) -> R:
+    reach = ctx.principal.reach
+    row = await ctx.tx.row(
+        resource.by_id(reach.kind, is_locked=is_locked), {"tenant": ctx.tenant_id, "key": object_id, **reach.values}
+    )
     if row is None:
         raise resource.missing(object_id)
-    return row
+    return resource.read.from_record(row)
 
 
 def _present(row: Record | None) -> Record:

@@ -11,7 +11,7 @@ from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.kit import jobs
-from helpdesk_api.kit.context import Cause, Principal
+from helpdesk_api.kit.context import Cause, system
 from helpdesk_api.kit.events import commit_order, events
 from helpdesk_api.kit.jobs import Job
 from helpdesk_api.kit.runtime import Runtime
@@ -30,7 +30,7 @@ _LOAD = Statement(
 
 async def dispatch(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> None:
     """Run every subscriber over the events of these jobs."""
-    principal = Principal("system", None, tenant_id)
+    principal = system(tenant_id)
     cause = Cause("job", str(claimed[0].id))
     async with unit_of_work(runtime, principal, cause=cause, request_id=cause.id) as ctx:
         mine = await jobs.complete(ctx.tx, claimed)

@@ -73,6 +73,13 @@ events = tenant_table(
     Column("salt", Uuid, nullable=False, server_default=func.gen_random_uuid()),
     Index(None, "tenant_id", "xid", "seq"),
     Index(None, "tenant_id", "object_id", "xid", "seq"),
+    Index(
+        "ix_events_revealed",
+        "tenant_id",
+        "actor_id",
+        "occurred_at",
+        postgresql_where=text("type = 'contact.revealed'"),
+    ),
     versioned=False,
 )
 
@@ -157,7 +164,7 @@ async def write_recorded(ctx: Ctx) -> None:
             "cause_type": [ctx.cause.type] * size,
             "cause_id": [ctx.cause.id] * size,
             "occurred_at": [event.occurred_at for event in noted],
-            "credential_id": [ctx.principal.id] * size,
+            "credential_id": [ctx.principal.credential_id] * size,
             "ip": [ctx.cause.ip] * size,
             "user_agent": [ctx.cause.user_agent] * size,
             "tenant": ctx.tenant_id,

@@ -14,6 +14,7 @@ from sqlalchemy import Column, ColumnElement
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit.schema import Instant
 from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.visibility import RowRules
 
 MAX_LIMIT = 200
 COMPARISONS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
@@ -33,12 +34,17 @@ class UnknownSortError(InvalidError):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A query parameter that narrows a list. Repeating an `equals` or `contains` parameter means "any of"."""
+    """A query parameter that narrows a list. Repeating an `equals` or `contains` parameter means "any of".
+
+    A list can be narrowed by a guarded field only by those who are shown it, unless the filter is a `lookup`: one that
+    finds who has a value that the caller knows already, as when somebody rings.
+    """
 
     name: str
     column: Column[Any]
     type: Any
     match: Literal["equals", "contains", "range"] = "equals"
+    is_lookup: bool = False
 
     @property
     def parameters(self) -> list[str]:
@@ -95,6 +101,7 @@ class Listing:
     filters: tuple[Filter, ...]
     sorts: tuple[Sort, ...]
     default_sort: str
+    rows: RowRules
 
     @cached_property
     def query_model(self) -> type[PageQuery]:
@@ -131,6 +138,19 @@ class Listing:
     def statements(self) -> dict[Any, Statement]:
         """Keep the compiled SQL of this list, by shape; filled and emptied by `kit.paging`."""
         return {}
+
+    def fields_of(self, query: PageQuery) -> dict[str, str]:
+        """Give the columns that a query narrows the list by, but for those of lookups, by query parameter."""
+        return {
+            item.name: item.column.name
+            for item in self.filters
+            if not item.is_lookup and any(getattr(query, name) not in (None, []) for name in item.parameters)
+        }
+
+    def is_looked_up(self, query: PageQuery) -> bool:
+        """Tell whether a query names values that somebody already knows, and does not page through what has them."""
+        looked_up = any(getattr(query, name) for item in self.filters if item.is_lookup for name in item.parameters)
+        return looked_up and query.cursor is None and not query.include_total
 
     def order(self, text: str | None) -> tuple[tuple[Sort, bool], ...]:
         """Read a sort such as `-priority,created_at` into keys and whether each descends."""

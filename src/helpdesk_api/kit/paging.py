@@ -11,12 +11,14 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Integer, Select, and_, any_, bindparam, func, literal_column, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.cursors import binding_of, read_cursor, write_cursor
-from helpdesk_api.kit.db import Record, Transaction
+from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.listing import COMPARISONS, Listing, PageQuery, Sort
 from helpdesk_api.kit.schema import PageInfo, Total
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tokens import Signer
+from helpdesk_api.kit.visibility import seen_rows
 
 COUNT_LIMIT = 10_000
 # Every combination of filters is a shape of its own, and clients choose them.
@@ -32,10 +34,10 @@ class Found:
     total: Total | None
 
 
-async def find_page(
-    transaction: Transaction, listing: Listing, query: PageQuery, signer: Signer, fixed: Mapping[str, Any]
-) -> Found:
-    """Fetch one page. `fixed` are conditions the caller cannot lift, by column name: always the tenant."""
+async def find_page(ctx: Ctx, listing: Listing, query: PageQuery, signer: Signer, **within: Any) -> Found:
+    """Fetch one page of what the principal sees. `within` are conditions the caller cannot lift, by column name."""
+    reach = ctx.principal.reach
+    fixed = {"tenant_id": ctx.tenant_id, **within}
     order = listing.order(getattr(query, "sort", None))
     values = _filter_values(listing, query)
     binding = binding_of(listing, order, values, fixed)
@@ -45,6 +47,7 @@ async def find_page(
         tuple((sort.name, down) for sort, down in order),
         tuple(values),
         tuple(fixed),
+        reach.kind,
         start is not None,
         backwards,
     )
@@ -53,13 +56,20 @@ async def find_page(
         if len(listing.statements) >= _MOST_SHAPES:
             listing.statements.clear()
         statement = listing.statements[shape] = Statement(
-            _statement(listing, order, tuple(values), tuple(fixed), keyed=start is not None, backwards=backwards)
+            _statement(
+                listing,
+                order,
+                _conditions(listing, tuple(values), tuple(fixed), reach.kind),
+                keyed=start is not None,
+                backwards=backwards,
+            )
         )
     params = {f"by_{name}": value for name, value in values.items()} | {f"in_{name}": v for name, v in fixed.items()}
+    params |= reach.values
     params["page_limit"] = query.limit + 1
     if start is not None:
         params |= {f"key_{index}": value for index, value in enumerate(start.keys)}
-    rows = await transaction.rows(statement, params)
+    rows = await ctx.tx.rows(statement, params)
     more = len(rows) > query.limit
     del rows[query.limit :]
     if backwards:
@@ -75,7 +85,9 @@ async def find_page(
                 "prev_cursor": write_cursor(signer, rows[0], binding, order, back=True) if has_prev else None,
             }
         ),
-        total=await _count(transaction, listing, params, tuple(values), tuple(fixed)) if query.include_total else None,
+        total=await _count(ctx, listing, params, _conditions(listing, tuple(values), tuple(fixed), reach.kind))
+        if query.include_total
+        else None,
     )
 
 
@@ -90,9 +102,10 @@ def _filter_values(listing: Listing, query: PageQuery) -> dict[str, Any]:
     return given
 
 
-def _conditions(listing: Listing, given: Sequence[str], fixed: Sequence[str]) -> list[ColumnElement[bool]]:
+def _conditions(listing: Listing, given: Sequence[str], fixed: Sequence[str], kind: str) -> list[ColumnElement[bool]]:
     table = listing.key.table
     conditions = [table.c[name] == bindparam(f"in_{name}", type_=table.c[name].type) for name in fixed]
+    conditions += seen_rows(listing.rows, kind)
     for item in listing.filters:
         column = item.column
         if item.match == "range":
@@ -112,8 +125,7 @@ def _conditions(listing: Listing, given: Sequence[str], fixed: Sequence[str]) ->
 def _statement(
     listing: Listing,
     order: Sequence[tuple[Sort, bool]],
-    given: Sequence[str],
-    fixed: Sequence[str],
+    conditions: Sequence[ColumnElement[bool]],
     *,
     keyed: bool,
     backwards: bool,
@@ -122,7 +134,7 @@ def _statement(
     keys = [(sort.column, down != backwards) for sort, down in order]
     keys.append((listing.key, keys[-1][1]))
     hidden = [column for column, _ in keys if column.name not in {c.name for c in listing.columns}]
-    statement = select(*listing.columns, *hidden).where(*_conditions(listing, given, fixed))
+    statement = select(*listing.columns, *hidden).where(*conditions)
     if keyed:
         statement = statement.where(_beyond(keys))
     return statement.order_by(*(column.desc() if down else column.asc() for column, down in keys)).limit(
@@ -148,13 +160,12 @@ def _beyond(keys: Sequence[tuple[Column[Any], bool]]) -> ColumnElement[bool]:
 
 
 async def _count(
-    transaction: Transaction, listing: Listing, params: Mapping[str, Any], given: Sequence[str], fixed: Sequence[str]
+    ctx: Ctx, listing: Listing, params: Mapping[str, Any], conditions: Sequence[ColumnElement[bool]]
 ) -> Total:
     inner = (
-        select(literal_column("1")).select_from(listing.key.table).where(*_conditions(listing, given, fixed))
-        .limit(COUNT_LIMIT + 1).subquery()
-    )  # fmt: skip
-    count = int(await transaction.value(select(func.count()).select_from(inner), params))
+        select(literal_column("1")).select_from(listing.key.table).where(*conditions).limit(COUNT_LIMIT + 1).subquery()
+    )
+    count = int(await ctx.tx.value(select(func.count()).select_from(inner), params))
     if count > COUNT_LIMIT:
         return Total.trusted({"count": COUNT_LIMIT, "relation": "gte"})
     return Total.trusted({"count": count, "relation": "eq"})

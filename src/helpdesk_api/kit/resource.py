@@ -20,6 +20,7 @@ from helpdesk_api.kit.paging import find_page
 from helpdesk_api.kit.query import documented, read_query
 from helpdesk_api.kit.schema import Entity, Input, Output, Page
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
+from helpdesk_api.kit.visibility import check_fields
 
 R = TypeVar("R", bound=Entity)
 
@@ -76,6 +77,7 @@ class Shapes(Generic[R]):
         parts: dict[str, dict[UUID, Entity]] = {include.part: {} for include in self.resource.includes}
         for include in self.resource.includes:
             if include.name in wanted:
+                ctx.principal.require(f"{include.resource.plural}:read")
                 ids = {value for row in rows if (value := getattr(row, include.column)) is not None}
                 found = await crud.fetch_many(ctx, include.resource, list(ids))
                 parts[include.part].update(found)
@@ -101,23 +103,42 @@ def _include_field(resource: Resource[Any]) -> dict[str, Any]:
     return {"include": (str | None, Field(default=None, pattern=pattern, max_length=200, description=description))}
 
 
+# Looks at what was given before it is stored, beside the object as it is now, if there is one yet; gives what is to be
+# stored, or refuses. A removal gives nothing.
+Check = Callable[[Ctx, dict[str, Any], R | None], Awaitable[dict[str, Any]]]
+
+
 def routes(
     resource: Resource[R],
     *,
     create: type[Input] | None = None,
     update: type[Input] | None = None,
     removable: bool = True,
+    check: Check[R] | None = None,
 ) -> ResourceRouter:
     """Make a router with the usual endpoints of a resource."""
     router = ResourceRouter(resource)
     add_reading(router, resource)
     if create is not None:
-        add_create(router, resource, create)
+        add_create(router, resource, create, check=check)
     if update is not None:
-        add_update(router, resource, update)
+        add_update(router, resource, update, check=check)
     if removable:
-        add_delete(router, resource)
+        add_delete(router, resource, check=check)
     return router
+
+
+def check_given(ctx: Ctx, resource: Resource[Any], body: Input, *, creating: bool = False) -> None:
+    """Raise FieldNotAllowedError when a body sets a field that its sender is not shown."""
+    given = {name: name for name in sorted(body.model_fields_set)}
+    check_fields(resource.groups, ctx.principal.field_groups, given, creating=creating)
+
+
+def check_query(ctx: Ctx, resource: Resource[Any], query: PageQuery) -> None:
+    """Raise FieldNotAllowedError when a list is to be narrowed by a field that the caller is not shown."""
+    if resource.groups:
+        fields = resource.listing.fields_of(query)
+        check_fields(resource.groups, ctx.principal.field_groups, fields, location="query")
 
 
 async def as_stored(ctx: Ctx, rows: list[R]) -> list[R]:
@@ -142,9 +163,10 @@ def add_reading(
 
     async def list_all(request: Request, ctx: Ctx) -> Any:
         query = read_query(request, query_many)
-        found = await find_page(
-            ctx.tx, resource.listing, query, request.app.state.runtime.signer, {"tenant_id": ctx.tenant_id}
-        )
+        check_query(ctx, resource, query)
+        if resource.guards_lists and not resource.listing.is_looked_up(query):
+            ctx.principal.require(f"{resource.plural}:list")
+        found = await find_page(ctx, resource.listing, query, request.app.state.runtime.signer)
         rows = await present(ctx, [resource.read.from_record(row) for row in found.rows])
         included = await shapes.with_included(ctx, rows, query)
         return shapes.page.trusted({"data": rows, "page": found.page, "total": found.total, **included})
@@ -171,18 +193,29 @@ def add_reading(
     )  # fmt: skip
 
 
-def add_create(router: APIRouter, resource: Resource[R], model: type[Input]) -> None:
-    """Add the creation of one."""
+def add_create(
+    router: APIRouter,
+    resource: Resource[R],
+    model: type[Input],
+    *,
+    verb: str = "write",
+    check: Check[R] | None = None,
+) -> None:
+    """Add the creation of one; `verb` is that of the permission it needs."""
     one = resource.name.replace("_", " ")
 
     async def create_one(body: Input, request: Request, response: Response, ctx: Ctx) -> Any:
-        created = await crud.add(ctx, resource, body.model_dump())
+        check_given(ctx, resource, body, creating=True)
+        values = body.model_dump()
+        if check is not None:
+            values = await check(ctx, values, None)
+        created = await crud.add(ctx, resource, values)
         announce_created(request, response, created)
         return created
 
     create_one.__annotations__ |= {
         "body": model,
-        "ctx": Annotated[Ctx, allowed(f"{resource.plural}:write")],
+        "ctx": Annotated[Ctx, allowed(f"{resource.plural}:{verb}")],
     }
     router.add_api_route(
         "", create_one, methods=["POST"], status_code=201, response_model=resource.read,
@@ -191,12 +224,18 @@ def add_create(router: APIRouter, resource: Resource[R], model: type[Input]) -> 
     )  # fmt: skip
 
 
-def add_update(router: APIRouter, resource: Resource[R], model: type[Input]) -> None:
+def add_update(router: APIRouter, resource: Resource[R], model: type[Input], *, check: Check[R] | None = None) -> None:
     """Add the change of one by merge patch (RFC 7396)."""
     one = resource.name.replace("_", " ")
 
     async def update_one(id: UUID, body: Input, response: Response, expected: IfMatch, ctx: Ctx) -> Any:
-        changed = await crud.amend(ctx, resource, id, body.given(), expected=expected)
+        check_given(ctx, resource, body)
+        given = body.given()
+        if check is not None:
+            before = await crud.fetch_locked(ctx, resource, id)
+            crud.difference(resource, before, given)
+            given = await check(ctx, given, before)
+        changed = await crud.amend(ctx, resource, id, given, expected=expected)
         tag_response(response, changed)
         return changed
 
@@ -214,11 +253,13 @@ def add_update(router: APIRouter, resource: Resource[R], model: type[Input]) -> 
     )  # fmt: skip
 
 
-def add_delete(router: APIRouter, resource: Resource[R]) -> None:
+def add_delete(router: APIRouter, resource: Resource[R], *, check: Check[R] | None = None) -> None:
     """Add the removal of one."""
     one = resource.name.replace("_", " ")
 
     async def delete_one(id: UUID, expected: IfMatch, ctx: Ctx) -> None:
+        if check is not None:
+            await check(ctx, {}, await crud.fetch_locked(ctx, resource, id))
         await crud.remove(ctx, resource, id, expected=expected)
 
     delete_one.__annotations__ |= {"ctx": Annotated[Ctx, allowed(f"{resource.plural}:write")]}

@@ -16,7 +16,7 @@ import structlog
 
 from helpdesk_api.domain.errors import Refusal, UnavailableError
 from helpdesk_api.kit import deadlines, idempotency, jobs, lanes
-from helpdesk_api.kit.context import Cause, Principal
+from helpdesk_api.kit.context import Cause, system
 from helpdesk_api.kit.deadlines import DueDeadline
 from helpdesk_api.kit.doorbell import LocalBell
 from helpdesk_api.kit.jobs import Job
@@ -86,7 +86,7 @@ class Runner:
                 return
 
     async def _fire(self, deadline: DueDeadline) -> bool:
-        principal = Principal("system", None, deadline.tenant_id)
+        principal = system(deadline.tenant_id)
         cause = Cause("deadline", str(deadline.id))
         try:
             # A newer version of the product may have stored a kind that this one does not know.

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from helpdesk_api.kit.admission import Admission
 from helpdesk_api.kit.client_address import Address, ClientAddresses
-from helpdesk_api.kit.context import Ctx, Principal
+from helpdesk_api.kit.context import Cause, Ctx, Principal
 from helpdesk_api.kit.db import Database, Record
 from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.doorbell import Bell
@@ -22,6 +22,8 @@ from helpdesk_api.kit.usage import UsageCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from helpdesk_api.kit.crud import Resource
 
 JobHandler = Callable[["Runtime", UUID, "Sequence[Job]"], Awaitable[None]]
 Subscriber = Callable[[Ctx, "Sequence[Record]"], Awaitable[None]]
@@ -38,6 +40,15 @@ class Authenticator(Protocol):
 
     def forget(self, credential_id: UUID) -> None:
         """Drop what is remembered of a credential."""
+
+
+class ViewAs(Protocol):
+    """Whatever turns the header X-View-As into the principal that a read is answered for."""
+
+    async def __call__(
+        self, runtime: "Runtime", viewer: Principal, header: str, *, route: str, cause: Cause
+    ) -> Principal:
+        """Give the principal to view as; refuses what the viewer may not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,8 @@ class Runtime:
     addresses: ClientAddresses
     admission: Admission
     usage: UsageCounts
+    view_as: ViewAs
     deadline_handlers: Mapping[str, Handler]
     job_kinds: Mapping[str, JobKind]
     subscribers: "Sequence[Subscriber]"
+    resources: "Mapping[str, Resource[Any]]"

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from structlog.contextvars import bind_contextvars
 
-from helpdesk_api.domain.errors import Kind, Refusal, UnauthenticatedError, UnsupportedMediaError
+from helpdesk_api.domain.errors import ForbiddenError, Kind, Refusal, UnauthenticatedError, UnsupportedMediaError
 from helpdesk_api.kit import idempotency
 from helpdesk_api.kit.conditional import not_modified
 from helpdesk_api.kit.context import Cause, Ctx, Principal
@@ -35,6 +35,7 @@ from helpdesk_api.kit.strict_json import loads
 from helpdesk_api.kit.tenancy import tenant_time
 from helpdesk_api.kit.usage import UsageCounts
 from helpdesk_api.kit.validation import invalid_request
+from helpdesk_api.kit.visibility import showing
 
 _ATTEMPTS = 4
 # Its own source: whoever seeds the global one means something else by it.
@@ -49,6 +50,13 @@ _JSON = frozenset({"application/json", "application/merge-patch+json"})
 _LASTING = frozenset({Kind.NOT_FOUND, Kind.CONFLICT, Kind.INVALID, Kind.PRECONDITION_FAILED})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class ViewAsReadOnlyError(ForbiddenError):
+    """Whoever reads as somebody else does not write as that one."""
+
+    code = "view_as_read_only"
+    title = "Viewing as somebody else is for reading"
 
 
 @asynccontextmanager
@@ -75,7 +83,8 @@ async def unit_of_work(
             cause=cause,
             request_id=request_id,
         )
-        yield ctx
+        with showing(principal.field_groups):
+            yield ctx
         await write_recorded(ctx)
     if ctx.events:
         ctx.due.append(real_now)
@@ -114,7 +123,7 @@ class UnitOfWorkRoute(APIRoute):
 
 
 class _Allowed(SecurityBase):
-    """Hand an endpoint its context if the caller has a scope; for FastAPI's description it is the key itself.
+    """Hand an endpoint its context if the caller has a permission; for FastAPI's description it is the key itself.
 
     One dependency for both: each further one that FastAPI has to solve costs as much as a small query.
     """
@@ -122,18 +131,21 @@ class _Allowed(SecurityBase):
     scheme_name = "api_key"
     model = HTTPBearerModel()
 
-    def __init__(self, scope: str) -> None:
-        self._scope = scope
+    def __init__(self, *permissions: str) -> None:
+        self._permissions = permissions
 
     async def __call__(self, request: Request) -> Ctx:
         ctx: Ctx = request.scope[_CTX]
-        ctx.principal.require(self._scope)
+        ctx.principal.require(*self._permissions)
         return ctx
 
 
-def allowed(scope: str) -> Any:
-    """Declare the scope that a caller needs; it stands beside the type of the context in the signature."""
-    return Security(_Allowed(scope), scopes=[scope])
+def allowed(*permissions: str) -> Any:
+    """Declare the permission that a caller needs, or several of which one will do.
+
+    It stands beside the type of the context in the signature. Without one, whoever is known may call.
+    """
+    return Security(_Allowed(*permissions), scopes=permissions)
 
 
 class _StrictRequest(Request):
@@ -149,11 +161,17 @@ async def _serve(handler: Handler, request: Request, *, shows_secret: bool) -> R
     runtime: Runtime = request.app.state.runtime
     principal = await _authenticated(runtime, request)
     request.state.tenant_id = principal.tenant_id
-    request.state.credential_id = principal.id
+    request.state.credential_id = principal.credential_id
     bind_contextvars(tenant_id=str(principal.tenant_id))
     await runtime.admission.known(request, principal)
     request_id: str = request.state.request_id
     cause = _cause(request)
+    viewed = request.headers.get("x-view-as")
+    if viewed is not None:
+        if request.method not in _READING:
+            message = "X-View-As is for reading; send the change as yourself."
+            raise ViewAsReadOnlyError(message, pointer="/X-View-As", location="header")
+        principal = await runtime.view_as(runtime, principal, viewed, route=request.url.path, cause=cause)
     if request.method in _READING:
         async with unit_of_work(runtime, principal, cause=cause, request_id=request_id, read_only=True) as ctx:
             request.scope[_CTX] = ctx

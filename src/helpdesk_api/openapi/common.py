@@ -30,6 +30,16 @@ PARAMETERS: Mapping[str, Any] = {
         "description": "The entity tag that the client holds; answered with 304 when it is still current.",
         "schema": _TAG,
     },
+    "ViewAs": {
+        "name": "X-View-As",
+        "in": "header",
+        "required": False,
+        "description": (
+            "Answers as it would answer somebody else: `contact:<id>`, `user:<id>`, `role:<id>` or `api_key:<id>`. "
+            "Needs `view-as:use`, never shows more than the caller sees, and is recorded as an event."
+        ),
+        "schema": {"type": "string", "maxLength": 60},
+    },
     "WebhookId": {
         "name": "webhook-id",
         "in": "header",

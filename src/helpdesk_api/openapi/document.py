@@ -30,8 +30,8 @@ _SECURITY = {
     "type": "http",
     "scheme": "bearer",
     "description": (
-        "An API key, as `helpdesk keys create` or `POST /v1/api-keys` give it. Its scopes are `<resource>:read` and "
-        "`<resource>:write`, with `*` for every resource; each operation names the one it needs."
+        "An API key, as `helpdesk keys create` or `POST /v1/api-keys` give it. Each operation names the permission it "
+        "needs; where it names several, one will do."
     ),
 }
 

@@ -10,9 +10,12 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from helpdesk_api.identity.audit_schemas import AUDIT_EXAMPLE, SEAL_EXAMPLE
+from helpdesk_api.identity.me import ME_EXAMPLE
+from helpdesk_api.identity.permissions import FIELD_GROUPS, FOR_CONTACTS, PERMISSIONS
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.problems import catalogue
 from helpdesk_api.openapi.schemas import Schema
+from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
 from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE
 from helpdesk_api.webhooks.event_types import EVENT_TYPES
 from helpdesk_api.webhooks.events_feed import EVENT_EXAMPLE
@@ -99,6 +102,19 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "Alive", {"status": "alive"}
     yield "Ready", {"status": "ready"}
     yield "ProblemType", catalogue()["stale_version"].model_dump()
+    yield "Me", ME_EXAMPLE
+    yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
+    yield "RevealedContact", REVEAL_EXAMPLE
+    yield (
+        "Catalogue",
+        {
+            "permissions": [
+                {"name": name, "description": PERMISSIONS[name], "for_contacts": name in FOR_CONTACTS}
+                for name in ("tickets:read", "tickets:write")
+            ],
+            "field_groups": [{"name": name, "description": meaning} for name, meaning in FIELD_GROUPS.items()],
+        },
+    )
     yield "SecretRotation", {"force": False}
     yield "KeyRotation", {"overlap_seconds": 3_600, "force": False}
     yield (

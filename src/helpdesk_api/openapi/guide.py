@@ -16,9 +16,10 @@ Tickets with SLA clocks, the companies and contacts behind them, a gap-free feed
 
 ## Authentication
 
-Send an API key with every request: `Authorization: Bearer <key>`. A key belongs to one tenant and holds scopes such as
-`tickets:read` or `companies:write`; `*:read` and `*:write` stand for every resource. Each operation names the scope it
-needs. What belongs to another tenant does not exist for a key: the answer is 404, as for an id that nobody has.
+Send an API key with every request: `Authorization: Bearer <key>`. A key belongs to one tenant and has permissions such
+as `tickets:read`, or stands for a user, a contact or a role. Each operation names the permission it needs, `GET /v1/me`
+tells which ones the caller has. What the caller may not see does not exist for it: the answer is 404, as for an id that
+nobody has. Fields marked `x-field-group` are empty or masked for callers without that group.
 
 ## Errors
 

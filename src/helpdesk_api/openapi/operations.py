@@ -78,7 +78,13 @@ def complete(operation: Schema, shape: Shape, components: Components) -> Schema:
     # A nested resource brings the tag of the router it stands in; an operation belongs to one.
     completed["tags"] = operation["tags"][-1:]
     completed["description"] = _description(operation, shape)
-    completed["security"] = operation.get("security", [])
+    # One of several permissions will do; FastAPI lists them as if all were needed.
+    completed["security"] = [
+        {scheme: [scope] if scope else []}
+        for need in operation.get("security", [])
+        for scheme, scopes in need.items()
+        for scope in scopes or [""]
+    ]
     completed["parameters"] = _parameters(operation, shape, components)
     if shape.has_body:
         completed["requestBody"] = _body(operation["requestBody"], components)
@@ -88,8 +94,10 @@ def complete(operation: Schema, shape: Shape, components: Components) -> Schema:
 
 def _description(operation: Schema, shape: Shape) -> str:
     said = str(operation["description"]).strip()
-    needs = " and ".join(f"`{scope}`" for scope in shape.scopes)
-    return f"{said}\n\nNeeds the scope {needs}." if needs else f"{said}\n\nNeeds no API key."
+    needs = " or ".join(f"`{scope}`" for scope in shape.scopes)
+    if needs:
+        return f"{said}\n\nNeeds the permission {needs}."
+    return f"{said}\n\nNeeds no permission." if shape.is_known else f"{said}\n\nNeeds no API key."
 
 
 def _parameters(operation: Schema, shape: Shape, components: Components) -> list[Schema]:
@@ -101,6 +109,8 @@ def _parameters(operation: Schema, shape: Shape, components: Components) -> list
         found.append(components.parameter("IdempotencyKey"))
     if shape.method == "get" and shape.answers_version:
         found.append(components.parameter("IfNoneMatch"))
+    if shape.method == "get" and shape.is_known:
+        found.append(components.parameter("ViewAs"))
     return found
 
 

@@ -21,17 +21,26 @@ from helpdesk_api.domain.errors import (
     UnsupportedMediaError,
 )
 from helpdesk_api.domain.workflow import InvalidTransitionError
-from helpdesk_api.identity.api_keys import ExpiryInPastError, ScopeExceedsOwnError
+from helpdesk_api.identity.api_keys import ExpiryInPastError
+from helpdesk_api.identity.key_grants import NothingGrantedError, ScopeExceedsOwnError, SeveralHoldersError
 from helpdesk_api.identity.key_networks import AddressNotAllowedError
 from helpdesk_api.identity.key_rotation import KeyEndedError, KeyRotatingError
+from helpdesk_api.identity.permissions import UnknownFieldGroupError, UnknownPermissionError
+from helpdesk_api.identity.roles import (
+    BuiltInRoleError,
+    NotForContactsError,
+    ReachMismatchError,
+    RoleExceedsOwnError,
+)
 from helpdesk_api.identity.test_clock import (
     ClockAdvancingError,
     ClockBackwardsError,
     ClockTooFarError,
     NoTestClockError,
 )
+from helpdesk_api.identity.view_as import ViewAsExceedsOwnError, ViewAsMalformedError
 from helpdesk_api.kit.conditional import InvalidIfMatchError, StaleVersionError
-from helpdesk_api.kit.context import MissingScopeError
+from helpdesk_api.kit.context import MissingPermissionError
 from helpdesk_api.kit.crud import NotNullableError
 from helpdesk_api.kit.cursors import CursorExpiredError, CursorMismatchError
 from helpdesk_api.kit.db import CommitLostError
@@ -66,7 +75,11 @@ from helpdesk_api.kit.strict_json import (
     NumberOutOfRangeError,
     UnstorableCharacterError,
 )
+from helpdesk_api.kit.unit_of_work import ViewAsReadOnlyError
+from helpdesk_api.kit.visibility import FieldNotAllowedError
 from helpdesk_api.openapi.shapes import Shape
+from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
+from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.tickets.service import ContactNotOfCompanyError, InactiveUserError
 from helpdesk_api.webhooks.deliveries import DeliveryInProgressError
 from helpdesk_api.webhooks.endpoint_routes import SecretRotatingError
@@ -84,18 +97,36 @@ UNREADABLE: Refusals = (
     NumberOutOfRangeError,
     UnstorableCharacterError,
 )
+_OF_PERSON: Refusals = (RoleExceedsOwnError, ReachMismatchError)
+_OF_ROLE: Refusals = (*_OF_PERSON, NotForContactsError)
 _TICKET_PARTIES: Refusals = (ContactNotOfCompanyError, InactiveUserError, BudgetOutOfReachError)
 
 # What only one operation refuses, beside what its shape tells.
 OF_OPERATION: Mapping[str, Refusals] = {
+    "roles_create": (*_OF_ROLE, UnknownPermissionError, UnknownFieldGroupError),
+    "roles_update": (*_OF_ROLE, UnknownPermissionError, UnknownFieldGroupError, BuiltInRoleError),
+    "roles_delete": (BuiltInRoleError, RoleExceedsOwnError),
+    **dict.fromkeys(("users_create", "users_update", "contacts_create", "contacts_update"), _OF_PERSON),
+    "users_delete": (RoleExceedsOwnError,),
     "tickets_create": _TICKET_PARTIES,
     "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
-    "comments_create": (ContactNotOfCompanyError, BudgetOutOfReachError),
+    "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError),
+    "comments_create": (ContactNotOfCompanyError, BudgetOutOfReachError, NotOwnNameError, AuthorRequiredError),
     "calendars_create": (InvalidCalendarError, NeverOpensError),
     "calendars_update": (InvalidCalendarError, NeverOpensError, TargetOutOfReachError),
     "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError),
     "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError),
-    "api_keys_create": (ScopeExceedsOwnError, ExpiryInPastError, AnswerSealedError),
+    "api_keys_create": (
+        ScopeExceedsOwnError,
+        ExpiryInPastError,
+        NothingGrantedError,
+        SeveralHoldersError,
+        ReachMismatchError,
+        RoleExceedsOwnError,
+        UnknownPermissionError,
+        UnknownFieldGroupError,
+        AnswerSealedError,
+    ),
     "api_keys_rotate": (ScopeExceedsOwnError, KeyEndedError, KeyRotatingError, AnswerSealedError),
     "webhook_endpoints_create": (UnsafeURLError, TooManyEndpointsError, AnswerSealedError),
     "webhook_endpoints_update": (UnsafeURLError,),
@@ -120,7 +151,9 @@ _WORDED: Mapping[type[Refusal], Refusal] = {
             f"The request is wrong in 1 place; the first: /subject: {_SHORT}",
             errors=(FieldError("/subject", "string_too_short", _SHORT),),
         ),
-        MissingScopeError("This operation needs the scope tickets:write.", params={"scope": "tickets:write"}),
+        MissingPermissionError(
+            "This operation needs the permission tickets:write.", params={"permission": "tickets:write"}
+        ),
         RateLimitedError(
             "The credential has used up its 6000 requests in 60 seconds.",
             params={"policy": "credential", "quota": 6_000, "window_seconds": 60},
@@ -156,10 +189,14 @@ _WORDED: Mapping[type[Refusal], Refusal] = {
 
 # What a shape lets happen, in the order in which a request meets it.
 _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
-    (lambda shape: shape.scopes, (UnauthenticatedError, AddressNotAllowedError, MissingScopeError)),
+    (lambda shape: shape.is_known, (UnauthenticatedError, AddressNotAllowedError)),
     (lambda shape: shape.is_counted, (RateLimitedError,)),
+    (lambda shape: shape.scopes, (MissingPermissionError,)),
+    (lambda shape: shape.is_known and shape.method == "get", (ViewAsMalformedError, ViewAsExceedsOwnError)),
+    (lambda shape: shape.is_known and shape.writes, (ViewAsReadOnlyError,)),
+    (lambda shape: shape.guards_fields, (FieldNotAllowedError,)),
     (lambda shape: shape.parameters or shape.has_body, (InvalidError,)),
-    (lambda shape: shape.names_object and shape.scopes, (NotFoundError,)),
+    (lambda shape: shape.names_object and shape.is_known, (NotFoundError,)),
     (lambda shape: shape.has_body, (*UNREADABLE, BodyTooSlowError, UnsupportedMediaError)),
     (lambda shape: shape.has_body, (ValueTooLargeError, UnstorableValueError)),
     (lambda shape: shape.writes, (InvalidIdempotencyKeyError, IdempotencyKeyReusedError, RequestInProgressError)),

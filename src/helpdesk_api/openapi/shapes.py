@@ -20,6 +20,7 @@ class Shape:
     method: str
     resource: Resource[Any] | None
     scopes: tuple[str, ...]
+    is_known: bool
     parameters: frozenset[tuple[str, str]]
     fields: frozenset[str]
     has_body: bool
@@ -54,6 +55,11 @@ class Shape:
     def takes_version(self) -> bool:
         """Tell whether it looks at If-Match."""
         return ("header", "if-match") in self.parameters
+
+    @property
+    def guards_fields(self) -> bool:
+        """Tell whether it takes or narrows by fields that not everybody is shown."""
+        return self.resource is not None and bool(self.resource.groups) and (self.has_body or self.pages)
 
     @property
     def may_collide(self) -> bool:
@@ -93,6 +99,7 @@ def shape_of(method: str, operation: Schema, schemas: dict[str, Schema], by_tag:
         method=method,
         resource=by_tag.get(operation["tags"][-1]),
         scopes=tuple(scope for need in operation.get("security", []) for scopes in need.values() for scope in scopes),
+        is_known=bool(operation.get("security")),
         parameters=frozenset((item["in"], item["name"]) for item in operation.get("parameters", [])),
         fields=frozenset(body.get("properties", {})),
         has_body="requestBody" in operation,

@@ -14,14 +14,16 @@ from sqlalchemy import bindparam, select
 
 from helpdesk_api.identity import api_keys
 from helpdesk_api.identity.api_keys import API_KEYS, ApiKey, ApiKeyCreate, ExpiryInPastError
+from helpdesk_api.identity.builtin_roles import BUILT_IN
 from helpdesk_api.identity.tenants import Tenant, create_tenant, find_tenant, list_tenants
-from helpdesk_api.kit.context import Cause, Ctx, Principal, new_id
+from helpdesk_api.kit.context import Cause, Ctx, new_id, system
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import Line
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.unit_of_work import unit_of_work
+from helpdesk_api.kit.visibility import EVERY_GROUP
 
-EVERYTHING: Final = ("*:read", "*:write")
+EVERYTHING: Final[Sequence[str]] = tuple(BUILT_IN["admin"]["permissions"])
 
 _NAME: TypeAdapter[str] = TypeAdapter(Line)
 _keys = API_KEYS.table
@@ -54,11 +56,15 @@ async def create_key(
     *,
     name: str,
     scopes: Sequence[str],
+    field_groups: Sequence[str] = (EVERY_GROUP,),
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """Create a key and give it with its text; raises NotFoundError, NotUsableError or ExpiryInPastError."""
+    """Create a key and give it with its text.
+
+    Raises NotFoundError, NotUsableError, ExpiryInPastError, UnknownPermissionError or UnknownFieldGroupError.
+    """
     try:
-        wanted = ApiKeyCreate(name=name, scopes=list(scopes), expires_at=expires_at)
+        wanted = ApiKeyCreate(name=name, scopes=list(scopes), field_groups=list(field_groups), expires_at=expires_at)
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, item['loc'][:1]))}: {item['msg']}" for item in error.errors())
         raise NotUsableError("; ".join(problems)) from None
@@ -66,13 +72,7 @@ async def create_key(
         raise ExpiryInPastError(f"{wanted.expires_at.isoformat()} is not in the future.")
     tenant = await find_tenant(runtime.db, tenant_name_or_id)
     async with as_operator(runtime, tenant) as ctx:
-        return await api_keys.issue(
-            ctx,
-            name=wanted.name,
-            scopes=wanted.scopes,
-            expires_at=wanted.expires_at,
-            is_sandbox=tenant.is_sandbox,
-        )
+        return await api_keys.issue(ctx, wanted, is_sandbox=tenant.is_sandbox)
 
 
 async def list_keys(runtime: Runtime, tenant_name_or_id: str) -> list[ApiKey]:
@@ -92,7 +92,7 @@ async def revoke_key(runtime: Runtime, tenant_name_or_id: str, key_id: UUID) -> 
 @asynccontextmanager
 async def as_operator(runtime: Runtime, tenant: Tenant) -> AsyncIterator[Ctx]:
     """Open a unit of work in a tenant for somebody at the command line."""
-    principal = Principal("system", None, tenant.id, is_sandbox=tenant.is_sandbox)
+    principal = system(tenant.id, is_sandbox=tenant.is_sandbox)
     command_id = str(new_id())
     async with unit_of_work(runtime, principal, cause=Cause("command", command_id), request_id=command_id) as ctx:
         yield ctx

@@ -11,6 +11,7 @@ from helpdesk_api.domain.workflow import Status
 from helpdesk_api.identity.teams import TEAMS
 from helpdesk_api.identity.tenants import TICKET_NUMBERS
 from helpdesk_api.identity.users import USERS
+from helpdesk_api.identity.visibility import rows_of
 from helpdesk_api.kit.crud import Include, Resource
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.schema import Instant
@@ -86,6 +87,12 @@ TICKETS = Resource(
         Include("team", "team_id", TEAMS),
         Include("assignee", "assignee_id", USERS),
     ),
+    rows=rows_of(
+        company=tickets.c.company_id,
+        contact=tickets.c.contact_id,
+        team=tickets.c.team_id,
+        assignee=tickets.c.assignee_id,
+    ),
     computed={"number": select(_following.c.value).scalar_subquery()},
 )
 
@@ -102,5 +109,11 @@ COMMENTS = Resource(
         "author_contact_id": None,
     },
     filters=(Filter("kind", comments.c.kind, CommentKind),),
+    rows={
+        kind: comments.c.ticket_id.in_(
+            select(tickets.c.id).where(tickets.c.tenant_id == comments.c.tenant_id, condition)
+        )
+        for kind, condition in TICKETS.rows.items()
+    },
     default_sort="created_at",
 )

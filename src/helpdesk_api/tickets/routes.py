@@ -15,12 +15,14 @@ from helpdesk_api.kit.resource import (
     ResourceRouter,
     add_reading,
     announce_created,
+    check_given,
     operation,
     tag_response,
 )
 from helpdesk_api.kit.schema import Page, patch_model
 from helpdesk_api.kit.unit_of_work import allowed
 from helpdesk_api.tickets import clock_views, service
+from helpdesk_api.tickets.acting import opening, readable_kinds, writing
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
 from helpdesk_api.tickets.schemas import Comment, CommentCreate, Ticket, TicketCreate
 
@@ -49,10 +51,10 @@ add_reading(router, TICKETS, present=_with_clocks)
     ),
 )
 async def create_ticket(
-    body: TicketCreate, request: Request, response: Response, ctx: Annotated[Ctx, allowed("tickets:write")]
+    body: TicketCreate, request: Request, response: Response, ctx: Annotated[Ctx, allowed("tickets:create")]
 ) -> Ticket:
     """Create a ticket."""
-    created = await service.create_ticket(ctx, body.model_dump())
+    created = await service.create_ticket(ctx, opening(ctx, body))
     announce_created(request, response, created)
     return (await _with_clocks(ctx, [created]))[0]
 
@@ -76,6 +78,7 @@ async def update_ticket(
     ctx: Annotated[Ctx, allowed("tickets:write")],
 ) -> Ticket:
     """Change a ticket."""
+    check_given(ctx, TICKETS, body)
     changed = await service.update_ticket(ctx, id, body.given(), expected=expected)
     tag_response(response, changed)
     return (await _with_clocks(ctx, [changed]))[0]
@@ -88,9 +91,9 @@ async def update_ticket(
     operation_id=operation(COMMENTS, "create"),
     summary="Add a comment",
     description=(
-        "Adds a public reply or an internal note. A user's reply stops the first-response clock, also while the ticket "
-        "waits; a client's reply opens a ticket that is pending, solved or closed. Records `ticket.reply_added` or "
-        "`ticket.note_added`."
+        "Adds a public reply (`comments:write`) or an internal note (`notes:write`). A user's reply stops the "
+        "first-response clock, also while the ticket waits; a client's reply opens a ticket that is pending, solved or "
+        "closed. Users and contacts write under their own name. Records `ticket.reply_added` or `ticket.note_added`."
     ),
 )
 async def create_comment(
@@ -98,10 +101,10 @@ async def create_comment(
     body: CommentCreate,
     request: Request,
     response: Response,
-    ctx: Annotated[Ctx, allowed("comments:write")],
+    ctx: Annotated[Ctx, allowed("comments:write", "notes:write")],
 ) -> Comment:
     """Add a comment."""
-    created = await service.add_comment(ctx, id, body.model_dump())
+    created = await service.add_comment(ctx, id, writing(ctx, body))
     announce_created(request, response, created)
     return created
 
@@ -112,7 +115,10 @@ async def create_comment(
     operation_id=operation(COMMENTS, "list"),
     openapi_extra=documented(COMMENTS.listing.query_model),
     summary="List the comments of a ticket",
-    description="Pages through what was said on a ticket, oldest first unless `sort` says otherwise.",
+    description=(
+        "Pages through what was said on a ticket, oldest first unless `sort` says otherwise; notes only with "
+        "`notes:read`."
+    ),
 )
 async def list_comments(
     id: UUID,
@@ -123,11 +129,12 @@ async def list_comments(
     await crud.fetch(ctx, TICKETS, id)
     query = read_query(request, COMMENTS.listing.query_model)
     found = await find_page(
-        ctx.tx,
+        ctx,
         COMMENTS.listing,
         query,
         request.app.state.runtime.signer,
-        {"tenant_id": ctx.tenant_id, "ticket_id": id},
+        ticket_id=id,
+        **({} if ctx.principal.may("notes:read") else {"kind": "reply"}),
     )
     rows = [Comment.from_record(row) for row in found.rows]
     return Page[Comment].trusted({"data": rows, "page": found.page, "total": found.total})
@@ -148,7 +155,7 @@ async def get_comment(
 ) -> Comment:
     """Read a comment."""
     found = await crud.fetch(ctx, COMMENTS, comment_id)
-    if found.ticket_id != id:
+    if found.ticket_id != id or found.kind not in readable_kinds(ctx.principal):
         raise COMMENTS.missing(comment_id)
     tag_response(response, found)
     return found

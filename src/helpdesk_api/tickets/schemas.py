@@ -8,7 +8,9 @@ from typing_extensions import TypedDict
 
 from helpdesk_api.agreements.sla_policies import Priority
 from helpdesk_api.domain.workflow import Status
+from helpdesk_api.identity.permissions import TICKET_INTERNAL
 from helpdesk_api.kit.schema import Entity, Input, Label, Line, Prose
+from helpdesk_api.kit.visibility import FieldGroup
 
 TicketType = Literal["incident", "service_request", "question", "problem", "change", "task"]
 Channel = Literal["api", "email", "web", "phone", "chat", "portal", "monitoring"]
@@ -79,9 +81,9 @@ class Ticket(Entity):
     status: Annotated[str, Field(examples=["new", "open", "pending", "on_hold", "solved", "closed"])]
     company_id: UUID | None
     contact_id: UUID | None
-    team_id: UUID | None
-    assignee_id: UUID | None
-    tags: list[str]
+    team_id: Annotated[UUID | None, FieldGroup(TICKET_INTERNAL)]
+    assignee_id: Annotated[UUID | None, FieldGroup(TICKET_INTERNAL)]
+    tags: Annotated[list[str], FieldGroup(TICKET_INTERNAL)]
     channel: Annotated[str, Field(examples=["api", "email"])]
     due_at: Annotated[AwareDatetime | None, Field(description="The earliest deadline of the running clocks.")]
     first_responded_at: Annotated[AwareDatetime | None, Field(description="The first public reply of a user.")]
@@ -92,7 +94,7 @@ class Ticket(Entity):
 
 
 class CommentCreate(Input):
-    """A new comment; exactly one author."""
+    """A new comment. Users and contacts write under their own name; an integration says for whom it writes."""
 
     kind: Annotated[
         CommentKind, Field(description="`reply` is seen by the client; `note` is internal and only written by users.")
@@ -103,11 +105,11 @@ class CommentCreate(Input):
 
     @model_validator(mode="after")
     def _has_one_author(self) -> "CommentCreate":
-        if (self.author_user_id is None) == (self.author_contact_id is None):
-            message = "give exactly one of author_user_id and author_contact_id"
+        if self.author_user_id is not None and self.author_contact_id is not None:
+            message = "give one of author_user_id and author_contact_id"
             raise ValueError(message)
-        if self.kind == "note" and self.author_user_id is None:
-            message = "a note is internal and needs author_user_id"
+        if self.kind == "note" and self.author_contact_id is not None:
+            message = "a note is internal and not written by contacts"
             raise ValueError(message)
         return self
 

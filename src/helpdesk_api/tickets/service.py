@@ -101,7 +101,8 @@ async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *
 async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> Comment:
     """Add a reply or a note.
 
-    A user's reply answers the client: it stops the first-response clock. A client's reply sets a ticket that is
+    A note leaves the ticket as it is, also its version: who may not read notes must not see that there was one. A
+    user's reply answers the client: it stops the first-response clock. A client's reply sets a ticket that is
     pending, solved or closed back to open.
     """
     ctx, before = await _locked(ctx, ticket_id)
@@ -109,9 +110,10 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
         await _company_for(ctx, before.company_id, values["author_contact_id"], field="author_contact_id")
     running = await clocks.of_ticket(ctx, ticket_id)
     comment = await _store_comment(ctx, ticket_id, values)
+    is_reply = comment.kind == "reply"
     moved = running
     fields: dict[str, Any] = {}
-    if comment.kind == "reply":
+    if is_reply:
         if comment.author_user_id is not None:
             moved = clocks.answer(running, ctx.now)
             fields = {"first_responded_at": before.first_responded_at or ctx.now}
@@ -119,16 +121,17 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
             fields = {"status": Status.OPEN}
     record(
         ctx,
-        "ticket.reply_added" if comment.kind == "reply" else "ticket.note_added",
+        "ticket.reply_added" if is_reply else "ticket.note_added",
         object_id=ticket_id,
-        version=before.version + 1,
+        version=before.version + 1 if is_reply else before.version,
         data={
             "comment_id": comment.id,
             "author_user_id": comment.author_user_id,
             "author_contact_id": comment.author_contact_id,
         },
     )
-    await _change(ctx, before, running, fields, answered=moved)
+    if is_reply:
+        await _change(ctx, before, running, fields, answered=moved)
     return comment
 
 

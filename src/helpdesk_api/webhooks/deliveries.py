@@ -158,9 +158,7 @@ async def list_deliveries(
 ) -> Page[WebhookDelivery]:
     """List deliveries."""
     listed: PageQuery = query
-    found = await find_page(
-        ctx.tx, DELIVERIES.listing, listed, request.app.state.runtime.signer, {"tenant_id": ctx.tenant_id}
-    )
+    found = await find_page(ctx, DELIVERIES.listing, listed, request.app.state.runtime.signer)
     rows = [WebhookDelivery.from_record(row) for row in found.rows]
     return Page[WebhookDelivery].trusted({"data": rows, "page": found.page, "total": found.total})
 

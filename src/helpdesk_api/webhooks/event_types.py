@@ -76,6 +76,13 @@ _TICKET: Final = (
     _type("ticket.sla_reopened", "A stopped clock runs again, because the ticket was opened again."),
     _type("ticket.sla_retargeted", "A clock of a ticket got another target or deadline."),
 )
+_LOOKED_AT: Final = (
+    _type("contact.revealed", "Somebody was shown the contact details of a contact, for the ticket named in `data`."),
+    *(
+        _type(f"{name}.viewed_as", f"Somebody read the API as this {called} would.")
+        for name, called in (("contact", "contact"), ("user", "user"), ("role", "role"), ("api_key", "API key"))
+    ),
+)
 _WEBHOOK_ENDPOINT: Final = (
     _type(
         "webhook_endpoint.disabled",
@@ -101,7 +108,8 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             *_stored("company", "A company", "domains", "name", changing="name"),
             *_stored("contact", "A contact", "company_id", "emails", "name", "phones", changing="emails"),
             *_stored("team", "A team", "description", "name", changing="name"),
-            *_stored("user", "A user", "email", "is_active", "name", "team_id", changing="team_id"),
+            *_stored("user", "A user", "email", "is_active", "name", "role_id", "team_id", changing="team_id"),
+            *_stored("role", "A role", "field_groups", "name", "permissions", "reach", changing="permissions"),
             *_stored("calendar", "A calendar", "holidays", "name", "time_zone", "weekly_hours", changing="holidays"),
             *_stored("sla_policy", "An SLA policy", "name", "position", "targets", changing="targets"),
             *_stored("api_key", "An API key", "name", "scopes", changing="revoked_at", removable=False),
@@ -115,6 +123,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             ),
             *_WEBHOOK_ENDPOINT,
             *_REST,
+            *_LOOKED_AT,
         ]
     )
 )

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
-from sqlalchemy import BigInteger, ColumnElement, any_, bindparam, func, literal, or_, select, true
+from sqlalchemy import BigInteger, ColumnElement, any_, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.domain.errors import InvalidError, NotFoundError
@@ -22,10 +22,11 @@ from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import Xid8, commit_order, events, is_settled
 from helpdesk_api.kit.listing import Limit
 from helpdesk_api.kit.schema import Output
-from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
+from helpdesk_api.kit.visibility import shown_changes
 from helpdesk_api.webhooks.event_types import EVENT_TYPES, EVERY_TYPE, PATTERNS
+from helpdesk_api.webhooks.event_visibility import Resources, seen_events
 from helpdesk_api.webhooks.messages import Actor, EventCause
 
 _POSITION: Final = "feed"
@@ -34,11 +35,6 @@ _LAST: Final = 2**63 - 1
 _MOST_NAMES: Final = 50
 
 _TOLD = tuple(column for column in events.c if column.name != "tenant_id")
-_GET = Statement(
-    select(*_TOLD).where(
-        events.c.tenant_id == bindparam("tenant"), events.c.id == bindparam("event", type_=events.c.id.type)
-    )
-)
 
 
 class UnknownEventTypeError(InvalidError):
@@ -154,9 +150,9 @@ router = APIRouter(prefix="/v1", tags=["events"], route_class=UnitOfWorkRoute)
     description=(
         "Tells what happened, in commit order. Follow it with `after`, the `next_cursor` of the answer before, which "
         "is always given: no event is told twice and none is left out, also while others write. A cursor never "
-        "expires and holds for every filter; `after=end` gives one for what comes. Values of fields are told as they "
-        "were, so `events:read` sees every object of the tenant. With `object_id` it is the history of one object, "
-        "such as a ticket."
+        "expires and holds for every filter; `after=end` gives one for what comes. Told are the events of objects that "
+        "the caller may read, with the fields it is shown. With `object_id` it is the history of one object, such as a "
+        "ticket."
     ),
 )
 async def list_events(
@@ -165,7 +161,8 @@ async def list_events(
     """Follow the feed."""
     signer: Signer = request.app.state.runtime.signer
     start = _start(ctx, signer, query.after)
-    found = await _after(ctx, start, query)
+    resources = request.app.state.runtime.resources
+    found = await _after(ctx, start, _filters(query) + seen_events(ctx, resources), query.limit)
     # One row says how far the feed is settled, also when there are no events.
     settled_below: int = found[0]["settled_below"]
     rows = [row for row in found if row["id"] is not None]
@@ -175,7 +172,7 @@ async def list_events(
     # with every call.
     end = _Position(rows[-1]["xid"], rows[-1]["seq"]) if has_more else _Position(settled_below - 1, _LAST)
     page = FeedPage.trusted({"next_cursor": _cursor(ctx, signer, end), "has_more": has_more})
-    return EventFeed.trusted({"data": [_event(row) for row in rows], "page": page})
+    return EventFeed.trusted({"data": [_event(ctx, resources, row) for row in rows], "page": page})
 
 
 @router.get(
@@ -184,13 +181,17 @@ async def list_events(
     summary="Get one event",
     description="Reads one event by its id, such as the `webhook-id` of a webhook.",
 )
-async def get_event(id: UUID, ctx: Annotated[Ctx, allowed("events:read")]) -> Event:
+async def get_event(id: UUID, request: Request, ctx: Annotated[Ctx, allowed("events:read")]) -> Event:
     """Read an event."""
-    row = await ctx.tx.row(_GET, {"tenant": ctx.tenant_id, "event": id})
+    resources = request.app.state.runtime.resources
+    row = await ctx.tx.row(
+        select(*_TOLD).where(events.c.tenant_id == ctx.tenant_id, events.c.id == id, *seen_events(ctx, resources)),
+        ctx.principal.reach.values,
+    )
     if row is None:
         message = f"There is no event {id}."
         raise NotFoundError(message, params={"id": str(id)})
-    return _event(row)
+    return _event(ctx, resources, row)
 
 
 @router.get(
@@ -209,7 +210,7 @@ async def list_event_types(ctx: Annotated[Ctx, allowed("events:read")]) -> Event
     return EventTypeList(data=types)
 
 
-async def _after(ctx: Ctx, start: _Position, query: FeedQuery) -> list[Record]:
+async def _after(ctx: Ctx, start: _Position, conditions: list[ColumnElement[bool]], limit: int) -> list[Record]:
     """Fetch one row more than asked for, each with the transaction below which all is settled."""
     order = commit_order()
     page = (
@@ -218,17 +219,18 @@ async def _after(ctx: Ctx, start: _Position, query: FeedQuery) -> list[Record]:
             events.c.tenant_id == ctx.tenant_id,
             is_settled(),
             func.row(*order) > func.row(literal(start.xid, Xid8), literal(start.seq, BigInteger)),
-            *_filters(query),
+            *conditions,
         )
         .order_by(*order)
-        .limit(query.limit + 1)
+        .limit(limit + 1)
         .subquery("page")
     )
     horizon = select(func.pg_snapshot_xmin(func.pg_current_snapshot()).label("settled_below")).subquery("horizon")
     return await ctx.tx.rows(
         select(horizon.c.settled_below, *page.c)
         .select_from(horizon.outerjoin(page, true()))
-        .order_by(page.c.xid, page.c.seq)
+        .order_by(page.c.xid, page.c.seq),
+        ctx.principal.reach.values,
     )
 
 
@@ -253,8 +255,10 @@ def _any(column: ColumnElement[object], values: list[str] | list[UUID]) -> Colum
     return column == any_(literal(values, ARRAY(column.type)))
 
 
-def _event(row: Record) -> Event:
+def _event(ctx: Ctx, resources: Resources, row: Record) -> Event:
     values = dict(row.items())
+    if (resource := resources.get(row["object_type"])) is not None:
+        values["changes"] = shown_changes(row["changes"], resource.groups, ctx.principal.field_groups)
     return Event.trusted({
         **{name: values[name] for name in Event.model_fields if name in values},
         "actor": Actor.trusted({"type": values["actor_type"], "id": values["actor_id"]}),

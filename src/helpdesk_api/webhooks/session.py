@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 
 from helpdesk_api.kit import jobs, lanes
-from helpdesk_api.kit.context import Cause, Ctx, Principal
+from helpdesk_api.kit.context import Cause, Ctx, system
 from helpdesk_api.kit.jobs import Job
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.unit_of_work import unit_of_work
@@ -51,7 +51,7 @@ class _Session:
 
     def __init__(self, runtime: Runtime, tenant_id: UUID, held: Job) -> None:
         self._runtime = runtime
-        self._principal = Principal("system", None, tenant_id)
+        self._principal = system(tenant_id)
         self._cause = Cause("job", str(held.id))
         self._held = held
         self._time = asyncio.get_running_loop().time

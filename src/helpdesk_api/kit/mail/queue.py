@@ -36,7 +36,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.domain.retry import next_delay
 from helpdesk_api.kit import jobs
-from helpdesk_api.kit.context import Cause, Ctx, Principal, new_id
+from helpdesk_api.kit.context import Cause, Ctx, new_id, system
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.jobs import Job, NewJob
 from helpdesk_api.kit.mail.transports import MailError, domain_of
@@ -151,7 +151,7 @@ def text_of(sealer: Sealer, tenant_id: UUID, email_id: UUID, sealed: bytes) -> s
 
 async def send_emails(runtime: "Runtime", tenant_id: UUID, claimed: Sequence[Job]) -> None:
     """Send the messages of these jobs and record what came of each."""
-    principal = Principal("system", None, tenant_id)
+    principal = system(tenant_id)
     cause = Cause("job", str(claimed[0].id))
     by_email = {UUID(job.payload["email_id"]): job for job in claimed}
     async with unit_of_work(runtime, principal, cause=cause, request_id=cause.id, read_only=True) as ctx:

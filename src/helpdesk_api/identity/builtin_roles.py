@@ -1,0 +1,78 @@
+"""The built-in roles, as every tenant gets them when it is created."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from helpdesk_api.identity.permissions import CLIENT_INTERNAL, CONTACT_DETAILS, STAFF_DETAILS, TICKET_INTERNAL
+
+_CONVERSATION = ["comments:read", "comments:write", "notes:read", "notes:write", "tickets:read", "tickets:write"]
+_CARDS = [
+    "companies:list",
+    "companies:read",
+    "companies:write",
+    "contacts:list",
+    "contacts:read",
+    "contacts:write",
+]
+_PORTAL = [
+    "comments:read",
+    "comments:write",
+    "companies:list",
+    "companies:read",
+    "contacts:list",
+    "contacts:read",
+    "tickets:create",
+    "tickets:read",
+]
+_SURROUNDINGS = ["calendars:read", "roles:read", "sla-policies:read", "teams:read", "users:read"]
+
+
+def _role(name: str, reach: str, permissions: list[str], *groups: str, audience: str = "staff") -> Mapping[str, Any]:
+    return {
+        "name": name,
+        "audience": audience,
+        "permissions": sorted(permissions),
+        "reach": reach,
+        "field_groups": sorted(groups),
+    }
+
+
+BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
+    "admin": _role("Administrator", "all", ["*:read", "*:write", "contacts:reveal", "view-as:use"], "*"),
+    "supervisor": _role(
+        "Supervisor",
+        "all",
+        [*_CONVERSATION, *_SURROUNDINGS, *_CARDS, "contacts:reveal", "events:read"],
+        *(CLIENT_INTERNAL, CONTACT_DETAILS, STAFF_DETAILS, TICKET_INTERNAL),
+    ),
+    "agent": _role(
+        "Agent",
+        "all",
+        [*_CONVERSATION, *_SURROUNDINGS, "companies:read", "contacts:create", "contacts:read", "contacts:reveal"],
+        *(CLIENT_INTERNAL, STAFF_DETAILS, TICKET_INTERNAL),
+    ),
+    "light_agent": _role(
+        "Light agent",
+        "all",
+        [
+            "comments:read",
+            "companies:read",
+            "contacts:read",
+            "notes:read",
+            "notes:write",
+            "teams:read",
+            "tickets:read",
+            "users:read",
+        ],
+        *(CLIENT_INTERNAL, STAFF_DETAILS, TICKET_INTERNAL),
+    ),
+    "contractor": _role(
+        "Contractor", "team", ["comments:read", "comments:write", "tickets:read", "tickets:write"], TICKET_INTERNAL
+    ),
+    "contact": _role("Contact", "own", [*_PORTAL], CONTACT_DETAILS, audience="contact"),
+    "contact_manager": _role(
+        "Contact manager", "company", [*_PORTAL, "contacts:create", "roles:read"], CONTACT_DETAILS, audience="contact"
+    ),
+    "crm_sync": _role("CRM sync", "all", [*_CARDS, "events:read"], CLIENT_INTERNAL, CONTACT_DETAILS),
+    "auditor": _role("Auditor", "all", ["*:read"], CLIENT_INTERNAL, STAFF_DETAILS, TICKET_INTERNAL),
+}

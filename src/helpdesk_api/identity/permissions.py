@@ -1,0 +1,117 @@
+"""The catalogue of permissions and field groups: everything that a role or a key can be given, and what it means.
+
+A permission is `resource:verb`. `write` holds `create`; `*:read` and `*:write` stand for every resource. Which
+operation asks for which permission is said in the route's signature, which field belongs to which group in the read
+model; tests compare both with this page.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from helpdesk_api.domain.errors import InvalidError
+from helpdesk_api.kit.visibility import EVERY_GROUP
+
+_RESOURCES: Final = {
+    "tickets": "tickets",
+    "comments": "public replies on tickets",
+    "notes": "internal notes on tickets",
+    "companies": "client companies",
+    "contacts": "the people at client companies",
+    "teams": "teams",
+    "users": "members of staff",
+    "roles": "roles",
+    "calendars": "calendars",
+    "sla-policies": "SLA policies",
+    "api-keys": "API keys",
+    "webhook-endpoints": "webhook endpoints",
+    "webhook-deliveries": "webhook deliveries",
+    "test-clock": "the test clock of a sandbox tenant",
+}
+
+PERMISSIONS: Final[Mapping[str, str]] = {
+    **{f"{name}:read": f"Read {meaning}." for name, meaning in _RESOURCES.items()},
+    **{f"{name}:write": f"Create, change and remove {meaning}." for name, meaning in _RESOURCES.items()},
+    "audit:read": "Read the audit trail of everything in the tenant.",
+    "outbound-emails:read": "Read the e-mails that a sandbox tenant would have sent.",
+    "events:read": "Follow the event feed, as far as the objects themselves may be read.",
+    "tickets:create": "Open tickets.",
+    "contacts:create": "Add contacts.",
+    "companies:list": "List client companies in bulk. Without it a list must be narrowed to a name or a domain.",
+    "contacts:list": "List contacts in bulk. Without it a list must be narrowed to an address, phone or company.",
+    "contacts:reveal": "Be shown the contact details of the contact of a ticket one works on, with a reason, audited.",
+    "view-as:use": "Read as somebody else would, audited.",
+}
+WILDCARDS: Final = ("*:read", "*:write")
+
+# What somebody at a client may ever be allowed; everything else is for staff and integrations.
+FOR_CONTACTS: Final = frozenset(
+    {
+        "tickets:read",
+        "tickets:create",
+        "comments:read",
+        "comments:write",
+        "companies:read",
+        "companies:list",
+        "contacts:read",
+        "contacts:list",
+        "contacts:create",
+        "roles:read",
+    }
+)
+
+CONTACT_DETAILS: Final = "client.contact_details"
+CLIENT_INTERNAL: Final = "client.internal"
+STAFF_DETAILS: Final = "staff.contact_details"
+TICKET_INTERNAL: Final = "ticket.internal"
+
+FIELD_GROUPS: Final[Mapping[str, str]] = {
+    CONTACT_DETAILS: "E-mail addresses and phones of contacts; masked for the others.",
+    CLIENT_INTERNAL: "What staff note about companies and contacts.",
+    STAFF_DETAILS: "E-mail addresses of staff; masked for the others.",
+    TICKET_INTERNAL: "Team, assignee and tags of tickets.",
+}
+
+
+class UnknownPermissionError(InvalidError):
+    """There is no such permission; `GET /v1/permissions` lists them."""
+
+    code = "unknown_permission"
+    title = "There is no such permission"
+
+
+class UnknownFieldGroupError(InvalidError):
+    """There is no such field group; `GET /v1/permissions` lists them."""
+
+    code = "unknown_field_group"
+    title = "There is no such field group"
+
+
+def _sorted_unique(names: list[str]) -> list[str]:
+    return sorted(set(names))
+
+
+Permission = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z]+(-[a-z]+)*):[a-z]+$", max_length=60)]
+PermissionList = Annotated[
+    list[Permission],
+    Field(max_length=200, description="`resource:verb`; `*:read` and `*:write` stand for every resource."),
+    AfterValidator(_sorted_unique),
+]
+FieldGroupList = Annotated[
+    list[Annotated[str, StringConstraints(pattern=r"^(\*|[a-z]+(\.[a-z]+(_[a-z]+)*)*)$", max_length=60)]],
+    Field(max_length=50, description="The guarded fields that are shown; `*` for all."),
+    AfterValidator(_sorted_unique),
+]
+
+
+def check_known(permissions: Iterable[str], groups: Iterable[str], *, named: str) -> None:
+    """Raise UnknownPermissionError or UnknownFieldGroupError; `named` is the field that lists the permissions."""
+    for index, permission in enumerate(permissions):
+        if permission not in PERMISSIONS and permission not in WILDCARDS:
+            message = f"There is no permission {permission}; GET /v1/permissions lists them."
+            raise UnknownPermissionError(message, pointer=f"/{named}/{index}")
+    for index, group in enumerate(groups):
+        if group != EVERY_GROUP and group not in FIELD_GROUPS:
+            message = f"There is no field group {group}; GET /v1/permissions lists them."
+            raise UnknownFieldGroupError(message, pointer=f"/field_groups/{index}")

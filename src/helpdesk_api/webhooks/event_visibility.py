@@ -1,0 +1,48 @@
+"""Which events a principal sees, and what of them: those of objects it may read, without the fields it is not shown.
+
+An event of an object needs the permission to read that object, and for a reach that is not unlimited the object must
+be among its rows now; what was deleted is then no longer told. Events of an internal note need `notes:read`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, any_, exists, false, literal, or_
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from helpdesk_api.kit.context import Ctx, Principal
+from helpdesk_api.kit.crud import Resource
+from helpdesk_api.kit.events import events
+from helpdesk_api.kit.visibility import seen_rows
+
+NOTE_ADDED: Final = "ticket.note_added"
+
+Resources = Mapping[str, Resource[Any]]
+
+
+def seen_events(ctx: Ctx, resources: Resources) -> list[ColumnElement[bool]]:
+    """Give the conditions for the events that the principal sees; empty for one who reads everything.
+
+    The statement takes the values of the principal's reach as parameters.
+    """
+    principal = ctx.principal
+    conditions: list[ColumnElement[bool]] = []
+    if not principal.may("notes:read"):
+        conditions.append(events.c.type != NOTE_ADDED)
+    readable = [name for name, resource in resources.items() if principal.may(f"{resource.plural}:read")]
+    if not principal.reach.is_unlimited:
+        conditions.append(or_(false(), *(_of_seen(resources[name], principal) for name in readable)))
+    elif not principal.may("*:read"):
+        conditions.append(events.c.object_type == any_(literal(readable, ARRAY(events.c.object_type.type))))
+    return conditions
+
+
+def _of_seen(resource: Resource[Any], principal: Principal) -> ColumnElement[bool]:
+    """Give the condition for events of objects that are among the principal's rows."""
+    table = resource.table
+    here = exists().where(
+        table.c.tenant_id == events.c.tenant_id,
+        table.c.id == events.c.object_id,
+        *seen_rows(resource.rows, principal.reach.kind),
+    )
+    return and_(events.c.object_type == resource.name, here)
