@@ -20,6 +20,7 @@ from helpdesk_api.directory.contacts import CONTACTS, ContactCreate
 from helpdesk_api.domain.business_time import ALWAYS_OPEN, Calendar
 from helpdesk_api.domain.errors import NotFoundError
 from helpdesk_api.domain.workflow import Status
+from helpdesk_api.identity.roles import roles
 from helpdesk_api.identity.teams import TEAMS, TeamCreate
 from helpdesk_api.identity.tenants import TICKET_NUMBERS, Tenant, create_tenant, find_tenant
 from helpdesk_api.identity.users import USERS, UserCreate
@@ -45,6 +46,8 @@ _TICKETS_SO_FAR = Statement(
     .where(counters.c.tenant_id == bindparam("tenant"), counters.c.name == TICKET_NUMBERS)
     .with_for_update()
 )
+
+_ROLES = Statement(select(roles.c.slug, roles.c.id).where(roles.c.tenant_id == bindparam("tenant")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +108,21 @@ async def _set_up(ctx: Ctx) -> _Cast:
         name: (await crud.add(ctx, TEAMS, TeamCreate(name=name, description=description).model_dump())).id
         for name, description in demo_data.TEAMS
     }
-    users = {name: await _add_user(ctx, name, teams[team]) for name, team in demo_data.USERS}
+    role_ids = {row["slug"]: row["id"] for row in await ctx.tx.rows(_ROLES, {"tenant": ctx.tenant_id})}
+    users = {name: await _add_user(ctx, name, teams[team], role_ids[role]) for name, team, role in demo_data.USERS}
     companies: dict[str, UUID] = {}
     contacts: dict[str, UUID] = {}
     for company in demo_data.COMPANIES:
         card = CompanyCreate(name=company.name, domains=[company.domain], notes=company.notes)
         companies[company.name] = (await crud.add(ctx, COMPANIES, card.model_dump())).id
         for name, phone in company.contacts:
+            is_first = name == company.contacts[0][0]
             contact = ContactCreate(
                 name=name,
                 company_id=companies[company.name],
                 emails=[_address(name, company.domain)],
                 phones=[] if phone is None else [phone],
+                portal_role_id=role_ids["contact_manager" if is_first else "contact"],
             )
             contacts[name] = (await crud.add(ctx, CONTACTS, contact.model_dump())).id
     calendar = await add_calendar(ctx, demo_data.calendar(ctx.real_now.year))
@@ -125,8 +131,8 @@ async def _set_up(ctx: Ctx) -> _Cast:
     return _Cast(await hours_of(ctx, calendar.id, calendar.version), companies, contacts, teams, users)
 
 
-async def _add_user(ctx: Ctx, name: str, team_id: UUID) -> UUID:
-    user = UserCreate(name=name, email=_address(name, "service.example"), team_id=team_id)
+async def _add_user(ctx: Ctx, name: str, team_id: UUID, role_id: UUID) -> UUID:
+    user = UserCreate(name=name, email=_address(name, "service.example"), team_id=team_id, role_id=role_id)
     return (await crud.add(ctx, USERS, user.model_dump())).id
 
 

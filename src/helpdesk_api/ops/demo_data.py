@@ -93,7 +93,13 @@ BRUNO: Final = "Bruno Rinaldi"
 CARLA: Final = "Carla Esposito"
 DINO: Final = "Dino Marchetti"
 ELENA: Final = "Elena Vitale"
-USERS: Final = ((ADA, DESK), (BRUNO, DESK), (CARLA, FIELD), (DINO, FIELD), (ELENA, NETWORK))
+USERS: Final = (
+    (ADA, DESK, "supervisor"),
+    (BRUNO, DESK, "agent"),
+    (CARLA, FIELD, "agent"),
+    (DINO, FIELD, "agent"),
+    (ELENA, NETWORK, "contractor"),
+)
 
 
 def calendar(year: int) -> CalendarCreate:
