@@ -6,11 +6,12 @@ from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import Column, Index, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from helpdesk_api.directory.card_reads import watch_reading
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
 from helpdesk_api.identity.visibility import rows_of
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
-from helpdesk_api.kit.resource import routes
+from helpdesk_api.kit.resource import ResourceRouter, add_create, add_delete, add_reading, add_update
 from helpdesk_api.kit.schema import Entity, Input, Label, Line, Prose, patch_model
 from helpdesk_api.kit.sql import tenant_table
 from helpdesk_api.kit.visibility import FieldGroup
@@ -86,4 +87,8 @@ COMPANIES = Resource(
     guards_lists=True,
 )
 
-router = routes(COMPANIES, create=CompanyCreate, update=patch_model(CompanyCreate))
+router = ResourceRouter(COMPANIES)
+add_reading(router, COMPANIES, watch=watch_reading)
+add_create(router, COMPANIES, CompanyCreate)
+add_update(router, COMPANIES, patch_model(CompanyCreate))
+add_delete(router, COMPANIES)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import Column, Index, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from helpdesk_api.directory.card_reads import watch_reading
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.identity.masks import EMAILS_OF_CONTACT, PHONES_OF_CONTACT
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
@@ -122,7 +123,7 @@ async def _checked(ctx: Ctx, given: dict[str, Any], before: Contact | None) -> d
 
 
 router = ResourceRouter(CONTACTS)
-add_reading(router, CONTACTS)
+add_reading(router, CONTACTS, watch=watch_reading)
 add_create(router, CONTACTS, ContactCreate, verb="create", check=_checked)
 add_update(router, CONTACTS, patch_model(ContactCreate), check=_checked)
 add_delete(router, CONTACTS)

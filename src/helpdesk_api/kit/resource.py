@@ -152,8 +152,12 @@ def add_reading(
     resource: Resource[R],
     *,
     present: Callable[[Ctx, list[R]], Awaitable[list[R]]] = as_stored,
+    watch: Callable[[Request, Ctx, list[R]], Awaitable[None]] | None = None,
 ) -> None:
-    """Add the list and the reading of one; `present` completes rows with what their table does not hold."""
+    """Add the list and the reading of one.
+
+    `present` completes rows with what their table does not hold; `watch` is told what is read.
+    """
     shapes = Shapes(resource)
     many = resource.plural.replace("-", " ")
     one = resource.name.replace("_", " ")
@@ -168,12 +172,16 @@ def add_reading(
             ctx.principal.require(f"{resource.plural}:list")
         found = await find_page(ctx, resource.listing, query, request.app.state.runtime.signer)
         rows = await present(ctx, [resource.read.from_record(row) for row in found.rows])
+        if watch is not None:
+            await watch(request, ctx, rows)
         included = await shapes.with_included(ctx, rows, query)
         return shapes.page.trusted({"data": rows, "page": found.page, "total": found.total, **included})
 
     async def get_one(id: UUID, request: Request, response: Response, ctx: Ctx) -> Any:
         query = read_query(request, query_one)
         (found,) = await present(ctx, [await crud.fetch(ctx, resource, id)])
+        if watch is not None:
+            await watch(request, ctx, [found])
         tag_response(response, found)
         included = await shapes.with_included(ctx, [found], query)
         return shapes.one.trusted({**vars(found), **included}) if included else found

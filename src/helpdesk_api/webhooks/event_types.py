@@ -77,6 +77,7 @@ _TICKET: Final = (
     _type("ticket.sla_retargeted", "A clock of a ticket got another target or deadline."),
 )
 _LOOKED_AT: Final = (
+    _type("user.unusual_reading", "A member of staff has read unusually many client cards within an hour."),
     _type("contact.revealed", "Somebody was shown the contact details of a contact, for the ticket named in `data`."),
     *(
         _type(f"{name}.viewed_as", f"Somebody read the API as this {called} would.")
