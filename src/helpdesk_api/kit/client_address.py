@@ -5,6 +5,7 @@ end, and the first address that is no such proxy is the client. Whatever stands 
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from starlette.types import Scope
@@ -41,8 +42,12 @@ class ClientAddresses:
         return address
 
 
+@lru_cache(maxsize=4_096)
 def parsed(text: str) -> Address | None:
-    """Read an address, with or without a port; None when it is none. An IPv4 address inside of IPv6 is that of IPv4."""
+    """Read an address, with or without a port; None when it is none. An IPv4 address inside of IPv6 is that of IPv4.
+
+    Remembered, because clients come again and reading one takes as long as a good part of the rest of a request.
+    """
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
