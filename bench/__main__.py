@@ -21,6 +21,7 @@ SMALL, LARGE, HOOKS = "helpdesk", "large", "hooks"
 BUDGETS = {"read a ticket": 0.65, "list 50 tickets": 0.65, "create a ticket": 0.5}
 WEBHOOK_BUDGET = 0.5
 GROWTH_BUDGET = 1.5
+RIGHTS_BUDGET = 0.85
 GROWING = ("read a ticket", "list 50 tickets")
 
 
@@ -50,6 +51,7 @@ def main() -> int:
     with stage() as running:
         account, ids = _prepare(running)
         lines = _against_floor(running, account, ids, options)
+        lines += _rights(running, account, ids, options)
         if options.large:
             lines += _growth(running, account, ids, options)
         lines.append(_webhooks(running, account))
@@ -99,6 +101,24 @@ def _against_floor(running: Stage, account: Account, ids: list[str], options: ar
                 seconds=options.seconds,
             )
             lines.append(_line(name, found, found.ratio, f">= {budget}", is_ok=found.ratio >= budget))
+    return lines
+
+
+def _rights(running: Stage, account: Account, ids: list[str], options: argparse.Namespace) -> list[Line]:
+    """Compare a key that sees some companies, and no guarded field, with one that sees everything."""
+    lines: list[Line] = []
+    with running.product(SMALL) as product:
+        narrowed = _operations(account, account.narrowed_authorization, ids)
+        unlimited = _operations(account, account.authorization, ids)
+        _head("rights", "narrowed/s", "all/s", "ratio", "cpu", "budget")
+        for name in GROWING:
+            found = compare(
+                Contender(product, narrowed[name]),
+                Contender(product, unlimited[name]),
+                rounds=options.rounds,
+                seconds=options.seconds,
+            )
+            lines.append(_line(name, found, found.ratio, f">= {RIGHTS_BUDGET}", is_ok=found.ratio >= RIGHTS_BUDGET))
     return lines
 
 

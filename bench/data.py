@@ -30,16 +30,22 @@ _DESCRIPTION = "The label printer at dock 3 prints blank labels since this morni
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A tenant with a key, and what its tickets refer to."""
+    """A tenant with a key, another one that sees the tickets of listed companies only, and what tickets refer to."""
 
     tenant_id: UUID
     key: str
+    narrowed_key: str
     contact_ids: tuple[str, ...]
 
     @property
     def authorization(self) -> str:
         """Give the header for the product."""
         return f"Bearer {self.key}"
+
+    @property
+    def narrowed_authorization(self) -> str:
+        """Give the header of the key that does not see everything."""
+        return f"Bearer {self.narrowed_key}"
 
     @property
     def floor_authorization(self) -> str:
@@ -72,20 +78,23 @@ async def furnish(port: int, tenant: Tenant, key: str) -> Account:
     """Give a tenant companies, contacts, office hours and a policy with two targets."""
     authorization = f"Bearer {key}"
 
-    async def make(path: str, body: dict[str, Any]) -> str:
+    async def make(path: str, body: dict[str, Any], told: str = "id") -> str:
         answer = await ask(port, request("POST", path, authorization, body))
-        assert "id" in answer, answer
-        return str(answer["id"])
+        assert told in answer, answer
+        return str(answer[told])
 
-    contacts = []
-    for number in range(20):
-        company = await make("/v1/companies", {"name": f"Company {number}"})
-        contacts.append(await make("/v1/contacts", {"name": f"Contact {number}", "company_id": company}))
+    companies = [await make("/v1/companies", {"name": f"Company {number}"}) for number in range(20)]
+    contacts = [
+        await make("/v1/contacts", {"name": f"Contact {number}", "company_id": company})
+        for number, company in enumerate(companies)
+    ]
+    role = {"name": "Narrowed", "permissions": ["tickets:read"], "reach": "companies", "company_ids": companies}
+    narrowed = await make("/v1/api-keys", {"name": "Narrowed", "role_id": await make("/v1/roles", role)}, "key")
     calendar = {"name": "Office", "time_zone": "Europe/Berlin", "weekly_hours": _WEEK}
     calendar_id = await make("/v1/calendars", calendar)
     policy = {"name": "Standard", "position": 1, "calendar_id": calendar_id, "targets": _TARGETS}
     await make("/v1/sla-policies", policy)
-    return Account(tenant.id, key, tuple(contacts))
+    return Account(tenant.id, key, narrowed, tuple(contacts))
 
 
 async def add_tickets(port: int, account: Account, count: int) -> list[str]:
