@@ -52,7 +52,9 @@ class Receiver:
         return (len(self._times) - 1) / (self._times[-1] - self._times[0])
 
     def take(self, body: bytes) -> None:
-        """Note a message."""
+        """Note a message; a ping is none, but has to be answered before there are any."""
+        if b'"webhook_endpoint.ping"' in body:
+            return
         self.bodies.append(body)
         self._times.append(time.perf_counter())
         if len(self._times) == self._expected:

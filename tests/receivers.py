@@ -1,9 +1,11 @@
 """A webhook receiver on loopback: keeps what arrives, answers as told, and verifies as receivers do."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -41,6 +43,10 @@ class Received:
         parsed: dict[str, Any] = json.loads(self.body)
         return parsed
 
+    @property
+    def is_ping(self) -> bool:
+        return b"webhook_endpoint.ping" in self.body
+
     def verify(self, secret: str) -> None:
         """Check signature and timestamp with the published library; raises WebhookVerificationError."""
         Webhook(secret).verify(self.body, self.headers)
@@ -53,6 +59,8 @@ class WebhookReceiver:
         self._answers = list(answers)
         self._received: list[Received] = []
         self._times: list[float] = []
+        self._pings: list[Received] = []
+        self._ping_answers: list[Answer] = []
         self._at_once = 0
         self._most_at_once = 0
         self._arrived = threading.Condition()
@@ -66,6 +74,7 @@ class WebhookReceiver:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+        self._server.hang_up()
         self._thread.join()
 
     @property
@@ -101,9 +110,25 @@ class WebhookReceiver:
             assert arrived, f"{len(self._received)} of {count} arrived"
             return list(self._received)
 
+    @property
+    def pings(self) -> list[Received]:
+        """Give the pings, which are no news: they are answered by themselves and not among what was received."""
+        with self._arrived:
+            return list(self._pings)
+
+    def answer_pings(self, *answers: Answer) -> None:
+        """Answer the next pings like this; after them, and by default, with 200."""
+        with self._arrived:
+            self._ping_answers.extend(answers)
+
     def take(self, request: Received) -> Answer:
         """Keep a request and say what to answer."""
         with self._arrived:
+            if request.is_ping:
+                self._pings.append(request)
+                self._at_once += 1
+                self._arrived.notify_all()
+                return self._ping_answers.pop(0) if self._ping_answers else Answer()
             self._received.append(request)
             self._times.append(time.monotonic())
             self._at_once += 1
@@ -123,13 +148,32 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, receiver: WebhookReceiver) -> None:
         self.receiver = receiver
+        self.connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def hang_up(self) -> None:
+        """End the connections that are still open: who is gone answers nobody."""
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Without this the headers and the body of an answer wait for each other.
     wbufsize = -1
+
+    @override
+    def setup(self) -> None:
+        super().setup()
+        assert isinstance(self.server, _Server)
+        self.server.connections.add(self.connection)
+
+    @override
+    def finish(self) -> None:
+        assert isinstance(self.server, _Server)
+        self.server.connections.discard(self.connection)
+        super().finish()
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))

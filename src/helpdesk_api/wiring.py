@@ -46,7 +46,7 @@ from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.usage import UsageCounts
 from helpdesk_api.settings import ConfigurationError, Settings
 from helpdesk_api.tickets import clocks, resources, reveal, routes, service
-from helpdesk_api.webhooks import deliveries, endpoint_routes, events_feed, queueing, session
+from helpdesk_api.webhooks import deliveries, endpoint_actions, endpoint_routes, events_feed, models, queueing, session
 
 ROUTERS: Sequence[APIRouter] = (
     routes.router,
@@ -67,6 +67,7 @@ ROUTERS: Sequence[APIRouter] = (
     test_clock.router,
     events_feed.router,
     endpoint_routes.router,
+    endpoint_actions.router,
     deliveries.router,
 )
 
@@ -77,7 +78,12 @@ RESOURCES: Sequence[Resource[Any]] = (
 )
 
 # What `helpdesk rotate-keys` goes through.
-SEALED: Sequence[SealedColumn] = (queue.SEALED_TEXT,)
+SEALED: Sequence[SealedColumn] = (
+    queue.SEALED_TEXT,
+    models.SEALED_KEYS,
+    models.SEALED_PREVIOUS_KEYS,
+    models.SEALED_CREDENTIALS,
+)
 
 SUBSCRIPTIONS: Sequence[Subscriber] = (queueing.queue_deliveries, audit_seals.schedule_sealing)
 
@@ -91,6 +97,7 @@ JOBS: Mapping[str, JobKind] = {
     # The lease outlasts an attempt to hand a message over, and the recording of it.
     queue.SEND: JobKind(queue.send_emails, batch=8, concurrency=8, lease=timedelta(minutes=1)),
     # One call is one endpoint, most of them waiting for an answer: half of them may hang without delaying the others.
+    queueing.DELIVER_PING: JobKind(session.deliver, batch=1, concurrency=64, lease=session.LEASE),
     queueing.DELIVER: JobKind(session.deliver, batch=session.BATCH, concurrency=256, lease=session.LEASE, by_lane=True),
     audit_seals.SEAL: JobKind(audit_seals.seal_events, batch=1, concurrency=2, lease=timedelta(minutes=5)),
     test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),

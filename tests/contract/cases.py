@@ -25,7 +25,8 @@ class Case:
     """One resource.
 
     `body` gives another valid body with every call, and creates what the body refers to; a resource that cannot be
-    created over the API has `made` instead, which gives the path of a new one.
+    created over the API has `made` instead, which gives the path of a new one. `masked` is how fields are shown whose
+    value in the body is a secret.
     """
 
     plural: str
@@ -36,6 +37,7 @@ class Case:
     parent: Callable[[Client], str] | None = None
     created_event: str = ""
     made: Callable[[Stage, Client], str] | None = None
+    masked: Mapping[str, Any] = field(default_factory=dict)
 
     def collection(self, api: Client) -> str:
         """Give the path of a list to create in; a nested resource gets a new parent."""
@@ -228,6 +230,9 @@ def webhook_endpoint(api: Client) -> JSON:
         "is_enabled": False,
         "max_in_flight": 8,
         "rate_per_second": 50,
+        "metadata": {"owner": "erp-team"},
+        "headers": [{"name": "X-Environment", "value": "production", "is_secret": False}],
+        "authentication": {"type": "basic", "username": "helpdesk", "secret": "open sesame"},
     }
 
 
@@ -293,7 +298,12 @@ CASES = (
     Case("comments", note, parent=comments_of_new_ticket, created_event="ticket.note_added"),
     Case("api-keys", api_key, patch={"name": "Renamed"}),
     Case(
-        "webhook-endpoints", webhook_endpoint, patch={"description": "Moved"}, cleared="description", never_null="url"
+        "webhook-endpoints",
+        webhook_endpoint,
+        patch={"description": "Moved"},
+        cleared="description",
+        never_null="url",
+        masked={"authentication": {"type": "basic", "username": "helpdesk", "secret": None}},
     ),
     Case("webhook-deliveries", made=webhook_delivery),
     Case("outbound-emails", made=outbound_email),
@@ -325,5 +335,8 @@ ACTIONS: Mapping[str, JSON | None] = {
     "contacts_reveal": {"ticket_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40", "reason": "To call back."},
     "webhook_endpoints_rotate_secret": {"force": True},
     "webhook_endpoints_test": None,
+    "webhook_endpoints_ping": None,
+    "webhook_endpoints_pause": None,
+    "webhook_endpoints_resume": None,
     "webhook_deliveries_redeliver": None,
 }

@@ -19,7 +19,14 @@ REVIEWED = Path(__file__).with_name("access_matrix.txt")
 # They take effect with an empty body and whatever version.
 _BODIES = {"comments_create": {"kind": "reply", "body": "Hm."}}
 _WITHOUT_GUARD = frozenset(
-    {"webhook_endpoints_test", "webhook_endpoints_rotate_secret", "webhook_deliveries_redeliver"}
+    {
+        "webhook_endpoints_pause",
+        "webhook_endpoints_ping",
+        "webhook_endpoints_resume",
+        "webhook_endpoints_rotate_secret",
+        "webhook_endpoints_test",
+        "webhook_deliveries_redeliver",
+    }
 )
 
 

@@ -33,9 +33,16 @@ def switch_on(stage: Stage, api: Client) -> None:
     )
 
 
+def pause(stage: Stage, api: Client) -> None:
+    """Let there be something to resume."""
+    stage.sql("UPDATE webhook_endpoints SET paused_at = now() WHERE tenant_id = $1", api.tenant.id)
+
+
 # What must be so before an operation can succeed.
 FIRST: Mapping[str, Callable[[Stage, Client], None]] = {
     "webhook_deliveries_redeliver": switch_on,
+    "webhook_endpoints_ping": switch_on,
+    "webhook_endpoints_resume": pause,
     "webhook_endpoints_test": switch_on,
 }
 

@@ -113,5 +113,6 @@ def references(operation: Operation, body: JSON) -> list[str]:
 def _schema_at(operation: Operation, pointer: str) -> dict[str, Any]:
     schema = operation.body_schema or {}
     for step in pointer.split("/")[1:]:
-        schema = resolve(schema["items"] if step.isdigit() else schema["properties"][step])
+        # A map has no properties: its keys are the client's, and its values refer to nothing.
+        schema = resolve(schema["items"] if step.isdigit() else schema.get("properties", {}).get(step, {}))
     return schema

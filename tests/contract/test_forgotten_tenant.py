@@ -55,6 +55,13 @@ def fill(stage: Stage, api: Client) -> None:
     )
     stage.sql(
         """
+        INSERT INTO webhook_endpoint_health (tenant_id, id, failure_count)
+        SELECT tenant_id, id, 0 FROM webhook_endpoints WHERE tenant_id = $1
+        """,
+        api.tenant.id,
+    )
+    stage.sql(
+        """
         INSERT INTO job_lanes (tenant_id, id, kind, due_at)
         VALUES ($1, gen_random_uuid(), 'test.never', '2100-01-01')
         """,

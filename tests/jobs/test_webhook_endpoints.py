@@ -122,8 +122,10 @@ def test_switching_off_and_on_sets_and_clears_the_reason(stage: Stage, api: Clie
     assert (on["is_enabled"], on["disabled_reason"], on["disabled_at"], on["version"]) == (True, None, None, 3)
     assert [event["type"] for event in events(stage, api, object_id=endpoint["id"])] == [
         "webhook_endpoint.created",
+        "webhook_endpoint.ping",
         "webhook_endpoint.updated",
         "webhook_endpoint.updated",
+        "webhook_endpoint.ping",
     ]
 
 
@@ -154,9 +156,10 @@ def test_a_secret_is_not_replaced_twice_within_a_day_unless_forced(stage: Stage,
     assert (refused.status_code, refused.json()["code"]) == (409, "secret_rotating")
     assert len({endpoint["secret"], first["secret"], forced["secret"]}) == 3
     assert forced["version"] == 3
-    assert [event["changes"] for event in events(stage, api, object_id=endpoint["id"])][1:] == [
-        {"previous_secret_expires_at": [None, first["previous_secret_expires_at"]]},
-        {"previous_secret_expires_at": [first["previous_secret_expires_at"], forced["previous_secret_expires_at"]]},
+    expiries = [endpoint["previous_secret_expires_at"], *(one["previous_secret_expires_at"] for one in (first, forced))]
+    keys = [one["public_key"] for one in (endpoint, first, forced)]
+    assert [event["changes"] for event in events(stage, api, type="webhook_endpoint.secret_rotated")] == [
+        {"previous_secret_expires_at": expiries[n : n + 2], "public_key": keys[n : n + 2]} for n in (0, 1)
     ]
 
 

@@ -113,5 +113,5 @@ def test_half_of_the_endpoints_hang_and_the_others_do_not_wait_for_them(api: Cli
 
         beside = max(seconds_until_all_arrived(api, answering))
 
-        assert all(len(receiver.received) == 4 for receiver in hanging)
+        assert all(1 <= receiver.most_at_once <= 4 for receiver in hanging)
         assert beside <= 1.2 * alone + NOISE_SECONDS

@@ -22,7 +22,20 @@ def create(api: Client, path: str, **values: object) -> dict[str, Any]:
 
 
 def an_endpoint(api: Client, receiver: WebhookReceiver, *event_types: str, **values: object) -> dict[str, Any]:
-    return create(api, "webhook-endpoints", url=receiver.url, event_types=event_types or ["team.*"], **values)
+    """Create an endpoint and wait until a ping has verified it."""
+    created = create(api, "webhook-endpoints", url=receiver.url, event_types=event_types or ["team.*"], **values)
+    verified(api, created["id"])
+    return created
+
+
+def verified(api: Client, endpoint_id: str) -> dict[str, Any]:
+    """Wait until a ping has verified an endpoint."""
+
+    def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = api.get(f"/v1/webhook-endpoints/{endpoint_id}").json()
+        return found if found["verified_at"] else None
+
+    return until(look)
 
 
 def deliveries(api: Client, **query: str) -> list[dict[str, Any]]:
@@ -30,7 +43,7 @@ def deliveries(api: Client, **query: str) -> list[dict[str, Any]]:
     answer = api.get("/v1/webhook-deliveries", params={"sort": "created_at", **query})
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["data"]
-    return found
+    return [delivery for delivery in found if delivery["event_type"] != "webhook_endpoint.ping"]
 
 
 def until(look: Callable[[], T | None]) -> T:

@@ -83,7 +83,14 @@ _RELEASE = Statement(
     update(job_lanes).where(*_held).values(lease_token=null(), due_at=func.greatest(func.now(), job_lanes.c.not_before))
 )
 _HOLD_BACK = Statement(
-    update(job_lanes).where(*_held).values(not_before=bindparam("until", type_=DateTime(timezone=True)))
+    update(job_lanes)
+    .where(*_held)
+    .values(not_before=func.greatest(job_lanes.c.not_before, bindparam("until", type_=DateTime(timezone=True))))
+)
+_SHUT = Statement(
+    update(job_lanes)
+    .where(job_lanes.c.tenant_id == bindparam("tenant", type_=Uuid), job_lanes.c.id == bindparam("lane", type_=Uuid))
+    .values(not_before=_NEVER, due_at=case((job_lanes.c.lease_token.is_(None), _NEVER), else_=job_lanes.c.due_at))
 )
 _REOPEN = Statement(
     update(job_lanes)
@@ -152,6 +159,11 @@ async def take_more(database: Database, held: Job, *, most: int, lease: timedelt
 async def hold_back(transaction: Transaction, held: Job, until: datetime) -> None:
     """Let nothing be taken from the lane of a job that one still holds until then."""
     await transaction.run(_HOLD_BACK, _key_of(held) | {"until": until})
+
+
+async def shut(ctx: Ctx, lane_id: UUID) -> None:
+    """Let nothing be taken from a lane until it is reopened; whoever holds it may still take what is there."""
+    await ctx.tx.run(_SHUT, {"tenant": ctx.tenant_id, "lane": lane_id})
 
 
 async def reopen(ctx: Ctx, lane_id: UUID) -> None:

@@ -35,7 +35,8 @@ _BEGINS_WITH_A_DATE = re.compile(_DATE.pattern + "[Tt ]")
 _CONTROL_IN_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
-def _single_line(value: str) -> str:
+def single_line(value: str) -> str:
+    """Refuse text of more than one line."""
     if _CONTROL.search(value):
         message = "must be one line without control characters"
         raise ValueError(message)
@@ -80,10 +81,10 @@ def _email(value: str) -> str:
 
 
 Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_single_line)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(single_line)
 ]
 Label = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(_single_line)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(single_line)
 ]
 Prose = Annotated[str, StringConstraints(max_length=65_536), AfterValidator(_prose)]
 EmailAddress = Annotated[

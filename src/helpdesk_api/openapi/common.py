@@ -62,8 +62,8 @@ PARAMETERS: Mapping[str, Any] = {
         "required": True,
         "description": (
             "One or more signatures, separated by spaces: `v1,` and the base64 of HMAC-SHA256 over "
-            "`{webhook-id}.{webhook-timestamp}.{body}` with the endpoint's secret. One that fits is enough; there are "
-            "two while a secret is being replaced."
+            "`{webhook-id}.{webhook-timestamp}.{body}` with the endpoint's secret, `v1a,` and the ed25519 signature of "
+            "the same. One that fits is enough; there are two of each while a secret is being replaced."
         ),
         "schema": {"type": "string"},
         "example": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",

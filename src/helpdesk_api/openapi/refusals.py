@@ -82,7 +82,7 @@ from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.tickets.service import ContactNotOfCompanyError, InactiveUserError
 from helpdesk_api.webhooks.deliveries import DeliveryInProgressError
-from helpdesk_api.webhooks.endpoint_routes import SecretRotatingError
+from helpdesk_api.webhooks.endpoint_actions import SecretRotatingError
 from helpdesk_api.webhooks.endpoints import EndpointDisabledError, TooManyEndpointsError
 from helpdesk_api.webhooks.events_feed import UnknownEventTypeError
 

@@ -217,7 +217,13 @@ async def send_again(ctx: Ctx, delivery_id: UUID) -> WebhookDelivery:
         before = await crud.fetch_locked(ctx, DELIVERIES, delivery_id)
         if before.state == State.PENDING:
             raise _in_progress(delivery_id)
-        job = delivery_job(ctx, delivery_id, before.endpoint_id, attempts_before=before.attempt_count)
+        job = delivery_job(
+            ctx,
+            delivery_id,
+            before.endpoint_id,
+            event_type=before.event_type,
+            attempts_before=before.attempt_count,
+        )
         (job_id,) = await jobs.put(ctx, [job])
         values |= {"state": State.PENDING, "job_id": job_id}
     await lanes.reopen(ctx, seen.endpoint_id)

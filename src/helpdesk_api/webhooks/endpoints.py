@@ -1,38 +1,40 @@
 """Webhook endpoints: where messages go, which events they want, and the secrets that sign them.
 
-A secret is shown when it is made and never again; no event, log line or answer holds it. It is stored as it is, because
-signing needs it. The API is `webhooks.endpoint_routes`, sending is `webhooks.sending`.
+A secret is shown when it is made and never again; no event, log line or answer holds it, and it is stored sealed. What
+happens to an endpoint during its life is `webhooks.endpoint_life`, the API is `webhooks.endpoint_routes`, sending is
+`webhooks.session`.
 """
 
-from dataclasses import replace
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Final
-from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field, Strict, StringConstraints
 from sqlalchemy import Text, bindparam, func, select
 
-from helpdesk_api.domain.errors import ConflictError, NotFoundError
-from helpdesk_api.kit import crud
+from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Resource
-from helpdesk_api.kit.events import record
 from helpdesk_api.kit.listing import Filter, Sort
-from helpdesk_api.kit.schema import Entity, Flag, Input, Line
+from helpdesk_api.kit.schema import Entity, Flag, Input, Line, single_line
 from helpdesk_api.kit.sql import Statement
-from helpdesk_api.kit.tenancy import tenants
+from helpdesk_api.webhooks.credentials import (
+    MOST_HEADERS,
+    Authentication,
+    CustomHeader,
+    ShownAuthentication,
+    ShownHeader,
+    unique_headers,
+)
 from helpdesk_api.webhooks.event_types import EVERY_TYPE, PATTERNS
 from helpdesk_api.webhooks.models import webhook_endpoints
 
 MOST_ENDPOINTS: Final = 20
 BOTH_SECRETS_SIGN_FOR: Final = timedelta(hours=24)
-REQUESTED: Final = "requested"
-GONE: Final = "gone"
 
 _tenant = webhook_endpoints.c.tenant_id == bindparam("tenant")
 _ONE_AT_A_TIME = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("what", type_=Text), 0))))
 _COUNT = Statement(select(func.count()).select_from(webhook_endpoints).where(_tenant))
-_TEST_CLOCK = Statement(select(tenants.c.clock_at).where(tenants.c.id == bindparam("tenant")))
 
 
 class TooManyEndpointsError(ConflictError):
@@ -63,6 +65,24 @@ def _sorted_unique(patterns: list[str]) -> list[str]:
 EventPattern = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(PATTERNS)})]
 
 
+class Reason(StrEnum):
+    """Why an endpoint is switched off."""
+
+    REQUESTED = "requested"
+    GONE = "gone"
+    FAILING = "failing"
+    UNVERIFIED = "unverified"
+
+
+Metadata = Annotated[
+    dict[
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,60}$")],
+        Annotated[str, StringConstraints(max_length=500), AfterValidator(single_line)],
+    ],
+    Field(max_length=50, description="Whatever its owner wants to remember of it.", examples=[{"owner": "erp-team"}]),
+]
+
+
 class WebhookEndpointCreate(Input):
     """A new endpoint."""
 
@@ -77,13 +97,28 @@ class WebhookEndpointCreate(Input):
         Field(min_length=1, max_length=100, description="Which events: types, `ticket.*`, or `*` for every event."),
         AfterValidator(_sorted_unique),
     ] = Field(default=[EVERY_TYPE])
-    is_enabled: Annotated[Flag, Field(description="Events that happen while it is false are never sent.")] = True
+    is_enabled: Annotated[
+        Flag,
+        Field(
+            description="Events that happen while it is false are never sent. Nothing is sent either before the "
+            "receiver has answered a ping with 2xx (`verified_at`); what happens meanwhile waits."
+        ),
+    ] = True
     max_in_flight: Annotated[
         int, Strict(), Field(ge=1, le=64, description="How many messages may be under way at once.")
     ] = 4
     rate_per_second: Annotated[
         Annotated[int, Strict(), Field(ge=1, le=1_000)] | None,
         Field(description="How many messages are begun in a second at most; null for no limit."),
+    ] = None
+    metadata: Metadata = Field(default_factory=dict)
+    headers: Annotated[
+        list[CustomHeader],
+        Field(max_length=MOST_HEADERS, description="What every message carries besides the headers of the standard."),
+        AfterValidator(unique_headers),
+    ] = Field(default_factory=list)
+    authentication: Annotated[
+        Authentication | None, Field(description="What goes into the `authorization` header of every message.")
     ] = None
 
 
@@ -97,13 +132,27 @@ class WebhookEndpoint(Entity):
     disabled_reason: Annotated[
         str | None,
         Field(
-            description="`requested`: switched off through the API. `gone`: the receiver answered 410.",
-            examples=["requested", "gone"],
+            description=(
+                "`requested`: switched off through the API. `gone`: the receiver answered 410. `failing`: nothing but "
+                "failures for five days. `unverified`: no ping got through."
+            ),
+            examples=list(Reason),
         ),
     ]
     disabled_at: Annotated[AwareDatetime | None, Field(description="In real time.")]
+    verified_at: Annotated[
+        AwareDatetime | None,
+        Field(description="When the receiver answered a ping at this URL; nothing is sent before. In real time."),
+    ]
+    paused_at: Annotated[
+        AwareDatetime | None, Field(description="Since when what happens waits instead of being sent; in real time.")
+    ]
     max_in_flight: int
     rate_per_second: int | None
+    metadata: dict[str, str]
+    headers: list[ShownHeader]
+    authentication: ShownAuthentication | None
+    public_key: Annotated[str, Field(description="Verifies the ed25519 signature `v1a` of every message.")]
     previous_secret_expires_at: Annotated[
         AwareDatetime | None, Field(description="Until when the former secret signs as well; in real time.")
     ]
@@ -131,6 +180,12 @@ ENDPOINTS = Resource(
         "disabled_at": None,
         "max_in_flight": 4,
         "rate_per_second": None,
+        "verified_at": "2026-11-23T09:30:01Z",
+        "paused_at": None,
+        "metadata": {"owner": "erp-team"},
+        "headers": [{"name": "X-Environment", "value": "production", "is_secret": False}],
+        "authentication": {"type": "basic", "username": "helpdesk", "secret": None},
+        "public_key": "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
         "previous_secret_expires_at": None,
     },
     filters=(Filter("is_enabled", webhook_endpoints.c.is_enabled, bool),),
@@ -138,26 +193,7 @@ ENDPOINTS = Resource(
 )
 
 
-async def disable_gone(ctx: Ctx, endpoint_id: UUID, url: str) -> None:
-    """Switch off an endpoint whose receiver at `url` answered 410 and record `webhook_endpoint.disabled`.
-
-    Leaves alone an endpoint that was removed, switched off or given another URL in the meantime. `ctx` is a worker's,
-    which lives in real time; the event happens in the tenant's.
-    """
-    try:
-        before = await crud.fetch_locked(ctx, ENDPOINTS, endpoint_id)
-    except NotFoundError:
-        return
-    if not before.is_enabled or before.url != url:
-        return
-    now = await ctx.tx.value(_TEST_CLOCK, {"tenant": ctx.tenant_id}) or ctx.now
-    moment = replace(ctx, now=now)
-    changes = crud.difference(ENDPOINTS, before, switched(ctx, is_enabled=False, reason=GONE))
-    after = await crud.store_changes(moment, ENDPOINTS, before, {name: new for name, (_, new) in changes.items()})
-    record(moment, "webhook_endpoint.disabled", object_id=endpoint_id, version=after.version, changes=changes)
-
-
-def switched(ctx: Ctx, *, is_enabled: bool, reason: str = REQUESTED) -> dict[str, object]:
+def switched(ctx: Ctx, *, is_enabled: bool, reason: Reason = Reason.REQUESTED) -> dict[str, object]:
     """Give the values of the fields that say whether an endpoint is on, and if not, since when and why."""
     return {
         "is_enabled": is_enabled,

@@ -87,7 +87,7 @@ _LOOKED_AT: Final = (
 _WEBHOOK_ENDPOINT: Final = (
     _type(
         "webhook_endpoint.disabled",
-        "An endpoint was switched off because its receiver answered 410 Gone.",
+        "An endpoint was switched off because of how its receiver answers; `disabled_reason` says how.",
         *("disabled_at", "disabled_reason", "is_enabled"),
     ),
     _type(
@@ -95,6 +95,16 @@ _WEBHOOK_ENDPOINT: Final = (
         "An endpoint got a new secret; until `previous_secret_expires_at` the former one signs as well.",
         "previous_secret_expires_at",
     ),
+    _type(
+        "webhook_endpoint.verified",
+        "The receiver of an endpoint answered a ping; what was waiting is sent from now on.",
+        "verified_at",
+    ),
+    _type(
+        "webhook_endpoint.failing",
+        "Nothing but failures at an endpoint: it is switched off when that has lasted for five days.",
+    ),
+    _type("webhook_endpoint.ping", "Asks the receiver whether it is there; it is sent to this one endpoint only."),
     _type("webhook_endpoint.test", "Somebody asked for a test; it is sent to this one endpoint only."),
 )
 _REST: Final = (

@@ -1,7 +1,9 @@
-"""The tables of webhooks: endpoints, what is delivered to them, and every attempt at it.
+"""The tables of webhooks: endpoints and their health, what is delivered to them, and every attempt at it.
 
 Deliveries and attempts live in real time, also in a sandbox: a receiver cannot be asked to wait for a test clock.
 """
+
+from typing import Final
 
 from sqlalchemy import (
     Boolean,
@@ -10,14 +12,16 @@ from sqlalchemy import (
     DateTime,
     Index,
     Integer,
+    LargeBinary,
     Text,
     UniqueConstraint,
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from helpdesk_api.kit.events import Xid8
+from helpdesk_api.kit.sealing import SealedColumn
 from helpdesk_api.kit.sql import reference, tenant_table
 
 webhook_endpoints = tenant_table(
@@ -28,18 +32,47 @@ webhook_endpoints = tenant_table(
     Column("is_enabled", Boolean, nullable=False),
     Column("disabled_reason", Text),
     Column("disabled_at", DateTime(timezone=True)),
+    # Null until a ping got through, and unless somebody asked for a pause.
+    Column("verified_at", DateTime(timezone=True)),
+    Column("paused_at", DateTime(timezone=True)),
     Column("max_in_flight", Integer, nullable=False, server_default="4"),
     Column("rate_per_second", Integer),
-    Column("secret", Text, nullable=False),
-    Column("previous_secret", Text),
+    Column("metadata", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    # As they are shown, without secret values.
+    Column("headers", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    Column("authentication", JSONB),
+    Column("public_key", Text, nullable=False),
+    Column("sealed_keys", LargeBinary, nullable=False),
+    Column("sealed_previous_keys", LargeBinary),
     Column("previous_secret_expires_at", DateTime(timezone=True)),
+    Column("sealed_credentials", LargeBinary),
     # The transaction that made the endpoint: events of later ones are for it, also when they are dispatched at once.
     Column("since_xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
     CheckConstraint("is_enabled = (disabled_reason IS NULL)", name="disabled_for_a_reason"),
     CheckConstraint("is_enabled = (disabled_at IS NULL)", name="disabled_at_some_time"),
-    CheckConstraint("(previous_secret IS NULL) = (previous_secret_expires_at IS NULL)", name="previous_secret_expires"),
+    CheckConstraint(
+        "(sealed_previous_keys IS NULL) = (previous_secret_expires_at IS NULL)", name="previous_secret_expires"
+    ),
     Index(None, "tenant_id", "created_at", "id"),
 )
+
+# Failures in a row, kept apart from the endpoint: they are no version of it. A row is there once something has failed.
+webhook_endpoint_health = tenant_table(
+    "webhook_endpoint_health",
+    Column("first_failed_at", DateTime(timezone=True)),
+    Column("failure_count", Integer, nullable=False),
+    Column("failing_since", DateTime(timezone=True)),
+    reference("id", "webhook_endpoints", ondelete="CASCADE"),
+    versioned=False,
+)
+
+SEALED_KEYS: Final = SealedColumn(webhook_endpoints.c.sealed_keys, "webhook_endpoints.sealed_keys")
+SEALED_PREVIOUS_KEYS: Final = SealedColumn(
+    # The same purpose: a key that becomes the previous one is not sealed anew.
+    webhook_endpoints.c.sealed_previous_keys,
+    "webhook_endpoints.sealed_keys",
+)
+SEALED_CREDENTIALS: Final = SealedColumn(webhook_endpoints.c.sealed_credentials, "webhook_endpoints.sealed_credentials")
 
 # A delivery refers to its endpoint by id only: the log outlives the endpoint, and removing an endpoint stays quick.
 webhook_deliveries = tenant_table(

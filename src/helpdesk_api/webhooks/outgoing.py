@@ -11,7 +11,7 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import events
 from helpdesk_api.kit.sql import Statement
-from helpdesk_api.webhooks.models import webhook_deliveries, webhook_endpoints
+from helpdesk_api.webhooks.models import webhook_deliveries, webhook_endpoint_health, webhook_endpoints
 
 # A row of deliveries, events and endpoints: the columns of the event go by their own names.
 Outgoing: TypeAlias = Record
@@ -26,9 +26,17 @@ _LOAD = Statement(
         webhook_endpoints.c.is_enabled,
         webhook_endpoints.c.max_in_flight,
         webhook_endpoints.c.rate_per_second,
-        webhook_endpoints.c.secret,
-        webhook_endpoints.c.previous_secret,
+        webhook_endpoints.c.verified_at,
+        webhook_endpoints.c.paused_at,
+        webhook_endpoints.c.headers,
+        webhook_endpoints.c.authentication,
+        webhook_endpoints.c.sealed_keys,
+        webhook_endpoints.c.sealed_previous_keys,
         webhook_endpoints.c.previous_secret_expires_at,
+        webhook_endpoints.c.sealed_credentials,
+        webhook_endpoint_health.c.first_failed_at,
+        webhook_endpoint_health.c.failure_count,
+        webhook_endpoint_health.c.failing_since,
         *(column for column in events.c if column.name not in {"tenant_id", "xid", "seq", "data"}),
     )
     .join(
@@ -40,6 +48,13 @@ _LOAD = Statement(
         and_(
             webhook_endpoints.c.tenant_id == webhook_deliveries.c.tenant_id,
             webhook_endpoints.c.id == webhook_deliveries.c.endpoint_id,
+        ),
+    )
+    .outerjoin(
+        webhook_endpoint_health,
+        and_(
+            webhook_endpoint_health.c.tenant_id == webhook_endpoints.c.tenant_id,
+            webhook_endpoint_health.c.id == webhook_endpoints.c.id,
         ),
     )
     .where(

@@ -5,6 +5,7 @@ once. Deliveries themselves record no events, or they would never end.
 """
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
@@ -17,8 +18,12 @@ from helpdesk_api.kit.sql import Statement, insert_many
 from helpdesk_api.webhooks.event_types import is_wanted
 from helpdesk_api.webhooks.models import webhook_deliveries, webhook_endpoints
 
-DELIVER = "webhooks.deliver"
-TEST = "webhook_endpoint.test"
+DELIVER: Final = "webhooks.deliver"
+DELIVER_PING: Final = "webhooks.ping"
+PING: Final = "webhook_endpoint.ping"
+TEST: Final = "webhook_endpoint.test"
+# Whatever an endpoint wants, these go to the one that they are about, and to no other.
+_FOR_ONE: Final = frozenset({PING, TEST})
 
 _COLUMNS = (
     "tenant_id", "id", "endpoint_id", "event_id", "event_type", "state", "attempt_count", "next_attempt_at",
@@ -42,8 +47,8 @@ async def queue_deliveries(ctx: Ctx, events: Sequence[Record]) -> None:
     job_ids = await jobs.put(
         ctx,
         [
-            delivery_job(ctx, delivery_id, endpoint_id, attempts_before=0)
-            for delivery_id, (endpoint_id, _) in zip(ids, wanted, strict=True)
+            delivery_job(ctx, delivery_id, endpoint_id, event_type=event["type"], attempts_before=0)
+            for delivery_id, (endpoint_id, event) in zip(ids, wanted, strict=True)
         ],
     )
     size = len(wanted)
@@ -66,15 +71,20 @@ async def queue_deliveries(ctx: Ctx, events: Sequence[Record]) -> None:
     )
 
 
-def delivery_job(ctx: Ctx, delivery_id: UUID, endpoint_id: UUID, *, attempts_before: int) -> NewJob:
-    """Give the job that sends a delivery now, on its endpoint's lane; its schedule starts after `attempts_before`."""
+def delivery_job(ctx: Ctx, delivery_id: UUID, endpoint_id: UUID, *, event_type: str, attempts_before: int) -> NewJob:
+    """Give the job that sends a delivery now, on its endpoint's lane; its schedule starts after `attempts_before`.
+
+    A ping waits for nothing: it has to get through before the lane is opened.
+    """
     payload = {"delivery_id": str(delivery_id), "attempts_before": attempts_before}
+    if event_type == PING:
+        return NewJob(DELIVER_PING, payload, run_at=ctx.real_now)
     return NewJob(DELIVER, payload, run_at=ctx.real_now, lane=endpoint_id)
 
 
 def _is_for(endpoint: Record, event: Record) -> bool:
     if event["xid"] < endpoint["since_xid"]:
         return False
-    if event["type"] == TEST:
+    if event["type"] in _FOR_ONE:
         return bool(event["object_id"] == endpoint["id"])
     return is_wanted(event["type"], endpoint["event_types"])

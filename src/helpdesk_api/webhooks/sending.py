@@ -9,11 +9,15 @@ from typing import Final
 
 from helpdesk_api.domain.retry import Abort, Delivered, DisableEndpoint, Retry, judge, next_delay
 from helpdesk_api.kit.jobs import Job
-from helpdesk_api.kit.outbound import OutboundClient, OutboundError
+from helpdesk_api.kit.outbound import OutboundError
+from helpdesk_api.kit.runtime import Runtime
+from helpdesk_api.kit.sealing import Sealer
+from helpdesk_api.webhooks import credentials
 from helpdesk_api.webhooks.delivery_log import Attempt, State
 from helpdesk_api.webhooks.messages import message_of
+from helpdesk_api.webhooks.models import SEALED_CREDENTIALS, SEALED_KEYS
 from helpdesk_api.webhooks.outgoing import Outgoing
-from helpdesk_api.webhooks.signing import sign
+from helpdesk_api.webhooks.signing import SigningKeys, sign
 
 # Its own source: whoever seeds the global one means something else by it.
 _JITTER = random.SystemRandom()
@@ -38,25 +42,37 @@ class Answer:
     duration: timedelta
 
 
-async def post(outbound: OutboundClient, job: Job, delivery: Outgoing) -> Answer:
+async def post(runtime: Runtime, job: Job, delivery: Outgoing) -> Answer:
     """Send a delivery, signed for this attempt."""
     at = datetime.now(UTC)
     body = message_of(delivery)
-    signature = sign(_secrets(delivery, at), str(delivery["id"]), int(at.timestamp()), body)
+    signature = sign(_keys(runtime.sealer, job, delivery, at), str(delivery["id"]), int(at.timestamp()), body)
+    own = _own_headers(runtime.sealer, job, delivery)
     try:
-        response = await outbound.post(delivery["url"], content=body, headers=_HEADERS | signature)
+        response = await runtime.outbound.post(delivery["url"], content=body, headers=own | _HEADERS | signature)
     except OutboundError as error:
         return Answer(job, delivery, at, None, {}, error.reason, None, error.duration)
     excerpt = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", response.body_excerpt.decode(errors="replace"))
     return Answer(job, delivery, at, response.status, response.headers, None, excerpt, response.duration)
 
 
-def _secrets(delivery: Outgoing, at: datetime) -> list[str]:
-    """Give the secrets that sign now: the present one first, and the former one while it is still accepted."""
+def _keys(sealer: Sealer, job: Job, delivery: Outgoing, at: datetime) -> list[SigningKeys]:
+    """Give the keys that sign now: the present ones first, and the former ones while they are still accepted."""
+    sealed = [delivery["sealed_keys"]]
     expires_at = delivery["previous_secret_expires_at"]
-    if expires_at is None or expires_at <= at:
-        return [delivery["secret"]]
-    return [delivery["secret"], delivery["previous_secret"]]
+    if expires_at is not None and expires_at > at:
+        sealed.append(delivery["sealed_previous_keys"])
+    return [SigningKeys.loads(_opened(sealer, job, delivery, each, SEALED_KEYS.purpose)) for each in sealed]
+
+
+def _own_headers(sealer: Sealer, job: Job, delivery: Outgoing) -> dict[str, str]:
+    sealed = delivery["sealed_credentials"]
+    written = None if sealed is None else _opened(sealer, job, delivery, sealed, SEALED_CREDENTIALS.purpose)
+    return credentials.sent_headers(delivery["headers"], delivery["authentication"], written)
+
+
+def _opened(sealer: Sealer, job: Job, delivery: Outgoing, sealed: bytes, purpose: str) -> bytes:
+    return sealer.open(sealed, tenant_id=job.tenant_id, purpose=purpose, object_id=delivery["endpoint_id"])
 
 
 def judged(answer: Answer, *, now: datetime) -> Attempt:

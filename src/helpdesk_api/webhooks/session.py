@@ -15,14 +15,18 @@ from uuid import UUID
 
 import structlog
 
+from helpdesk_api.domain.failing import UNBROKEN
 from helpdesk_api.kit import jobs, lanes
 from helpdesk_api.kit.context import Cause, Ctx, system
 from helpdesk_api.kit.jobs import Job
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.unit_of_work import unit_of_work
+from helpdesk_api.webhooks import health
 from helpdesk_api.webhooks.delivery_log import Attempt, State, cancel_pending, write_attempts
-from helpdesk_api.webhooks.endpoints import disable_gone
+from helpdesk_api.webhooks.endpoint_life import disable, shut_if_unready, verify, warn
+from helpdesk_api.webhooks.endpoints import Reason
 from helpdesk_api.webhooks.outgoing import Outgoing, load
+from helpdesk_api.webhooks.queueing import PING
 from helpdesk_api.webhooks.sending import Answer, judged, post
 
 log = structlog.get_logger()
@@ -32,7 +36,9 @@ BATCH: Final = 32
 LEASE: Final = timedelta(seconds=30)
 _LATEST_START_SECONDS: Final = 10.0
 _TAKES_MORE_SECONDS: Final = 10.0
-_LOOKS_AGAIN_SECONDS: Final = 1.0
+# Nothing tells a session of what comes while it waits for an answer: it looks, less often the longer that takes.
+_LOOKS_AGAIN_SECONDS: Final = 0.05
+_LOOKS_SELDOM_SECONDS: Final = 1.0
 _RECORDED_TOGETHER: Final = 16
 _RECORDED_AFTER_SECONDS: Final = 0.1
 
@@ -57,11 +63,14 @@ class _Session:
         self._time = asyncio.get_running_loop().time
         self._takes_until = self._time() + _TAKES_MORE_SECONDS
         self._looks_at = 0.0
+        self._looks_after = _LOOKS_AGAIN_SECONDS
         self._starts_until = 0.0
         self._sends_at = 0.0
         self._window = 1
         self._rate: int | None = None
         self._is_quiet = False
+        self._is_unready = False
+        self._streak = UNBROKEN
         self._jobs: dict[UUID, Job] = {}
         self._waiting: deque[Outgoing] = deque()
         self._unwanted: list[UUID] = []
@@ -103,9 +112,18 @@ class _Session:
                 continue
             if row["is_enabled"]:
                 self._waiting.append(row)
-                self._window, self._rate = row["max_in_flight"], row["rate_per_second"]
+                self._look_at_endpoint(row)
             else:
                 self._unwanted.append(row["delivery_id"])
+
+    def _look_at_endpoint(self, row: Outgoing) -> None:
+        self._streak = health.streak_of(row)
+        # One that is failing is tried with a single message, not with as many as it took when it was well.
+        self._window = row["max_in_flight"] if self._streak == UNBROKEN else 1
+        self._rate = row["rate_per_second"]
+        is_ready = row["verified_at"] is not None and row["paused_at"] is None
+        if not is_ready and row["type"] != PING:
+            self._is_unready = self._is_quiet = True
 
     def _may_send(self) -> bool:
         return bool(self._waiting) and not self._is_quiet and self._time() < self._starts_until
@@ -114,14 +132,16 @@ class _Session:
         while self._may_send() and len(self._flying) < self._window and self._time() >= self._sends_at:
             delivery = self._waiting.popleft()
             job = self._jobs[delivery["delivery_id"]]
-            self._flying.add(asyncio.create_task(post(self._runtime.outbound, job, delivery)))
+            self._flying.add(asyncio.create_task(post(self._runtime, job, delivery)))
             if self._rate is not None:
                 self._sends_at = self._time() + 1 / self._rate
 
     async def _wait(self) -> None:
         """Wait for an answer, for the turn of the next message, or for the time to record what came."""
         now = self._time()
-        until = now + _LOOKS_AGAIN_SECONDS
+        until = now + _LOOKS_SELDOM_SECONDS
+        if not self._waiting and len(self._flying) < self._window:
+            until = min(until, max(now, self._looks_at))
         if self._answers:
             until = min(until, self._records_at)
         if self._may_send() and len(self._flying) < self._window:
@@ -139,7 +159,8 @@ class _Session:
     def _wants_more(self) -> bool:
         now = self._time()
         return (
-            not (self._waiting or self._is_quiet)
+            self._held.lane is not None
+            and not (self._waiting or self._is_quiet)
             and len(self._flying) < self._window
             and self._looks_at <= now < self._takes_until
         )
@@ -147,9 +168,11 @@ class _Session:
     async def _take_more(self) -> None:
         more = await lanes.take_more(self._runtime.db, self._held, most=BATCH, lease=LEASE)
         if more:
+            self._looks_after = _LOOKS_AGAIN_SECONDS
             await self._load(more)
         else:
-            self._looks_at = self._time() + _LOOKS_AGAIN_SECONDS
+            self._looks_at = self._time() + self._looks_after
+            self._looks_after = min(_LOOKS_SELDOM_SECONDS, 2 * self._looks_after)
 
     async def _record(self) -> None:
         answers, self._answers = self._answers, []
@@ -164,17 +187,50 @@ class _Session:
             recorded = [attempt for attempt in attempts if self._jobs[attempt.delivery_id].id in ours]
             await write_attempts(ctx, recorded)
             await cancel_pending(ctx, [key for key in unwanted if self._jobs[key].id in ours])
-            if any(attempt.is_gone for attempt in recorded):
-                self._is_quiet = True
-                await disable_gone(ctx, answers[0].delivery["endpoint_id"], answers[0].delivery["url"])
-            quiet_until = [attempt.quiet_until for attempt in recorded if attempt.quiet_until is not None]
-            if quiet_until:
-                self._is_quiet = True
-                await lanes.hold_back(ctx.tx, self._held, max(quiet_until))
+            await self._draw_conclusions(ctx, answers, recorded)
         for attempt in recorded:
             self._runtime.metrics.webhook_attempt("retried" if attempt.state is State.PENDING else attempt.state)
         if len(ours) < len(claimed):
             log.warning("webhook.lease_lost", job_count=len(claimed) - len(ours), endpoint_id=str(self._held.lane))
+
+    async def _draw_conclusions(self, ctx: Ctx, answers: Sequence[Answer], recorded: Sequence[Attempt]) -> None:
+        """Act on what the answers say of the endpoint as a whole."""
+        if not recorded:
+            return
+        delivery = answers[0].delivery
+        endpoint_id, url, is_ping = delivery["endpoint_id"], delivery["url"], delivery["type"] == PING
+        quiet_until = [attempt.quiet_until for attempt in recorded if attempt.quiet_until is not None]
+        if any(attempt.is_gone for attempt in recorded):
+            self._is_quiet = True
+            await disable(ctx, endpoint_id, url, Reason.GONE)
+        elif is_ping and recorded[0].state is State.DELIVERED:
+            await verify(ctx, endpoint_id, url)
+        elif is_ping and recorded[0].state is State.FAILED:
+            await disable(ctx, endpoint_id, url, Reason.UNVERIFIED)
+        elif not is_ping:
+            await self._note_health(ctx, endpoint_id, url, recorded)
+            if any(attempt.state is State.DELIVERED for attempt in recorded):
+                self._window = delivery["max_in_flight"]
+            elif all(attempt.status is None for attempt in recorded):
+                quiet_until.append(ctx.real_now + health.respite(self._streak))
+        if quiet_until and not is_ping:
+            self._is_quiet = True
+            await lanes.hold_back(ctx.tx, self._held, max(quiet_until))
+
+    async def _note_health(self, ctx: Ctx, endpoint_id: UUID, url: str, recorded: Sequence[Attempt]) -> None:
+        before, streak = self._streak, self._streak
+        for attempt in sorted(recorded, key=lambda attempt: attempt.started_at):
+            succeeded = attempt.state is State.DELIVERED
+            streak = health.after(streak, succeeded=succeeded, at=attempt.started_at + attempt.duration)
+        self._streak = streak
+        if streak == before:
+            return
+        if streak.is_given_up(ctx.real_now):
+            self._is_quiet = True
+            await disable(ctx, endpoint_id, url, Reason.FAILING)
+        elif streak.failing_since is not None and before.failing_since is None:
+            await warn(ctx, endpoint_id, url)
+        await health.store(ctx, endpoint_id, streak)
 
     async def _end_jobs(self, ctx: Ctx, claimed: Sequence[Job], attempts: Sequence[Attempt]) -> set[UUID]:
         """End the jobs, or put them off to their next attempt; gives the ids of those that were still ours."""
@@ -187,13 +243,15 @@ class _Session:
         """Leave to the next session what this one had no turn for, and what the rate does not allow yet."""
         too_early = self._sends_at - self._time()
         left = [self._jobs[row["delivery_id"]] for row in self._waiting]
-        if not left and too_early <= 0:
+        if not left and too_early <= 0 and not self._is_unready:
             return
         async with self._unit_of_work() as ctx:
             if left:
                 await jobs.postpone(ctx.tx, {job.id: job.run_at for job in left}, left)
             if too_early > 0 and not self._is_quiet:
                 await lanes.hold_back(ctx.tx, self._held, datetime.now(UTC) + timedelta(seconds=too_early))
+            if self._is_unready and self._held.lane is not None:
+                await shut_if_unready(ctx, self._held.lane)
 
     def _unit_of_work(self, *, read_only: bool = False) -> AbstractAsyncContextManager[Ctx]:
         return unit_of_work(

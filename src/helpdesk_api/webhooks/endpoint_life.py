@@ -1,0 +1,194 @@
+"""What happens to an endpoint during its life: it is made, changed, verified, found failing, and switched off.
+
+A worker brings a `ctx` in real time; what it records happens in the time of the tenant.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, select
+
+from helpdesk_api.domain.errors import NotFoundError
+from helpdesk_api.kit import crud, lanes
+from helpdesk_api.kit.conditional import check_version
+from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.events import record
+from helpdesk_api.kit.sealing import Sealer
+from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.tenancy import tenants
+from helpdesk_api.webhooks import credentials
+from helpdesk_api.webhooks.endpoints import (
+    ENDPOINTS,
+    NewWebhookEndpoint,
+    Reason,
+    WebhookEndpoint,
+    switched,
+    with_secret,
+)
+from helpdesk_api.webhooks.models import SEALED_CREDENTIALS, SEALED_KEYS, webhook_endpoints
+from helpdesk_api.webhooks.signing import SigningKeys
+
+_TEST_CLOCK = Statement(select(tenants.c.clock_at).where(tenants.c.id == bindparam("tenant")))
+_key = (webhook_endpoints.c.tenant_id == bindparam("tenant"), webhook_endpoints.c.id == bindparam("endpoint"))
+_CREDENTIALS = Statement(select(webhook_endpoints.c.sealed_credentials).where(*_key))
+_STATE = Statement(
+    select(webhook_endpoints.c.verified_at, webhook_endpoints.c.paused_at).where(*_key).with_for_update(read=True)
+)
+
+
+async def make(ctx: Ctx, sealer: Sealer, values: Mapping[str, Any]) -> NewWebhookEndpoint:
+    """Store an endpoint with new keys, and ping it if it is switched on."""
+    endpoint_id, keys = new_id(), SigningKeys.new()
+    shown, sealed = _credentials(ctx, sealer, endpoint_id, values, stored=None)
+    created = await crud.add(
+        ctx,
+        ENDPOINTS,
+        dict(values)
+        | shown
+        | sealed
+        | switched(ctx, is_enabled=values["is_enabled"])
+        | {"public_key": keys.public_key, "sealed_keys": sealed_keys(ctx, sealer, endpoint_id, keys)},
+        object_id=endpoint_id,
+    )
+    if created.is_enabled:
+        ping(ctx, created)
+    return with_secret(created, keys.secret)
+
+
+async def change(
+    ctx: Ctx, sealer: Sealer, endpoint_id: UUID, values: Mapping[str, Any], *, expected: int | None
+) -> WebhookEndpoint:
+    """Change fields of an endpoint; one that moved or was switched on is to be verified again, so it is pinged."""
+    before = await crud.fetch_locked(ctx, ENDPOINTS, endpoint_id)
+    check_version(before.version, expected)
+    shown = dict(values)
+    new_secrets: dict[str, Any] = {}
+    if "headers" in values or "authentication" in values:
+        stored = await ctx.tx.value(_CREDENTIALS, {"tenant": ctx.tenant_id, "endpoint": endpoint_id})
+        whole = {"headers": before.headers, "authentication": before.authentication} | shown
+        masked, new_secrets = _credentials(ctx, sealer, endpoint_id, whole, stored=stored)
+        # What is set to null stays null: whether it may be is told as of any other field.
+        shown |= {name: masked[name] for name in masked if values.get(name) is not None}
+        if _opened(ctx, sealer, endpoint_id, stored) == _opened(
+            ctx, sealer, endpoint_id, new_secrets["sealed_credentials"]
+        ):
+            new_secrets = {}
+    if shown.get("is_enabled", before.is_enabled) is not before.is_enabled:
+        shown |= switched(ctx, is_enabled=shown["is_enabled"])
+    is_to_be_verified = shown.get("url", before.url) != before.url or (
+        shown.get("is_enabled", False) and not before.is_enabled
+    )
+    if is_to_be_verified:
+        shown |= {"verified_at": None}
+    effective = crud.difference(ENDPOINTS, before, shown)
+    if not (effective or new_secrets):
+        return before
+    stored_values = {name: new for name, (_, new) in effective.items()} | new_secrets
+    after = await crud.store_changes(ctx, ENDPOINTS, before, stored_values)
+    record(ctx, "webhook_endpoint.updated", object_id=endpoint_id, version=after.version, changes=effective)
+    if is_to_be_verified and after.is_enabled:
+        ping(ctx, after)
+    return after
+
+
+def ping(ctx: Ctx, endpoint: WebhookEndpoint) -> None:
+    """Send a ping, whose success verifies the endpoint."""
+    record(ctx, "webhook_endpoint.ping", object_id=endpoint.id, version=endpoint.version)
+
+
+async def verify(ctx: Ctx, endpoint_id: UUID, url: str) -> None:
+    """Note that a ping got through to `url`, and let what waits be sent."""
+    before = await _present(ctx, endpoint_id, url)
+    if before is None or before.verified_at is not None:
+        return
+    moment = await _moment(ctx)
+    after = await crud.store_changes(moment, ENDPOINTS, before, {"verified_at": ctx.real_now})
+    record(
+        moment,
+        "webhook_endpoint.verified",
+        object_id=endpoint_id,
+        version=after.version,
+        changes={"verified_at": (None, ctx.real_now)},
+    )
+    await lanes.reopen(ctx, endpoint_id)
+
+
+async def disable(ctx: Ctx, endpoint_id: UUID, url: str, reason: Reason) -> None:
+    """Switch off an endpoint because of how its receiver at `url` answers, and record `webhook_endpoint.disabled`.
+
+    Leaves alone an endpoint that was removed, switched off or given another URL in the meantime.
+    """
+    before = await _present(ctx, endpoint_id, url)
+    if before is None or (reason is Reason.UNVERIFIED and before.verified_at is not None):
+        return
+    moment = await _moment(ctx)
+    changes = crud.difference(ENDPOINTS, before, switched(ctx, is_enabled=False, reason=reason))
+    after = await crud.store_changes(moment, ENDPOINTS, before, {name: new for name, (_, new) in changes.items()})
+    record(moment, "webhook_endpoint.disabled", object_id=endpoint_id, version=after.version, changes=changes)
+    # What waits is looked at once more, to be cancelled.
+    await lanes.reopen(ctx, endpoint_id)
+
+
+async def warn(ctx: Ctx, endpoint_id: UUID, url: str) -> None:
+    """Record that a receiver is failing and will be given up if it goes on."""
+    endpoint = await _present(ctx, endpoint_id, url)
+    if endpoint is not None:
+        moment = await _moment(ctx)
+        record(moment, "webhook_endpoint.failing", object_id=endpoint_id, version=endpoint.version)
+
+
+async def shut_if_unready(ctx: Ctx, endpoint_id: UUID) -> None:
+    """Hold the lane of an endpoint back while it is paused or unverified.
+
+    The endpoint is locked first, as by whoever makes it ready, so its lane is not shut behind them.
+    """
+    row = await ctx.tx.row(_STATE, {"tenant": ctx.tenant_id, "endpoint": endpoint_id})
+    if row is not None and (row["verified_at"] is None or row["paused_at"] is not None):
+        await lanes.shut(ctx, endpoint_id)
+
+
+def sealed_keys(ctx: Ctx, sealer: Sealer, endpoint_id: UUID, keys: SigningKeys) -> bytes:
+    """Seal what signs."""
+    return sealer.seal(keys.dumps(), tenant_id=ctx.tenant_id, purpose=SEALED_KEYS.purpose, object_id=endpoint_id)
+
+
+def _credentials(
+    ctx: Ctx, sealer: Sealer, endpoint_id: UUID, values: Mapping[str, Any], *, stored: bytes | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part headers and authentication into what is shown and what is sealed."""
+    stored_headers, stored_secret = credentials.loads(_opened(ctx, sealer, endpoint_id, stored))
+    headers, authentication = values["headers"] or [], values["authentication"]
+    plain = credentials.dumps(
+        credentials.secret_headers(headers, stored_headers), credentials.secret_of(authentication, stored_secret)
+    )
+    shown = {
+        "headers": credentials.shown_headers(headers),
+        "authentication": credentials.shown_authentication(authentication),
+    }
+    return shown, {"sealed_credentials": None if plain is None else _sealed(ctx, sealer, endpoint_id, plain)}
+
+
+def _sealed(ctx: Ctx, sealer: Sealer, endpoint_id: UUID, plain: bytes) -> bytes:
+    purpose = SEALED_CREDENTIALS.purpose
+    return sealer.seal(plain, tenant_id=ctx.tenant_id, purpose=purpose, object_id=endpoint_id)
+
+
+def _opened(ctx: Ctx, sealer: Sealer, endpoint_id: UUID, sealed: bytes | None) -> bytes | None:
+    if sealed is None:
+        return None
+    purpose = SEALED_CREDENTIALS.purpose
+    return sealer.open(sealed, tenant_id=ctx.tenant_id, purpose=purpose, object_id=endpoint_id)
+
+
+async def _present(ctx: Ctx, endpoint_id: UUID, url: str) -> WebhookEndpoint | None:
+    try:
+        endpoint = await crud.fetch_locked(ctx, ENDPOINTS, endpoint_id)
+    except NotFoundError:
+        return None
+    return endpoint if endpoint.is_enabled and endpoint.url == url else None
+
+
+async def _moment(ctx: Ctx) -> Ctx:
+    return replace(ctx, now=await ctx.tx.value(_TEST_CLOCK, {"tenant": ctx.tenant_id}) or ctx.now)
