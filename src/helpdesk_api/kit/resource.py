@@ -62,6 +62,7 @@ class Shapes(Generic[R]):
                 for include in resource.includes
             }
             self._included: type[Output] = create_model(f"{title}Included", __base__=Output, **parts)
+            self._nothing_included = self._included.trusted({part: {} for part in parts})
             extra = {"included": (self._included, Field(description="Related objects asked for with `include`."))}
             self.one = cast("type[R]", create_model(f"{title}Detail", __base__=resource.read, **extra))
         page: Any = Page.__class_getitem__(resource.read)
@@ -73,7 +74,10 @@ class Shapes(Generic[R]):
         """Fetch the related objects that a query asks for; nothing for a resource without relations."""
         if not self.resource.includes:
             return {}
-        wanted = (getattr(query, "include", None) or "").split(",")
+        asked_for = getattr(query, "include", None)
+        if not asked_for:
+            return {"included": self._nothing_included}
+        wanted = asked_for.split(",")
         parts: dict[str, dict[UUID, Entity]] = {include.part: {} for include in self.resource.includes}
         for include in self.resource.includes:
             if include.name in wanted:

@@ -40,7 +40,14 @@ class UsageCounts:
     def note(self, tenant_id: UUID, credential_id: UUID, operation_id: str, *, was_refused: bool) -> None:
         """Count one request."""
         now = datetime.now(UTC)
-        self._add(Used(tenant_id, credential_id, operation_id, now.date()), Count(1, int(was_refused), now))
+        used = Used(tenant_id, credential_id, operation_id, now.date())
+        known = self._counts.get(used)
+        if known is None:
+            self._add(used, Count(1, int(was_refused), now))
+        else:
+            known.requests += 1
+            known.refused += was_refused
+            known.last_at = now
 
     def take(self) -> dict[Used, Count]:
         """Give everything that was counted, and begin anew."""
