@@ -27,7 +27,8 @@ def test_whoever_asks_learns_who_it_is_and_what_it_may(made: People) -> None:
     told = get(made.client("contractor"), "me")
     company_id = made.own["companies"]
 
-    assert (told["type"], told["tenant"]["id"]) == ("user", str(made.api.tenant.id))
+    assert (told["type"], told["name"], told["tenant"]["id"]) == ("user", "contractor", str(made.api.tenant.id))
+    assert [get(made.client(name), "me")["name"] for name in ("contact", "crm_sync")] == ["contact", "crm_sync"]
     assert told["permissions"] == [
         "comments:read", "comments:write", "tickets:create", "tickets:read", "tickets:write"
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import Field
-from sqlalchemy import bindparam, select
+from sqlalchemy import Text, Uuid, bindparam, column, select, table
 
 from helpdesk_api.identity.permissions import FIELD_GROUPS, FOR_CONTACTS, PERMISSIONS
 from helpdesk_api.kit.context import Ctx
@@ -14,6 +14,16 @@ from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 
+# Only what is read of them here: some of the tables belong to layers above.
+_NAMES = {
+    kind: Statement(
+        select(people.c.name).where(people.c.tenant_id == bindparam("tenant"), people.c.id == bindparam("own"))
+    )
+    for kind, people in (
+        (kind, table(name, column("tenant_id", Uuid), column("id", Uuid), column("name", Text)))
+        for kind, name in (("user", "users"), ("contact", "contacts"), ("api_key", "api_keys"))
+    )
+}
 _TENANT_NAME = Statement(select(tenants.c.name).where(tenants.c.id == bindparam("tenant")))
 
 
@@ -39,6 +49,7 @@ class Me(Output):
 
     type: Annotated[str, Field(examples=["user", "contact", "api_key"])]
     id: Annotated[UUID | None, Field(description="The user, the contact or the API key; null while viewing as a role.")]
+    name: Annotated[str | None, Field(description="What the user, contact or API key is called.")]
     tenant: OwnTenant
     permissions: Annotated[list[str], Field(description="Every single permission, without wildcards, sorted.")]
     field_groups: Annotated[list[str], Field(description="The guarded fields that are shown, sorted.")]
@@ -70,6 +81,7 @@ class Catalogue(Output):
 ME_EXAMPLE = {
     "type": "user",
     "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03",
+    "name": "Ada Moretti",
     "tenant": {"id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e00", "name": "Nordlicht Service", "is_sandbox": False},
     "permissions": ["comments:read", "comments:write", "tickets:create", "tickets:read", "tickets:write"],
     "field_groups": ["ticket.internal"],
@@ -97,6 +109,7 @@ async def get_me(ctx: Annotated[Ctx, allowed()]) -> Me:
     """Tell who is asking."""
     principal = ctx.principal
     seen = principal.reach.values
+    who = {"tenant": ctx.tenant_id, "own": principal.id}
     tenant = {
         "id": ctx.tenant_id,
         "name": await ctx.tx.value(_TENANT_NAME, {"tenant": ctx.tenant_id}),
@@ -105,6 +118,7 @@ async def get_me(ctx: Annotated[Ctx, allowed()]) -> Me:
     return Me.trusted({
         "type": principal.type,
         "id": principal.id,
+        "name": None if principal.id is None else await ctx.tx.value(_NAMES[principal.type], who),
         "tenant": OwnTenant.trusted(tenant),
         "permissions": sorted(filter(principal.may, PERMISSIONS)),
         "field_groups": sorted(filter(principal.sees, FIELD_GROUPS)),
