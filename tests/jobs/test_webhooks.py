@@ -51,6 +51,8 @@ def test_a_message_is_signed_and_names_what_happened_without_values(
             "changed_fields": ["name"],
             "actor": event["actor"],
             "cause": event["cause"],
+            "changes": None,
+            "details": None,
         },
     }
     assert request.id == event["id"]

@@ -81,9 +81,10 @@ from helpdesk_api.openapi.shapes import Shape
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.tickets.service import ContactNotOfCompanyError, InactiveUserError
+from helpdesk_api.webhooks.credentials import MissingSecretError
 from helpdesk_api.webhooks.deliveries import DeliveryInProgressError
 from helpdesk_api.webhooks.endpoint_actions import SecretRotatingError
-from helpdesk_api.webhooks.endpoints import EndpointDisabledError, TooManyEndpointsError
+from helpdesk_api.webhooks.endpoints import EndpointDisabledError, FullPayloadDeniedError, TooManyEndpointsError
 from helpdesk_api.webhooks.events_feed import UnknownEventTypeError
 
 Refusals = tuple[type[Refusal], ...]
@@ -128,8 +129,11 @@ OF_OPERATION: Mapping[str, Refusals] = {
         AnswerSealedError,
     ),
     "api_keys_rotate": (ScopeExceedsOwnError, KeyEndedError, KeyRotatingError, AnswerSealedError),
-    "webhook_endpoints_create": (UnsafeURLError, TooManyEndpointsError, AnswerSealedError),
-    "webhook_endpoints_update": (UnsafeURLError,),
+    "webhook_endpoints_create": (
+        *(UnsafeURLError, TooManyEndpointsError, MissingSecretError, FullPayloadDeniedError, AnswerSealedError),
+    ),
+    "webhook_endpoints_update": (UnsafeURLError, MissingSecretError, FullPayloadDeniedError),
+    "webhook_endpoints_ping": (EndpointDisabledError,),
     "webhook_endpoints_rotate_secret": (SecretRotatingError, AnswerSealedError),
     "webhook_endpoints_test": (EndpointDisabledError,),
     "webhook_deliveries_redeliver": (DeliveryInProgressError, EndpointDisabledError),

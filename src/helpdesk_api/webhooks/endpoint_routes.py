@@ -22,8 +22,10 @@ from helpdesk_api.webhooks import endpoint_life
 from helpdesk_api.webhooks.endpoints import (
     ENDPOINTS,
     NewWebhookEndpoint,
+    Payload,
     WebhookEndpoint,
     WebhookEndpointCreate,
+    check_payload,
     check_room,
 )
 
@@ -52,6 +54,7 @@ async def create_endpoint(
     """Create an endpoint."""
     runtime = request.app.state.runtime
     runtime.outbound.check_url(body.url)
+    check_payload(ctx, body.payload)
     await check_room(ctx)
     created = await endpoint_life.make(ctx, runtime.sealer, body.model_dump())
     announce_created(request, response, created)
@@ -80,6 +83,7 @@ async def update_endpoint(
     """Change an endpoint."""
     runtime = request.app.state.runtime
     changes = body.given()
+    check_payload(ctx, changes.get("payload") or Payload.THIN)
     if "url" in changes:
         runtime.outbound.check_url(changes["url"])
     changed = await endpoint_life.change(ctx, runtime.sealer, id, changes, expected=expected)

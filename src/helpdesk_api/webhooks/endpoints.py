@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, AwareDatetime, Field, Strict, StringConstraints
 from sqlalchemy import Text, bindparam, func, select
 
-from helpdesk_api.domain.errors import ConflictError
+from helpdesk_api.domain.errors import ConflictError, ForbiddenError
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
@@ -42,6 +42,13 @@ class TooManyEndpointsError(ConflictError):
 
     code = "too_many_endpoints"
     title = "There may be no more webhook endpoints"
+
+
+class FullPayloadDeniedError(ForbiddenError):
+    """Values of fields would reach the receiver that the caller may not read."""
+
+    code = "full_payload_denied"
+    title = "Full messages need the right to read everything"
 
 
 class EndpointDisabledError(ConflictError):
@@ -83,6 +90,20 @@ Metadata = Annotated[
 ]
 
 
+class Payload(StrEnum):
+    """How much a message tells."""
+
+    THIN = "thin"
+    FULL = "full"
+
+
+class Format(StrEnum):
+    """How a message is written."""
+
+    STANDARD = "standard"
+    CLOUDEVENTS = "cloudevents"
+
+
 class WebhookEndpointCreate(Input):
     """A new endpoint."""
 
@@ -111,6 +132,27 @@ class WebhookEndpointCreate(Input):
         Annotated[int, Strict(), Field(ge=1, le=1_000)] | None,
         Field(description="How many messages are begun in a second at most; null for no limit."),
     ] = None
+    ordered: Annotated[
+        Flag,
+        Field(
+            description="Whether a later event of an object waits until the earlier one was delivered or given up. "
+            "Events of different objects never wait for each other."
+        ),
+    ] = False
+    payload: Annotated[
+        Payload,
+        Field(
+            description="`thin`: what happened, without values. `full`: also the old and new values of the fields, as "
+            "the event feed tells them; only who may read every event whole can choose it."
+        ),
+    ] = Payload.THIN
+    format: Annotated[
+        Format,
+        Field(
+            description="`standard`: the body of Standard Webhooks. `cloudevents`: the same in a structured "
+            "CloudEvents 1.0 envelope. Both are signed alike."
+        ),
+    ] = Format.STANDARD
     metadata: Metadata = Field(default_factory=dict)
     headers: Annotated[
         list[CustomHeader],
@@ -149,6 +191,9 @@ class WebhookEndpoint(Entity):
     ]
     max_in_flight: int
     rate_per_second: int | None
+    ordered: bool
+    payload: str
+    format: str
     metadata: dict[str, str]
     headers: list[ShownHeader]
     authentication: ShownAuthentication | None
@@ -182,6 +227,9 @@ ENDPOINTS = Resource(
         "rate_per_second": None,
         "verified_at": "2026-11-23T09:30:01Z",
         "paused_at": None,
+        "ordered": False,
+        "payload": "thin",
+        "format": "standard",
         "metadata": {"owner": "erp-team"},
         "headers": [{"name": "X-Environment", "value": "production", "is_secret": False}],
         "authentication": {"type": "basic", "username": "helpdesk", "secret": None},
@@ -200,6 +248,14 @@ def switched(ctx: Ctx, *, is_enabled: bool, reason: Reason = Reason.REQUESTED) -
         "disabled_reason": None if is_enabled else reason,
         "disabled_at": None if is_enabled else ctx.real_now,
     }
+
+
+def check_payload(ctx: Ctx, payload: str) -> None:
+    """Refuse full messages to who could not read all that they tell."""
+    principal = ctx.principal
+    if payload == Payload.FULL and not (principal.may("*:read") and principal.reach.is_unlimited):
+        message = "An endpoint with full messages is told everything; your permissions and reach are narrower."
+        raise FullPayloadDeniedError(message, pointer="/payload")
 
 
 async def check_room(ctx: Ctx) -> None:

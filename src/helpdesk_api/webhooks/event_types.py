@@ -37,6 +37,8 @@ def _type(name: str, description: str, *changed_fields: str, version: int = _CHA
             "changed_fields": sorted(changed_fields),
             "actor": {"type": "api_key", "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e01"},
             "cause": {"type": "request", "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e60"},
+            "changes": None,
+            "details": None,
         },
     }
     return name, EventType(description, object_type, example)

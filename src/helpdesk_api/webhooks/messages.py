@@ -1,14 +1,14 @@
 """What a webhook endpoint receives: one small message per event, in the form of Standard Webhooks 1.0.
 
 A message says what happened to which version of which object, and names the fields; their values are read through the
-API, under the reader's own scopes. So nothing that somebody wrote ever leaves in a message, and a late one misleads
-nobody.
+API, under the reader's own rights. So nothing that somebody wrote leaves in a message, and a late one misleads nobody.
+Only an endpoint with `payload: full` is told the values too. Either may come in an envelope of CloudEvents 1.0.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, JsonValue
 from pydantic_core import to_json
 
 from helpdesk_api.kit.db import Record
@@ -39,6 +39,13 @@ class WebhookData(Output):
     changed_fields: Annotated[list[str], Field(description="Names of the fields that changed, sorted.")]
     actor: Actor
     cause: EventCause
+    changes: Annotated[
+        dict[str, Annotated[list[JsonValue], Field(min_length=2, max_length=2)]] | None,
+        Field(description="With `payload: full` only: old and new value of each changed field."),
+    ]
+    details: Annotated[
+        dict[str, JsonValue] | None, Field(description="With `payload: full` only: what the event tells besides.")
+    ]
 
 
 class WebhookMessage(Output):
@@ -49,18 +56,42 @@ class WebhookMessage(Output):
     data: WebhookData
 
 
-def message_of(event: Record) -> bytes:
-    """Write the message of an event; these are the bytes that are signed and sent."""
-    return to_json({
-        "type": event["type"],
-        "timestamp": event["occurred_at"],
-        "data": {
+class CloudEvent(Output):
+    """The body of a webhook whose endpoint wants CloudEvents 1.0, structured."""
+
+    specversion: Literal["1.0"]
+    id: Annotated[UUID, Field(description="The event; the same as the header `webhook-id`.")]
+    source: Annotated[str, Field(description="The tenant.", examples=["urn:uuid:0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e00"])]
+    type: Annotated[str, Field(examples=["ticket.created"])]
+    subject: Annotated[str, Field(examples=["ticket/0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40"])]
+    time: AwareDatetime
+    datacontenttype: Literal["application/json"]
+    data: WebhookData
+
+
+def message_of(event: Record, *, tenant_id: UUID) -> tuple[str, bytes]:
+    """Write the message of an event as its endpoint wants it: the media type, and the bytes to sign and send."""
+    is_full = event["payload"] == "full"
+    data = {
+        "id": event["id"],
+        "object_type": event["object_type"],
+        "object_id": event["object_id"],
+        "object_version": event["object_version"],
+        "changed_fields": sorted(event["changes"]),
+        "actor": {"type": event["actor_type"], "id": event["actor_id"]},
+        "cause": {"type": event["cause_type"], "id": event["cause_id"]},
+        "changes": event["changes"] if is_full else None,
+        "details": event["data"] if is_full else None,
+    }
+    if event["format"] == "cloudevents":
+        return "application/cloudevents+json", to_json({
+            "specversion": "1.0",
             "id": event["id"],
-            "object_type": event["object_type"],
-            "object_id": event["object_id"],
-            "object_version": event["object_version"],
-            "changed_fields": sorted(event["changes"]),
-            "actor": {"type": event["actor_type"], "id": event["actor_id"]},
-            "cause": {"type": event["cause_type"], "id": event["cause_id"]},
-        },
-    })  # fmt: skip
+            "source": f"urn:uuid:{tenant_id}",
+            "type": event["type"],
+            "subject": f"{event['object_type']}/{event['object_id']}",
+            "time": event["occurred_at"],
+            "datacontenttype": "application/json",
+            "data": data,
+        })  # fmt: skip
+    return "application/json", to_json({"type": event["type"], "timestamp": event["occurred_at"], "data": data})

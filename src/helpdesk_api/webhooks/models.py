@@ -6,6 +6,7 @@ Deliveries and attempts live in real time, also in a sandbox: a receiver cannot 
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -37,6 +38,9 @@ webhook_endpoints = tenant_table(
     Column("paused_at", DateTime(timezone=True)),
     Column("max_in_flight", Integer, nullable=False, server_default="4"),
     Column("rate_per_second", Integer),
+    Column("ordered", Boolean, nullable=False, server_default=text("false")),
+    Column("payload", Text, nullable=False, server_default="thin"),
+    Column("format", Text, nullable=False, server_default="standard"),
     Column("metadata", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     # As they are shown, without secret values.
     Column("headers", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
@@ -48,6 +52,8 @@ webhook_endpoints = tenant_table(
     Column("sealed_credentials", LargeBinary),
     # The transaction that made the endpoint: events of later ones are for it, also when they are dispatched at once.
     Column("since_xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
+    CheckConstraint("payload IN ('thin', 'full')", name="payload"),
+    CheckConstraint("format IN ('standard', 'cloudevents')", name="format"),
     CheckConstraint("is_enabled = (disabled_reason IS NULL)", name="disabled_for_a_reason"),
     CheckConstraint("is_enabled = (disabled_at IS NULL)", name="disabled_at_some_time"),
     CheckConstraint(
@@ -80,6 +86,9 @@ webhook_deliveries = tenant_table(
     Column("endpoint_id", Uuid, nullable=False),
     Column("event_id", Uuid, nullable=False),
     Column("event_type", Text, nullable=False),
+    # For order per object; a delivery from before has none and waits for nothing.
+    Column("object_id", Uuid),
+    Column("event_seq", BigInteger),
     Column("state", Text, nullable=False),
     Column("attempt_count", Integer, nullable=False),
     Column("next_attempt_at", DateTime(timezone=True)),
@@ -94,6 +103,7 @@ webhook_deliveries = tenant_table(
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "endpoint_id", "created_at", "id"),
     Index(None, "tenant_id", "event_id"),
+    Index("ix_webhook_deliveries_of_object", "tenant_id", "endpoint_id", "object_id", "event_seq"),
 )
 
 webhook_attempts = tenant_table(

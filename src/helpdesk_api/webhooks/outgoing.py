@@ -26,6 +26,10 @@ _LOAD = Statement(
         webhook_endpoints.c.is_enabled,
         webhook_endpoints.c.max_in_flight,
         webhook_endpoints.c.rate_per_second,
+        webhook_deliveries.c.event_seq,
+        webhook_endpoints.c.ordered,
+        webhook_endpoints.c.payload,
+        webhook_endpoints.c.format,
         webhook_endpoints.c.verified_at,
         webhook_endpoints.c.paused_at,
         webhook_endpoints.c.headers,
@@ -37,7 +41,7 @@ _LOAD = Statement(
         webhook_endpoint_health.c.first_failed_at,
         webhook_endpoint_health.c.failure_count,
         webhook_endpoint_health.c.failing_since,
-        *(column for column in events.c if column.name not in {"tenant_id", "xid", "seq", "data"}),
+        *(column for column in events.c if column.name not in {"tenant_id", "xid", "seq"}),
     )
     .join(
         events,

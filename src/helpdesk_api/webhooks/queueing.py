@@ -26,8 +26,8 @@ TEST: Final = "webhook_endpoint.test"
 _FOR_ONE: Final = frozenset({PING, TEST})
 
 _COLUMNS = (
-    "tenant_id", "id", "endpoint_id", "event_id", "event_type", "state", "attempt_count", "next_attempt_at",
-    "job_id", "created_at", "updated_at", "version",
+    "tenant_id", "id", "endpoint_id", "event_id", "event_type", "object_id", "event_seq", "state", "attempt_count",
+    "next_attempt_at", "job_id", "created_at", "updated_at", "version",
 )  # fmt: skip
 _ENABLED = Statement(
     select(webhook_endpoints.c.id, webhook_endpoints.c.event_types, webhook_endpoints.c.since_xid)
@@ -60,6 +60,8 @@ async def queue_deliveries(ctx: Ctx, events: Sequence[Record]) -> None:
             "endpoint_id": [endpoint_id for endpoint_id, _ in wanted],
             "event_id": [event["id"] for _, event in wanted],
             "event_type": [event["type"] for _, event in wanted],
+            "object_id": [event["object_id"] for _, event in wanted],
+            "event_seq": [event["seq"] for _, event in wanted],
             "state": ["pending"] * size,
             "attempt_count": [0] * size,
             "next_attempt_at": [ctx.real_now] * size,

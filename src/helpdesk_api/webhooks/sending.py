@@ -22,7 +22,7 @@ from helpdesk_api.webhooks.signing import SigningKeys, sign
 # Its own source: whoever seeds the global one means something else by it.
 _JITTER = random.SystemRandom()
 
-_HEADERS: Final = {"content-type": "application/json", "user-agent": "helpdesk-api"}
+_AGENT: Final = {"user-agent": "helpdesk-api"}
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 # How long an overloaded receiver is left alone if it does not say so itself.
 _RESPITE: Final = timedelta(seconds=5)
@@ -45,11 +45,11 @@ class Answer:
 async def post(runtime: Runtime, job: Job, delivery: Outgoing) -> Answer:
     """Send a delivery, signed for this attempt."""
     at = datetime.now(UTC)
-    body = message_of(delivery)
+    media_type, body = message_of(delivery, tenant_id=job.tenant_id)
     signature = sign(_keys(runtime.sealer, job, delivery, at), str(delivery["id"]), int(at.timestamp()), body)
-    own = _own_headers(runtime.sealer, job, delivery)
+    headers = _own_headers(runtime.sealer, job, delivery) | _AGENT | {"content-type": media_type} | signature
     try:
-        response = await runtime.outbound.post(delivery["url"], content=body, headers=own | _HEADERS | signature)
+        response = await runtime.outbound.post(delivery["url"], content=body, headers=headers)
     except OutboundError as error:
         return Answer(job, delivery, at, None, {}, error.reason, None, error.duration)
     excerpt = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", response.body_excerpt.decode(errors="replace"))
@@ -73,6 +73,11 @@ def _own_headers(sealer: Sealer, job: Job, delivery: Outgoing) -> dict[str, str]
 
 def _opened(sealer: Sealer, job: Job, delivery: Outgoing, sealed: bytes, purpose: str) -> bytes:
     return sealer.open(sealed, tenant_id=job.tenant_id, purpose=purpose, object_id=delivery["endpoint_id"])
+
+
+def is_success(answer: Answer) -> bool:
+    """Tell whether the receiver has the message."""
+    return isinstance(judge(answer.status, answer.headers, now=answer.started_at), Delivered)
 
 
 def judged(answer: Answer, *, now: datetime) -> Attempt:

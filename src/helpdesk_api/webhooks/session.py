@@ -6,7 +6,7 @@ least once, every time under the same `webhook-id`. Answers are recorded in smal
 """
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -25,9 +25,10 @@ from helpdesk_api.webhooks import health
 from helpdesk_api.webhooks.delivery_log import Attempt, State, cancel_pending, write_attempts
 from helpdesk_api.webhooks.endpoint_life import disable, shut_if_unready, verify, warn
 from helpdesk_api.webhooks.endpoints import Reason
+from helpdesk_api.webhooks.ordering import not_before, wake
 from helpdesk_api.webhooks.outgoing import Outgoing, load
 from helpdesk_api.webhooks.queueing import PING
-from helpdesk_api.webhooks.sending import Answer, judged, post
+from helpdesk_api.webhooks.sending import Answer, is_success, judged, post
 
 log = structlog.get_logger()
 
@@ -70,6 +71,12 @@ class _Session:
         self._rate: int | None = None
         self._is_quiet = False
         self._is_unready = False
+        self._is_ordered = False
+        # Of an ordered endpoint: the objects with a message under way, and what waits behind a failed one until when.
+        self._objects: set[UUID] = set()
+        self._under_way: set[UUID] = set()
+        self._put_off: dict[UUID, datetime] = {}
+        self._behind: defaultdict[UUID, list[UUID]] = defaultdict(list)
         self._streak = UNBROKEN
         self._jobs: dict[UUID, Job] = {}
         self._waiting: deque[Outgoing] = deque()
@@ -90,6 +97,9 @@ class _Session:
             if len(self._answers) >= _RECORDED_TOGETHER or (self._answers and self._time() >= self._records_at):
                 await self._record()
             if self._wants_more():
+                if self._is_ordered:
+                    # What has been answered is then told apart from what is still to come.
+                    await self._record()
                 await self._take_more()
         await self._record()
         await self._give_back()
@@ -105,16 +115,29 @@ class _Session:
         self._jobs |= by_delivery
         async with self._unit_of_work(read_only=True) as ctx:
             found = await load(ctx, list(by_delivery))
+            self._put_off |= await self._held_up(ctx, found)
         pending = {row["delivery_id"] for row in found if row["state"] == State.PENDING}
         self._stale += [job for key, job in by_delivery.items() if key not in pending]
         for row in found:
             if row["delivery_id"] not in pending:
+                continue
+            if row["delivery_id"] in self._put_off:
                 continue
             if row["is_enabled"]:
                 self._waiting.append(row)
                 self._look_at_endpoint(row)
             else:
                 self._unwanted.append(row["delivery_id"])
+
+    async def _held_up(self, ctx: Ctx, found: Sequence[Outgoing]) -> dict[UUID, datetime]:
+        """Say which deliveries of an ordered endpoint wait for others than those that this session has itself."""
+        wants_order = [row for row in found if row["ordered"] and row["state"] == State.PENDING]
+        rows = [row for row in wants_order if row["event_seq"] is not None]
+        self._is_ordered = bool(wants_order)
+        if not rows:
+            return {}
+        ours = {row["delivery_id"] for row in (*rows, *self._waiting)} | self._under_way
+        return await not_before(ctx, rows[0]["endpoint_id"], rows, list(ours))
 
     def _look_at_endpoint(self, row: Outgoing) -> None:
         self._streak = health.streak_of(row)
@@ -130,11 +153,26 @@ class _Session:
 
     def _send(self) -> None:
         while self._may_send() and len(self._flying) < self._window and self._time() >= self._sends_at:
-            delivery = self._waiting.popleft()
+            delivery = self._next()
+            if delivery is None:
+                return
             job = self._jobs[delivery["delivery_id"]]
             self._flying.add(asyncio.create_task(post(self._runtime, job, delivery)))
             if self._rate is not None:
                 self._sends_at = self._time() + 1 / self._rate
+
+    def _next(self) -> Outgoing | None:
+        """Take the next message; of an ordered endpoint, the earliest of an object that has none under way."""
+        if not self._is_ordered:
+            return self._waiting.popleft()
+        free = [row for row in self._waiting if row["object_id"] not in self._objects]
+        if not free:
+            return None
+        delivery = min(free, key=lambda row: (row["event_seq"] is not None, row["event_seq"]))
+        self._waiting.remove(delivery)
+        self._objects.add(delivery["object_id"])
+        self._under_way.add(delivery["delivery_id"])
+        return delivery
 
     async def _wait(self) -> None:
         """Wait for an answer, for the turn of the next message, or for the time to record what came."""
@@ -154,7 +192,23 @@ class _Session:
         )
         if came and not self._answers:
             self._records_at = self._time() + _RECORDED_AFTER_SECONDS
-        self._answers += [task.result() for task in came]
+        for task in came:
+            self._take(task.result())
+
+    def _take(self, answer: Answer) -> None:
+        self._answers.append(answer)
+        self._under_way.discard(answer.delivery["delivery_id"])
+        if not self._is_ordered:
+            return
+        object_id = answer.delivery["object_id"]
+        if is_success(answer):
+            self._objects.discard(object_id)
+            return
+        # Whether it is tried again or given up is decided when it is recorded; until then what comes later waits.
+        later = [row for row in self._waiting if row["object_id"] == object_id]
+        self._behind[answer.delivery["delivery_id"]] += [row["delivery_id"] for row in later]
+        for row in later:
+            self._waiting.remove(row)
 
     def _wants_more(self) -> bool:
         now = self._time()
@@ -178,16 +232,30 @@ class _Session:
         answers, self._answers = self._answers, []
         unwanted, self._unwanted = self._unwanted, []
         stale, self._stale = self._stale, []
-        if not (answers or unwanted or stale):
+        put_off, self._put_off = self._put_off, {}
+        if not (answers or unwanted or stale or put_off):
             return
         claimed = [*stale, *(answer.job for answer in answers), *(self._jobs[key] for key in unwanted)]
         async with self._unit_of_work() as ctx:
             attempts = [judged(answer, now=ctx.real_now) for answer in answers]
+            for attempt in attempts:
+                behind = self._behind.pop(attempt.delivery_id, [])
+                put_off |= dict.fromkeys(behind, attempt.next_attempt_at or ctx.real_now)
             ours = await self._end_jobs(ctx, claimed, attempts)
+            if put_off:
+                held_up = {self._jobs[key].id: at for key, at in put_off.items()}
+                await jobs.postpone(ctx.tx, held_up, [self._held])
             recorded = [attempt for attempt in attempts if self._jobs[attempt.delivery_id].id in ours]
             await write_attempts(ctx, recorded)
             await cancel_pending(ctx, [key for key in unwanted if self._jobs[key].id in ours])
             await self._draw_conclusions(ctx, answers, recorded)
+            if self._is_ordered:
+                # One whose message got through may have the next one under way already.
+                self._objects -= {answer.delivery["object_id"] for answer in answers if not is_success(answer)}
+                ended = [key for key in unwanted if self._jobs[key].id in ours]
+                ended += [attempt.delivery_id for attempt in recorded if attempt.state is not State.PENDING]
+                if ended and self._held.lane is not None:
+                    await wake(ctx, self._held.lane, ended)
         for attempt in recorded:
             self._runtime.metrics.webhook_attempt("retried" if attempt.state is State.PENDING else attempt.state)
         if len(ours) < len(claimed):
