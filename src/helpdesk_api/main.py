@@ -18,14 +18,18 @@ from starlette.responses import Response
 
 from helpdesk_api import openapi
 from helpdesk_api.domain.errors import MalformedError, NotFoundError, Refusal
+from helpdesk_api.identity import operator_routes
 from helpdesk_api.identity.key_usage import keep_storing
 from helpdesk_api.kit import logs, service_routes
+from helpdesk_api.kit.cors import CORS
 from helpdesk_api.kit.doorbell import RedisBell, SilentBell
 from helpdesk_api.kit.exchange import Limits
 from helpdesk_api.kit.http import Drain, Edge
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.problems import InternalError, MethodNotAllowedError, render
 from helpdesk_api.kit.receive_deadline import ReceiveDeadlineProtocol
+from helpdesk_api.kit.runtime import Runtime
+from helpdesk_api.kit.standing import BELIEVED_SECONDS
 from helpdesk_api.kit.validation import invalid_request
 from helpdesk_api.settings import Settings
 from helpdesk_api.wiring import ROUTERS, open_runtime
@@ -37,6 +41,7 @@ _BACKLOG = 2_048
 def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
     """Build the application; its pool and bell open when it is started."""
     metrics = Metrics()
+    cors = CORS(settings.cors_origins)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -45,6 +50,7 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
             app.state.runtime = runtime
             ringing = asyncio.create_task(bell.run())
             stopping = asyncio.Event()
+            learning = asyncio.create_task(_keep_origins(runtime, cors), name="origins of tenants")
             counting = asyncio.create_task(
                 keep_storing(runtime, stopping, every_seconds=settings.usage_seconds), name="usage of API keys"
             )
@@ -53,9 +59,10 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
             finally:
                 stopping.set()
                 await counting
-                ringing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await ringing
+                for task in (ringing, learning):
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
 
     app = FastAPI(
         title=openapi.TITLE,
@@ -72,7 +79,7 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _refused)
-    for router in (*ROUTERS, service_routes.router):
+    for router in (*ROUTERS, operator_routes.router, service_routes.router):
         app.include_router(router)
     openapi.install(app)
     app.add_middleware(
@@ -80,9 +87,17 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
         metrics=metrics,
         drain=drain or Drain(),
         limits=Limits(max_body_bytes=settings.max_body_bytes),
-        cors_origins=settings.cors_origins,
+        cors=cors,
     )
     return app
+
+
+async def _keep_origins(runtime: Runtime, cors: CORS) -> None:
+    """Keep knowing which pages tenants let in; while the database is away, what was known goes on."""
+    while True:
+        with suppress(Refusal):
+            cors.let_in(await runtime.admission.standings.origins_of_all())
+        await asyncio.sleep(BELIEVED_SECONDS)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

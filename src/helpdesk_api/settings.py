@@ -63,6 +63,10 @@ class Settings(BaseSettings):
             "open. Absent: one derived from HELPDESK_SECRET_KEY, which also opens what it has sealed."
         ),
     ] = None
+    operator_key: Annotated[
+        SecretStr | None,
+        Field(description="Opens /operator/v1, which does not exist without it; at least 32 characters."),
+    ] = None
     host: Annotated[str, Field(description="Address the API listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535, description="Port the API listens on.")] = 8000
     cors_origins: Annotated[
@@ -160,6 +164,9 @@ class Settings(BaseSettings):
     def _safe_in_production(self) -> "Settings":
         if self.secret_key is not None and len(self.secret_key.get_secret_value()) < _SHORTEST_SECRET:
             message = f"secret_key must have at least {_SHORTEST_SECRET} characters"
+            raise ValueError(message)
+        if self.operator_key is not None and len(self.operator_key.get_secret_value()) < _SHORTEST_SECRET:
+            message = f"operator_key must have at least {_SHORTEST_SECRET} characters"
             raise ValueError(message)
         if self.environment == "production":
             missing = [name for name in ("database_url", "redis_url", "secret_key") if getattr(self, name) is None]

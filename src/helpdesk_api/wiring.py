@@ -21,6 +21,7 @@ from helpdesk_api.identity import (
     outbound_emails,
     roles,
     teams,
+    tenant_purge,
     test_clock,
     users,
 )
@@ -36,12 +37,14 @@ from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.events import DISPATCH
 from helpdesk_api.kit.mail import queue, transports
 from helpdesk_api.kit.metrics import Metrics
+from helpdesk_api.kit.operator_route import OperatorKey
 from helpdesk_api.kit.outbound import OutboundClient
 from helpdesk_api.kit.rate_limits import RateLimiter
 from helpdesk_api.kit.resource import ResourceRouter
-from helpdesk_api.kit.runtime import JobKind, Runtime, Subscriber
+from helpdesk_api.kit.runtime import Chore, JobKind, Runtime, Subscriber
 from helpdesk_api.kit.sealing import SealedColumn, Sealer
 from helpdesk_api.kit.shared_buckets import SharedBuckets
+from helpdesk_api.kit.standing import Standings
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.usage import UsageCounts
 from helpdesk_api.settings import ConfigurationError, Settings
@@ -87,6 +90,9 @@ SEALED: Sequence[SealedColumn] = (
 
 SUBSCRIPTIONS: Sequence[Subscriber] = (queueing.queue_deliveries, audit_seals.schedule_sealing)
 
+# What a worker looks after every few seconds, beside jobs and deadlines.
+CHORES: Sequence[Chore] = (tenant_purge.purge_due,)
+
 DEADLINES: Mapping[str, Handler] = {
     clocks.WARNING_KIND: service.on_warning,
     clocks.BREACH_KIND: service.on_breach,
@@ -113,7 +119,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
     async with (
         open_database(settings.database_url.get_secret_value(), pool_size=settings.pool_size, name=name) as database,
         OutboundClient(allow=settings.outbound_networks) as outbound,
-        _open_admission(settings, addresses) as admission,
+        _open_admission(settings, addresses, Standings(database)) as admission,
     ):
         yield Runtime(
             db=database,
@@ -132,6 +138,8 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             job_kinds=JOBS,
             subscribers=SUBSCRIPTIONS,
             resources={resource.name: resource for resource in RESOURCES},
+            chores=CHORES,
+            operator_key=OperatorKey(settings.operator_key.get_secret_value()) if settings.operator_key else None,
         )
 
 
@@ -152,7 +160,9 @@ def _mail_transport(settings: Settings) -> transports.MailTransport:
 
 
 @asynccontextmanager
-async def _open_admission(settings: Settings, addresses: ClientAddresses) -> AsyncIterator[Admission]:
+async def _open_admission(
+    settings: Settings, addresses: ClientAddresses, standings: Standings
+) -> AsyncIterator[Admission]:
     buckets = SharedBuckets(settings.redis_url.get_secret_value() if settings.redis_url else None)
     quotas = RequestQuotas(
         credential=per_minute("credential", settings.rate_limit_credential),
@@ -160,6 +170,6 @@ async def _open_admission(settings: Settings, addresses: ClientAddresses) -> Asy
         address=per_minute("address", settings.rate_limit_address),
     )
     try:
-        yield Admission(RateLimiter(buckets), quotas, addresses)
+        yield Admission(RateLimiter(buckets), quotas, addresses, standings)
     finally:
         await buckets.close()

@@ -50,6 +50,7 @@ NOT_OF_AN_OPERATION = {
     "clock_order",
     "clock_stopped",
     "deadline_already_fired",
+    "deletion_scheduled",
     "deadline_not_due",
     "instant_out_of_range",
     "invalid_target",

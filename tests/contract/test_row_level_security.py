@@ -30,12 +30,20 @@ SWEEPER_MAY = {
     "jobs.run_at: UPDATE",
     "tenants: SELECT",
 }
+PURGER_MAY_WITH_A_TABLE = ("{}: DELETE", "{}.id: SELECT", "{}.tenant_id: SELECT")
 APP_MAY_BEYOND_ROWS = {
     "alembic_version: SELECT",
     "tenants: INSERT",
     "tenants: SELECT",
     "tenants.clock_at: UPDATE",
     "tenants.clock_target_at: UPDATE",
+    *(
+        f"tenants.{column}: UPDATE"
+        for column in (
+            *("name", "version", "suspended_at", "purge_at", "cors_origins", "quota_requests_per_minute"),
+            *("quota_users", "quota_api_keys", "quota_webhook_endpoints"),
+        )
+    ),
 }
 
 each_table = pytest.mark.parametrize("name", TENANT_TABLES)
@@ -131,7 +139,7 @@ def test_the_application_sees_and_writes_its_tenant_only_and_no_other_policy_adm
         """,
         name,
     )
-    for_app = [dict(row) for row in policies if "helpdesk_sweeper" not in row["roles"]]
+    for_app = [dict(row) for row in policies if row["roles"] not in (["helpdesk_sweeper"], ["helpdesk_purger"])]
 
     assert for_app == [
         {
@@ -144,6 +152,10 @@ def test_the_application_sees_and_writes_its_tenant_only_and_no_other_policy_adm
         }
     ]
     assert [row["roles"] for row in policies if row["policyname"] == "sweeper"] in ([], [["helpdesk_sweeper"]])
+    (purging,) = [row["qual"] for row in policies if row["roles"] == ["helpdesk_purger"]]
+    assert " ".join(purging.split()) == (
+        "(tenant_id IN ( SELECT tenants.id FROM tenants WHERE (tenants.purge_at <= now())))"
+    )
 
 
 def test_the_tenants_themselves_are_held_by_their_own_id(stage: Stage) -> None:
@@ -162,6 +174,7 @@ def test_the_tenants_themselves_are_held_by_their_own_id(stage: Stage) -> None:
     assert policies == {
         "tenant": (["helpdesk_app"], "ALL", mine, mine),
         "sweeper": (["helpdesk_sweeper"], "SELECT", "true", None),
+        "purger": (["helpdesk_purger"], "ALL", "(purge_at <= now())", None),
     }
 
 
@@ -187,18 +200,19 @@ def test_the_roles_can_do_nothing_by_themselves(stage: Stage) -> None:
             """
             SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolinherit, rolcanlogin
             FROM pg_roles
-            WHERE rolname IN ('helpdesk_app', 'helpdesk_sweeper', 'helpdesk_owner')
+            WHERE rolname IN ('helpdesk_app', 'helpdesk_sweeper', 'helpdesk_purger', 'helpdesk_owner')
             """
         )
     }
 
     assert roles["helpdesk_app"] == (False, False, False, False, False, False, True)
-    assert roles["helpdesk_sweeper"][:5] == (False, False, False, False, False)
-    assert roles["helpdesk_sweeper"][-1] is False
+    for name in ("helpdesk_sweeper", "helpdesk_purger"):
+        assert roles[name][:5] == (False, False, False, False, False)
+        assert roles[name][-1] is False
     assert roles["helpdesk_owner"][:2] == (False, False)
 
 
-def test_the_application_owns_nothing_and_belongs_to_the_sweeper_only(stage: Stage) -> None:
+def test_the_application_owns_nothing_and_belongs_to_sweeper_and_purger_only(stage: Stage) -> None:
     owned = stage.sql(
         "SELECT objid::regclass FROM pg_shdepend WHERE refobjid = 'helpdesk_app'::regrole AND deptype = 'o'"
     )
@@ -206,7 +220,8 @@ def test_the_application_owns_nothing_and_belongs_to_the_sweeper_only(stage: Sta
         """
         SELECT roleid::regrole::text
         FROM pg_auth_members
-        WHERE member IN ('helpdesk_app'::regrole, 'helpdesk_sweeper'::regrole)
+        WHERE member IN ('helpdesk_app'::regrole, 'helpdesk_sweeper'::regrole, 'helpdesk_purger'::regrole)
+        ORDER BY 1
         """
     )
     can_create = stage.sql(
@@ -217,7 +232,7 @@ def test_the_application_owns_nothing_and_belongs_to_the_sweeper_only(stage: Sta
     )
 
     assert owned == []
-    assert [row[0] for row in memberships] == ["helpdesk_sweeper"]
+    assert [row[0] for row in memberships] == ["helpdesk_purger", "helpdesk_sweeper"]
     assert tuple(can_create[0]) == (False, False)
 
 
@@ -232,9 +247,11 @@ def grants(stage: Stage, role: str) -> set[str]:
     )
     columns = stage.sql(
         """
-        SELECT attrelid::regclass || '.' || attname || ': ' || (aclexplode(attacl)).privilege_type
-        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid AND relnamespace = 'public'::regnamespace
-        WHERE EXISTS (SELECT FROM aclexplode(attacl) AS item WHERE item.grantee = $1::text::regrole)
+        SELECT attrelid::regclass || '.' || attname || ': ' || item.privilege_type
+        FROM pg_attribute
+        JOIN pg_class ON pg_class.oid = attrelid AND relnamespace = 'public'::regnamespace,
+            aclexplode(attacl) AS item
+        WHERE item.grantee = $1::text::regrole
         """,
         role,
     )
@@ -243,6 +260,16 @@ def grants(stage: Stage, role: str) -> set[str]:
 
 def test_the_sweeper_may_do_exactly_what_is_reviewed(stage: Stage) -> None:
     assert grants(stage, "helpdesk_sweeper") == SWEEPER_MAY
+
+
+def test_the_purger_may_do_exactly_what_is_reviewed(stage: Stage) -> None:
+    with_tables = {right.format(name) for name in TENANT_TABLES for right in PURGER_MAY_WITH_A_TABLE}
+
+    assert grants(stage, "helpdesk_purger") == with_tables | {
+        "tenants: DELETE",
+        "tenants.id: SELECT",
+        "tenants.purge_at: SELECT",
+    }
 
 
 def test_the_application_may_do_exactly_what_is_reviewed(stage: Stage) -> None:

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from helpdesk_api.kit.cors import CORS
 from helpdesk_api.kit.exchange import Limits
 from helpdesk_api.kit.http import Drain, Edge
 from helpdesk_api.kit.metrics import Metrics
@@ -51,7 +52,7 @@ def edge(
         metrics=metrics or Metrics(),
         drain=drain or Drain(),
         limits=limits or Limits(),
-        cors_origins=tuple(cors_origins),
+        cors=CORS(tuple(cors_origins)),
     )
 
 

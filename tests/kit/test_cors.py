@@ -51,7 +51,7 @@ async def test_a_preflight_is_answered_without_the_application() -> None:
     assert answer.header("access-control-allow-origin") == [PAGE]
     assert answer.header("access-control-allow-methods") == ["GET, HEAD, POST, PUT, PATCH, DELETE"]
     assert answer.header("access-control-allow-headers") == [
-        "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id"
+        "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id, X-View-As"
     ]
     assert answer.header("access-control-max-age") == ["600"]
 

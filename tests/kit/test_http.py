@@ -14,6 +14,7 @@ from structlog.contextvars import get_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from helpdesk_api.domain.errors import ConflictError
+from helpdesk_api.kit.cors import CORS
 from helpdesk_api.kit.exchange import Limits
 from helpdesk_api.kit.http import Drain, Edge
 from helpdesk_api.kit.metrics import Metrics
@@ -48,7 +49,7 @@ def _product(metrics: Metrics | None = None) -> FastAPI:
     first_version.include_router(tickets)
     app = FastAPI()
     app.include_router(first_version)
-    app.add_middleware(Edge, metrics=metrics or Metrics(), drain=Drain(), limits=Limits())
+    app.add_middleware(Edge, metrics=metrics or Metrics(), drain=Drain(), limits=Limits(), cors=CORS())
 
     @app.get("/livez")
     async def live() -> dict[str, bool]:

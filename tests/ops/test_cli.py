@@ -28,7 +28,8 @@ from tests.ops.processes import wait_until
 from tests.stage import Client, Services, Stage
 
 PROMISED = {
-    "up", "serve", "worker", "migrate", "tenants create", "tenants list", "keys create", "keys list", "keys revoke",
+    "up", "serve", "worker", "migrate", "tenants create", "tenants list", "tenants suspend", "tenants resume",
+    "tenants set-quotas", "tenants delete", "tenants restore", "keys create", "keys list", "keys revoke",
     "demo", "openapi", "check-config", "rotate-keys",
 }  # fmt: skip
 NOWHERE = "postgresql://helpdesk_app:topsecret@127.0.0.1:1/helpdesk"

@@ -1,6 +1,7 @@
-"""`helpdesk tenants`: the only way to create a tenant."""
+"""`helpdesk tenants`: create, list, suspend, bound and delete tenants."""
 
-from datetime import datetime
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -9,7 +10,16 @@ from helpdesk_api.commands.frame import AsJSON, instant, on_runtime, print_json,
 from helpdesk_api.identity.tenants import Tenant
 from helpdesk_api.ops import tenants_admin
 
-app = typer.Typer(no_args_is_help=True, help="Create and list tenants: the companies that run their help desk here.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Create, list, suspend, bound and delete tenants: the companies that run their help desk here.",
+)
+
+TenantArgument = Annotated[str, typer.Argument(help="The tenant, by name or id.")]
+QuotaOption = Annotated[
+    str | None,
+    typer.Option(metavar="NUMBER|none", help="At most so many; none for no limit of its own.", show_default=False),
+]
 
 
 @app.command("create")
@@ -42,10 +52,88 @@ def list_all(*, as_json: AsJSON = False) -> None:
     if as_json:
         print_json(shown)
     else:
-        print_table(("id", "name", "created_at", "test_clock_at"), shown)
+        print_table(("id", "name", "created_at", "test_clock_at", "state"), shown)
+
+
+@app.command("suspend")
+def suspend(*, tenant: TenantArgument, as_json: AsJSON = False) -> None:
+    """Serve a tenant no more, within seconds everywhere. Its webhooks and deadlines wait; nothing is lost."""
+    _tell(on_runtime(lambda runtime: tenants_admin.suspend(runtime, tenant)), as_json=as_json)
+
+
+@app.command("resume")
+def resume(*, tenant: TenantArgument, as_json: AsJSON = False) -> None:
+    """Serve a suspended tenant again; what waited goes on."""
+    _tell(on_runtime(lambda runtime: tenants_admin.resume(runtime, tenant)), as_json=as_json)
+
+
+@app.command("set-quotas")
+def set_quotas(
+    *,
+    tenant: TenantArgument,
+    requests_per_minute: QuotaOption = None,
+    users: QuotaOption = None,
+    api_keys: QuotaOption = None,
+    webhook_endpoints: QuotaOption = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Say what a tenant may use at most; what is not named stays as it is."""
+    given = {
+        "requests_per_minute": requests_per_minute,
+        "users": users,
+        "api_keys": api_keys,
+        "webhook_endpoints": webhook_endpoints,
+    }
+    quotas = {name: _quota(text) for name, text in given.items() if text is not None}
+    _tell(on_runtime(lambda runtime: tenants_admin.set_quotas(runtime, tenant, quotas)), as_json=as_json)
+
+
+@app.command("delete")
+def delete(
+    *,
+    tenant: TenantArgument,
+    grace_days: Annotated[int, typer.Option(min=0, max=365, help="For how long it can be restored.")] = 30,
+    as_json: AsJSON = False,
+) -> None:
+    """Serve a tenant no more, and delete all of it for good once the days of grace are over."""
+    grace = timedelta(days=grace_days)
+    deleted = on_runtime(lambda runtime: tenants_admin.schedule_deletion(runtime, tenant, grace=grace))
+    _tell(deleted, as_json=as_json)
+
+
+@app.command("restore")
+def restore(*, tenant: TenantArgument, as_json: AsJSON = False) -> None:
+    """Keep a tenant that was to be deleted; one that was suspended before still is."""
+    _tell(on_runtime(lambda runtime: tenants_admin.cancel_deletion(runtime, tenant)), as_json=as_json)
+
+
+def _quota(text: str) -> int | None:
+    if text == "none":
+        return None
+    if not text.isdecimal():
+        message = f"{text!r} is neither a number nor none"
+        raise typer.BadParameter(message)
+    return int(text)
+
+
+def _tell(tenant: Tenant, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_shown(tenant))
+        return
+    until = f" at {tenant.purge_at:%Y-%m-%d %H:%M:%SZ}" if tenant.purge_at else ""
+    quotas = ", ".join(f"{name} {value}" for name, value in asdict(tenant.quotas).items() if value is not None)
+    typer.echo(f"The tenant {tenant.name!r} is {tenant.state.replace('_', ' ')}{until}; quotas: {quotas or 'none'}.")
 
 
 def _shown(tenant: Tenant) -> dict[str, object]:
     return {
-        "id": tenant.id, "name": tenant.name, "created_at": tenant.created_at, "test_clock_at": tenant.clock_at
-    }  # fmt: skip
+        "id": tenant.id,
+        "name": tenant.name,
+        "created_at": tenant.created_at,
+        "test_clock_at": tenant.clock_at,
+        "state": tenant.state,
+        "suspended_at": tenant.suspended_at,
+        "purge_at": tenant.purge_at,
+        "quotas": asdict(tenant.quotas),
+        "cors_origins": list(tenant.cors_origins),
+    }

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from fastapi import Request, Response
 from pydantic import AwareDatetime, Field
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, LargeBinary, Text, Uuid
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, LargeBinary, Text, Uuid, and_, func, or_
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.domain.errors import InvalidError
@@ -24,9 +24,11 @@ from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
+from helpdesk_api.kit.quotas import TenantQuota
 from helpdesk_api.kit.resource import ResourceRouter, add_reading, add_update, announce_created, operation, tag_response
 from helpdesk_api.kit.schema import Entity, Input, Instant, Line
 from helpdesk_api.kit.sql import reference, tenant_table
+from helpdesk_api.kit.tenancy import tenants
 from helpdesk_api.kit.tokens import new_key
 from helpdesk_api.kit.unit_of_work import allowed
 
@@ -143,6 +145,14 @@ API_KEYS = Resource(
         "last_used_at": None,
         "revoked_at": None,
     },
+    quota=TenantQuota(
+        tenants.c.quota_api_keys,
+        api_keys,
+        lambda: and_(
+            api_keys.c.revoked_at.is_(None),
+            or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > func.now()),
+        ),
+    ),
     filters=(Filter("name", api_keys.c.name, str),),
     sorts=(Sort("name", api_keys.c.name, "text"),),
 )

@@ -13,9 +13,11 @@ from helpdesk_api.identity.visibility import SHARED
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Include, Resource
 from helpdesk_api.kit.listing import Filter, Sort
+from helpdesk_api.kit.quotas import TenantQuota
 from helpdesk_api.kit.resource import routes
 from helpdesk_api.kit.schema import EmailAddress, Entity, Flag, Input, Line, patch_model
 from helpdesk_api.kit.sql import reference, tenant_table
+from helpdesk_api.kit.tenancy import tenants
 
 users = tenant_table(
     "users",
@@ -75,6 +77,8 @@ USERS = Resource(
     sorts=(Sort("name", users.c.name, "text"),),
     includes=(Include("team", "team_id", TEAMS), Include("role", "role_id", ROLES)),
     rows=SHARED,
+    quota=TenantQuota(tenants.c.quota_users, users, lambda: users.c.is_active),
+    activates="is_active",
 )
 
 

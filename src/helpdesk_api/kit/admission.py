@@ -1,9 +1,9 @@
 """Admission: what a request is counted for before it is served.
 
-A request with a credential counts for the credential and for its tenant. What needs no credential, and what was refused
-for a wrong one, counts for the address it came from: an address that tries credentials is refused before they are even
-looked up, except those that were good before, so that nobody can lock out a neighbour behind the same address. Counting
-itself is `kit.rate_limits`.
+Nothing is done for a tenant that is suspended. A request with a credential counts for the credential and for its
+tenant. What needs no credential, and what was refused for a wrong one, counts for the address it came from: an address
+that tries credentials is refused before they are even looked up, except those that were good before, so that nobody can
+lock out a neighbour behind the same address. Counting itself is `kit.rate_limits`.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from starlette.types import Scope
 
 from helpdesk_api.kit.client_address import ClientAddresses, subject
 from helpdesk_api.kit.context import Principal
-from helpdesk_api.kit.exchange import ANSWER_HEADERS
+from helpdesk_api.kit.exchange import ANSWER_HEADERS, TENANT_ORIGINS
 from helpdesk_api.kit.rate_limits import RateLimiter
+from helpdesk_api.kit.standing import Standings
 from helpdesk_api.kit.token_bucket import Quota
 
 
@@ -35,19 +36,25 @@ def per_minute(name: str, requests: int) -> Quota | None:
 class Admission:
     """Count requests, and refuse those that are too many."""
 
-    def __init__(self, limiter: RateLimiter, quotas: RequestQuotas, addresses: ClientAddresses) -> None:
+    def __init__(
+        self, limiter: RateLimiter, quotas: RequestQuotas, addresses: ClientAddresses, standings: Standings
+    ) -> None:
         self._limiter = limiter
         self._quotas = quotas
         self._addresses = addresses
+        self.standings = standings
 
     async def known(self, request: Request, principal: Principal) -> None:
-        """Count a request of a known caller; raises RateLimitedError."""
+        """Count a request of a known caller; raises TenantSuspendedError and RateLimitedError."""
+        standing = await self.standings.check_served(principal.tenant_id)
+        request.scope["state"][TENANT_ORIGINS] = standing.origins
         tenant, subjects = str(principal.tenant_id), []
         if self._quotas.credential is not None:
             # The braces keep the buckets of a tenant on one node of a cluster.
-            subjects.append((f"{{{tenant}}}:{principal.id}", self._quotas.credential))
-        if self._quotas.tenant is not None:
-            subjects.append((f"{{{tenant}}}", self._quotas.tenant))
+            subjects.append((f"{{{tenant}}}:{principal.credential_id or principal.id}", self._quotas.credential))
+        of_tenant = standing.requests or self._quotas.tenant
+        if of_tenant is not None:
+            subjects.append((f"{{{tenant}}}", of_tenant))
         await self._count(request.scope, subjects)
 
     async def anonymous(self, request: Request) -> None:

@@ -22,6 +22,7 @@ from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import Changes, record
 from helpdesk_api.kit.listing import Filter, Listing, Sort, created_and_updated
+from helpdesk_api.kit.quotas import TenantQuota
 from helpdesk_api.kit.schema import Entity, Output
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
@@ -76,6 +77,9 @@ class Resource(Generic[R]):
     guards_lists: bool = False
     # What the statement that stores a new object computes by itself; it may use the bind parameter `of_tenant`.
     computed: Mapping[str, ScalarSelect[Any]] = dataclasses.field(default_factory=dict)
+    # How many a tenant may have; `activates` names the flag that makes one count which did not before.
+    quota: TenantQuota | None = None
+    activates: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse to sort by a guarded field: the order would tell what is not shown."""
@@ -166,9 +170,12 @@ async def fetch_many(ctx: Ctx, resource: Resource[R], ids: list[UUID]) -> dict[U
 async def add(ctx: Ctx, resource: Resource[R], values: Mapping[str, Any], *, object_id: UUID | None = None) -> R:
     """Store a new object and record `<name>.created` with every value it starts with.
 
-    Raises UnknownReferenceError when it refers to what is not there, or not to be seen.
+    Raises UnknownReferenceError when it refers to what is not there, or not to be seen, and QuotaExceededError when the
+    tenant has as many as it may have.
     """
     await _check_references(ctx, resource, values)
+    if resource.quota is not None and (resource.activates is None or values[resource.activates]):
+        await resource.quota.check_room(ctx)
     stored = _storable(resource, values) | {
         "tenant_id": ctx.tenant_id,
         "id": object_id or new_id(),
@@ -201,6 +208,8 @@ async def amend(
     if not effective:
         return before
     await _check_references(ctx, resource, {field: new for field, (_, new) in effective.items()})
+    if resource.quota is not None and resource.activates is not None and changes.get(resource.activates) is True:
+        await resource.quota.check_room(ctx)
     after = await store_changes(ctx, resource, before, {field: new for field, (_, new) in effective.items()})
     record(ctx, f"{resource.name}.updated", object_id=object_id, version=after.version, changes=effective)
     return after

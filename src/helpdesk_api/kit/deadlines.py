@@ -34,6 +34,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.db import Database
 from helpdesk_api.kit.sql import Statement, tenant_table
+from helpdesk_api.kit.tenancy import is_served
 
 deadlines = tenant_table(
     "deadlines",
@@ -98,7 +99,12 @@ _key = (deadlines.c.tenant_id, deadlines.c.id)
 _whole = (*_key, deadlines.c.kind, deadlines.c.object_id, deadlines.c.instance, deadlines.c.due_at)
 _FIND_DUE = Statement(
     select(*_whole)
-    .where(deadlines.c.fired_at.is_(None), ~deadlines.c.is_test_clock, deadlines.c.try_at <= func.now())
+    .where(
+        deadlines.c.fired_at.is_(None),
+        ~deadlines.c.is_test_clock,
+        deadlines.c.try_at <= func.now(),
+        is_served(deadlines.c.tenant_id),
+    )
     .order_by(deadlines.c.try_at)
     .limit(bindparam("most", type_=Integer))
 )

@@ -13,12 +13,14 @@ from starlette.types import Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from helpdesk_api.domain.errors import Kind, Refusal, TooLargeError
-from helpdesk_api.kit.cors import Headers
+from helpdesk_api.kit.cors import CORS, Headers
 from helpdesk_api.kit.problems import render
 
 CLOSE = (b"connection", b"close")
 # The key in the state of a request under which the application leaves headers for its answer, whatever that will be.
 ANSWER_HEADERS = "answer_headers"
+# As above, for the origins of the pages that may read the answer; absent while the tenant is not known.
+TENANT_ORIGINS = "tenant_origins"
 _NO_STORE = (b"cache-control", b"no-store")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # More digits than any length that could be meant; int() need not read them.
@@ -52,11 +54,12 @@ class Limits:
 class Exchange:
     """The two ends that the application talks to instead of the server's own."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits, cors: CORS) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
         self._limits = limits
+        self._cors = cors
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else str(uuid7())
@@ -101,8 +104,13 @@ class Exchange:
             return
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            own = self._scope.get("state", {}).get(ANSWER_HEADERS, ())
-            headers = [*message.get("headers", ()), *self.common_headers, *own]
+            state = self._scope.get("state", {})
+            headers = [
+                *message.get("headers", ()),
+                *self.common_headers,
+                *self._cors.answer(self.headers, state.get(TENANT_ORIGINS)),
+                *state.get(ANSWER_HEADERS, ()),
+            ]
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append(_NO_STORE)
             message = {**message, "headers": headers}

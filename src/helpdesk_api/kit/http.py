@@ -8,7 +8,6 @@ the routes.
 """
 
 import asyncio
-from collections.abc import Collection
 from datetime import timedelta
 from time import perf_counter
 
@@ -59,13 +58,13 @@ class Edge:
         metrics: Metrics,
         drain: Drain,
         limits: Limits,
-        cors_origins: Collection[str] = (),
+        cors: CORS,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._drain = drain
         self._limits = limits
-        self._cors = CORS(cors_origins)
+        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -73,11 +72,10 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = perf_counter()
-        exchange = Exchange(scope, receive, send, self._limits)
+        exchange = Exchange(scope, receive, send, self._limits, self._cors)
         exchange.common_headers = (
             (b"x-request-id", exchange.request_id.encode()),
             *_SECURITY,
-            *self._cors.answer(exchange.headers),
             *((CLOSE,) if self._drain.has_begun else ()),
         )
         scope.setdefault("state", {})["request_id"] = exchange.request_id

@@ -41,6 +41,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.db import Database, Transaction
 from helpdesk_api.kit.sql import Statement, insert_many, tenant_table
+from helpdesk_api.kit.tenancy import is_served
 
 GIVE_UP_AFTER = 20
 _LONGEST_PAUSE = timedelta(hours=1)
@@ -120,6 +121,7 @@ _due = (
         jobs.c.failed_at.is_(None),
         jobs.c.lane.is_(None),
         jobs.c.run_at <= func.now(),
+        is_served(jobs.c.tenant_id),
     )
     .order_by(jobs.c.run_at)
     .limit(bindparam("most", type_=Integer))

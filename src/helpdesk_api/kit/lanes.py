@@ -36,13 +36,18 @@ from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.db import Database, Transaction
 from helpdesk_api.kit.jobs import Job, job_lanes, jobs, taking
 from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.tenancy import is_served
 
 _NEVER: ColumnElement[datetime] = literal_column("'infinity'::timestamptz", DateTime(timezone=True))
 _AT_ONCE: ColumnElement[datetime] = literal_column("'-infinity'::timestamptz", DateTime(timezone=True))
 
 _FIND = Statement(
     select(job_lanes.c.tenant_id, job_lanes.c.id)
-    .where(job_lanes.c.kind == bindparam("wanted", type_=Text), job_lanes.c.due_at <= func.now())
+    .where(
+        job_lanes.c.kind == bindparam("wanted", type_=Text),
+        job_lanes.c.due_at <= func.now(),
+        is_served(job_lanes.c.tenant_id),
+    )
     .order_by(job_lanes.c.due_at)
     .limit(bindparam("most", type_=Integer))
     .with_for_update(skip_locked=True)
@@ -75,7 +80,7 @@ _held = (
 )
 _EXTEND = Statement(
     update(job_lanes)
-    .where(*_held)
+    .where(*_held, is_served(job_lanes.c.tenant_id))
     .values(due_at=func.now() + bindparam("lease", type_=Interval))
     .returning(job_lanes.c.id)
 )

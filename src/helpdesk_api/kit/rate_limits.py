@@ -101,7 +101,7 @@ class RateLimiter:
 
     def _lease(self, key: str, quota: Quota) -> _Lease:
         lease = self._leases.get(key)
-        if lease is None or lease.quota is not quota:
+        if lease is None or (lease.quota is not quota and lease.quota != quota):
             if len(self._leases) >= _MOST_REMEMBERED:
                 self._leases.clear()
             lease = self._leases[key] = _Lease(key, quota)

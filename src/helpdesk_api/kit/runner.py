@@ -111,6 +111,8 @@ class Runner:
         while not self._stopping.is_set():
             try:
                 await idempotency.purge(self._runtime.db)
+                for chore in self._runtime.chores:
+                    await chore(self._runtime)
                 self._runtime.metrics.queue_state(*await jobs.backlog(self._runtime.db))
                 self._runtime.metrics.pool_state(*self._runtime.db.size)
             except Refusal as refusal:

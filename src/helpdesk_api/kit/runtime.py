@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from helpdesk_api.kit.crud import Resource
+    from helpdesk_api.kit.operator_route import OperatorKey
 
 JobHandler = Callable[["Runtime", UUID, "Sequence[Job]"], Awaitable[None]]
+Chore = Callable[["Runtime"], Awaitable[None]]
 Subscriber = Callable[[Ctx, "Sequence[Record]"], Awaitable[None]]
 
 
@@ -86,3 +88,5 @@ class Runtime:
     job_kinds: Mapping[str, JobKind]
     subscribers: "Sequence[Subscriber]"
     resources: "Mapping[str, Resource[Any]]"
+    chores: "Sequence[Chore]"
+    operator_key: "OperatorKey | None"

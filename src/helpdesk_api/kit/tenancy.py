@@ -1,14 +1,28 @@
 """Tenants as the mechanisms see them: the table every key starts with, and the tenant's time.
 
 A sandbox tenant owns a test clock (`clock_at`): its time stands still until it is moved, and whoever writes under it
-holds the clock in place until the write is committed. Creating and listing tenants belongs to `identity.tenants`.
+holds the clock in place until the write is committed. Creating, suspending and deleting tenants belongs to `identity`.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Table, Text, Uuid, bindparam, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    exists,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.domain.errors import NotFoundError
 from helpdesk_api.kit.db import Transaction
@@ -22,6 +36,14 @@ tenants = Table(
     Column("clock_at", DateTime(timezone=True)),
     Column("clock_target_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("suspended_at", DateTime(timezone=True)),
+    Column("purge_at", DateTime(timezone=True)),
+    Column("quota_requests_per_minute", Integer),
+    Column("quota_users", Integer),
+    Column("quota_api_keys", Integer),
+    Column("quota_webhook_endpoints", Integer),
+    Column("cors_origins", ARRAY(Text), nullable=False, server_default="{}"),
 )
 
 counters = tenant_table(
@@ -34,6 +56,14 @@ counters = tenant_table(
 _CLOCK = select(tenants.c.clock_at).where(tenants.c.id == bindparam("tenant_id"))
 _READ_CLOCK = Statement(_CLOCK)
 _HOLD_CLOCK = Statement(_CLOCK.with_for_update(read=True))
+
+
+is_halted: ColumnElement[bool] = or_(tenants.c.suspended_at.is_not(None), tenants.c.purge_at.is_not(None))
+
+
+def is_served(tenant_id: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Give the condition that work of a tenant is done now: while it is suspended, or about to go, it waits."""
+    return ~exists().where(tenants.c.id == tenant_id, is_halted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ class UnitOfWorkRoute(APIRoute):
             was_refused = True
             try:
                 response = await _serve(
-                    handler, _StrictRequest(request.scope, request.receive), shows_secret=shows_secret
+                    handler, StrictRequest(request.scope, request.receive), shows_secret=shows_secret
                 )
                 was_refused = False
                 return response
@@ -148,7 +148,7 @@ def allowed(*permissions: str) -> Any:
     return Security(_Allowed(*permissions), scopes=permissions)
 
 
-class _StrictRequest(Request):
+class StrictRequest(Request):
     """A request whose JSON is parsed by `strict_json`, once."""
 
     async def json(self) -> Any:
@@ -165,7 +165,7 @@ async def _serve(handler: Handler, request: Request, *, shows_secret: bool) -> R
     bind_contextvars(tenant_id=str(principal.tenant_id))
     await runtime.admission.known(request, principal)
     request_id: str = request.state.request_id
-    cause = _cause(request)
+    cause = cause_of(request)
     viewed = request.headers.get("x-view-as")
     if viewed is not None:
         if request.method not in _READING:
@@ -175,9 +175,9 @@ async def _serve(handler: Handler, request: Request, *, shows_secret: bool) -> R
     if request.method in _READING:
         async with unit_of_work(runtime, principal, cause=cause, request_id=request_id, read_only=True) as ctx:
             request.scope[_CTX] = ctx
-            response = await _handled(handler, request)
+            response = await handled(handler, request)
         return not_modified(request, response)
-    await _read_body(request)
+    await read_body(request)
     write = await idempotency.keyed(request, shows_secret=shows_secret)
     for attempt in range(1, _ATTEMPTS):
         try:
@@ -200,7 +200,7 @@ async def _authenticated(runtime: Runtime, request: Request) -> Principal:
         raise
 
 
-def _cause(request: Request) -> Cause:
+def cause_of(request: Request) -> Cause:
     """Say which request it is and where it comes from, for the audit trail."""
     program = request.headers.get("user-agent")
     return Cause(
@@ -226,7 +226,7 @@ async def _write(  # noqa: PLR0917 - the parts of one request, all of them neede
                 earlier = await idempotency.earlier_answer(ctx, write)
                 if earlier is not None:
                     return earlier
-            response = await _handled(handler, request)
+            response = await handled(handler, request)
             if write is not None:
                 await idempotency.store_answer(ctx, write, response)
         return response
@@ -254,14 +254,14 @@ async def _remember_refusal(  # noqa: PLR0917 - as above.
         await idempotency.store_refusal(ctx, write, Response(body, status, headers))
 
 
-async def _handled(handler: Handler, request: Request) -> Response:
+async def handled(handler: Handler, request: Request) -> Response:
     try:
         return await handler(request)
     except RequestValidationError as error:
         raise invalid_request(error) from error
 
 
-async def _read_body(request: Request) -> None:
+async def read_body(request: Request) -> None:
     if not await request.body():
         return
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

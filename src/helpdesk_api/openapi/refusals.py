@@ -55,6 +55,7 @@ from helpdesk_api.kit.idempotency import (
 from helpdesk_api.kit.listing import UnknownSortError
 from helpdesk_api.kit.outbound.targets import UnsafeURLError
 from helpdesk_api.kit.problems import InternalError, render
+from helpdesk_api.kit.quotas import QuotaExceededError
 from helpdesk_api.kit.rate_limits import RateLimitedError
 from helpdesk_api.kit.service_routes import UnknownProblemError
 from helpdesk_api.kit.sqlstate import (
@@ -66,6 +67,7 @@ from helpdesk_api.kit.sqlstate import (
     ValueTooLargeError,
     WriteConflictError,
 )
+from helpdesk_api.kit.standing import TenantSuspendedError
 from helpdesk_api.kit.strict_json import (
     DuplicateKeyError,
     EmptyBodyError,
@@ -193,7 +195,7 @@ _WORDED: Mapping[type[Refusal], Refusal] = {
 
 # What a shape lets happen, in the order in which a request meets it.
 _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
-    (lambda shape: shape.is_known, (UnauthenticatedError, AddressNotAllowedError)),
+    (lambda shape: shape.is_known, (UnauthenticatedError, AddressNotAllowedError, TenantSuspendedError)),
     (lambda shape: shape.is_counted, (RateLimitedError,)),
     (lambda shape: shape.scopes, (MissingPermissionError,)),
     (lambda shape: shape.is_known and shape.method == "get", (ViewAsMalformedError, ViewAsExceedsOwnError)),
@@ -208,6 +210,7 @@ _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
     (lambda shape: shape.takes_version, (InvalidIfMatchError, StaleVersionError)),
     (lambda shape: shape.pages, (CursorMismatchError, CursorExpiredError, UnknownSortError)),
     (lambda shape: shape.follows, (CursorMismatchError,)),
+    (lambda shape: shape.is_bounded, (QuotaExceededError,)),
     (lambda shape: shape.may_collide, (AlreadyExistsError,)),
     (lambda shape: shape.refers, (UnknownReferenceError,)),
     (lambda shape: shape.method == "patch", (NotNullableError,)),

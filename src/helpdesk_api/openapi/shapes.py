@@ -37,6 +37,13 @@ class Shape:
         return self.id not in {"service_livez", "service_readyz"}
 
     @property
+    def is_bounded(self) -> bool:
+        """Tell whether it may make one more of what a tenant has a quota for."""
+        if self.resource is None or self.resource.quota is None:
+            return False
+        return self.id.endswith("_create") or self.resource.activates in self.fields
+
+    @property
     def names_object(self) -> bool:
         """Tell whether its path holds the id of an object."""
         return any(place == "path" for place, _ in self.parameters)

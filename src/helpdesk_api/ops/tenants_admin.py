@@ -3,9 +3,9 @@
 The rules are those of `identity`; values from a command line are checked here by the same types as a request's body.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +15,8 @@ from sqlalchemy import bindparam, select
 from helpdesk_api.identity import api_keys
 from helpdesk_api.identity.api_keys import API_KEYS, ApiKey, ApiKeyCreate, ExpiryInPastError
 from helpdesk_api.identity.builtin_roles import BUILT_IN
+from helpdesk_api.identity.tenant_operations import Operator
+from helpdesk_api.identity.tenant_schemas import QuotasInput
 from helpdesk_api.identity.tenants import Tenant, create_tenant, find_tenant, list_tenants
 from helpdesk_api.kit.context import Cause, Ctx, new_id, system
 from helpdesk_api.kit.runtime import Runtime
@@ -48,6 +50,44 @@ async def create(runtime: Runtime, name: str, *, clock_at: datetime | None) -> T
 async def list_all(runtime: Runtime) -> list[Tenant]:
     """List every tenant, oldest first."""
     return await list_tenants(runtime.db)
+
+
+async def suspend(runtime: Runtime, name_or_id: str) -> Tenant:
+    """Serve a tenant no more; raises NotFoundError."""
+    return await _operator(runtime).suspend(await _id_of(runtime, name_or_id))
+
+
+async def resume(runtime: Runtime, name_or_id: str) -> Tenant:
+    """Serve a tenant again; raises NotFoundError or DeletionScheduledError."""
+    return await _operator(runtime).resume(await _id_of(runtime, name_or_id))
+
+
+async def set_quotas(runtime: Runtime, name_or_id: str, given: Mapping[str, int | None]) -> Tenant:
+    """Change the quotas that are given, None for no limit; raises NotFoundError or NotUsableError."""
+    try:
+        wanted = QuotasInput.model_validate(given)
+    except ValidationError as error:
+        raise NotUsableError("; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())) from None
+    columns = {f"quota_{name}": value for name, value in wanted.given().items()}
+    return await _operator(runtime).amend(await _id_of(runtime, name_or_id), **columns)
+
+
+async def schedule_deletion(runtime: Runtime, name_or_id: str, *, grace: timedelta) -> Tenant:
+    """Delete a tenant when its time of grace is over; raises NotFoundError or DeletionScheduledError."""
+    return await _operator(runtime).schedule_deletion(await _id_of(runtime, name_or_id), grace=grace)
+
+
+async def cancel_deletion(runtime: Runtime, name_or_id: str) -> Tenant:
+    """Keep a tenant that was about to be deleted; raises NotFoundError."""
+    return await _operator(runtime).cancel_deletion(await _id_of(runtime, name_or_id))
+
+
+def _operator(runtime: Runtime) -> Operator:
+    return Operator(runtime, Cause("command", str(new_id())))
+
+
+async def _id_of(runtime: Runtime, name_or_id: str) -> UUID:
+    return (await find_tenant(runtime.db, name_or_id)).id
 
 
 async def create_key(

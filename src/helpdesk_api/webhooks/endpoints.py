@@ -16,8 +16,10 @@ from helpdesk_api.domain.errors import ConflictError, ForbiddenError
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
+from helpdesk_api.kit.quotas import TenantQuota
 from helpdesk_api.kit.schema import Entity, Flag, Input, Line, single_line
 from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.tenancy import tenants
 from helpdesk_api.webhooks.credentials import (
     MOST_HEADERS,
     Authentication,
@@ -236,6 +238,7 @@ ENDPOINTS = Resource(
         "public_key": "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
         "previous_secret_expires_at": None,
     },
+    quota=TenantQuota(tenants.c.quota_webhook_endpoints, webhook_endpoints),
     filters=(Filter("is_enabled", webhook_endpoints.c.is_enabled, bool),),
     sorts=(Sort("url", webhook_endpoints.c.url, "text"),),
 )

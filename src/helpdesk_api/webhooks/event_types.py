@@ -114,10 +114,19 @@ _REST: Final = (
     _type("webhook_delivery.redelivered", "Somebody had a delivery sent again."),
 )
 
+_TENANT: Final = (
+    _type("tenant.updated", "The operator of this service changed name, quotas or origins.", "cors_origins"),
+    _type("tenant.suspended", "The operator of this service suspended the tenant: it was not served.", "suspended_at"),
+    _type("tenant.resumed", "The tenant is served again; what waited goes on.", "suspended_at"),
+    _type("tenant.deletion_scheduled", "The tenant is deleted at `purge_at` unless it is restored.", "purge_at"),
+    _type("tenant.deletion_cancelled", "The tenant was restored and will not be deleted.", "purge_at"),
+)
+
 EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
     dict(
         [
             *_TICKET,
+            *_TENANT,
             *_stored("company", "A company", "domains", "name", changing="name"),
             *_stored("contact", "A contact", "company_id", "emails", "name", "phones", changing="emails"),
             *_stored("team", "A team", "description", "name", changing="name"),
