@@ -156,11 +156,13 @@ def add_reading(
     resource: Resource[R],
     *,
     present: Callable[[Ctx, list[R]], Awaitable[list[R]]] = as_stored,
+    fetch: Callable[[Ctx, UUID], Awaitable[R]] | None = None,
     watch: Callable[[Request, Ctx, list[R]], Awaitable[None]] | None = None,
 ) -> None:
     """Add the list and the reading of one.
 
-    `present` completes rows with what their table does not hold; `watch` is told what is read.
+    `present` completes rows with what their table does not hold; `fetch` reads one that is complete already; `watch` is
+    told what is read.
     """
     shapes = Shapes(resource)
     many = resource.plural.replace("-", " ")
@@ -183,7 +185,10 @@ def add_reading(
 
     async def get_one(id: UUID, request: Request, response: Response, ctx: Ctx) -> Any:
         query = read_query(request, query_one)
-        (found,) = await present(ctx, [await crud.fetch(ctx, resource, id)])
+        if fetch is not None:
+            found = await fetch(ctx, id)
+        else:
+            (found,) = await present(ctx, [await crud.fetch(ctx, resource, id)])
         if watch is not None:
             await watch(request, ctx, [found])
         tag_response(response, found)

@@ -37,7 +37,7 @@ async def _with_clocks(ctx: Ctx, rows: list[Ticket]) -> list[Ticket]:
     return rows
 
 
-add_reading(router, TICKETS, present=_with_clocks)
+add_reading(router, TICKETS, present=_with_clocks, fetch=clock_views.fetch_shown)
 
 
 @router.post(
