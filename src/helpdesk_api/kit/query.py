@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
 Q = TypeVar("Q", bound=BaseModel)
@@ -35,6 +36,29 @@ def read_query(request: Request, model: type[Q]) -> Q:
 @cache
 def _repeatable(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(info.alias or name for name, info in model.model_fields.items() if _is_list(info.annotation))
+
+
+def query_names(route: APIRoute) -> frozenset[str]:
+    """Name the query parameters that a route knows: those of its signature, and those of `documented` models."""
+    names = {item["name"] for item in (route.openapi_extra or {}).get("parameters", ()) if item["in"] == "query"}
+    for field in route.dependant.query_params:
+        model = field.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            names |= {info.alias or name for name, info in model.model_fields.items()}
+        else:
+            names.add(field.alias)
+    return frozenset(names)
+
+
+def refuse_unknown(request: Request, known: frozenset[str]) -> None:
+    """Raise RequestValidationError for query parameters that are not known: a misspelt one must not be passed over."""
+    if request.scope["query_string"] and (unknown := request.query_params.keys() - known):
+        raise RequestValidationError(
+            [
+                {"type": "extra_forbidden", "loc": ("query", name), "msg": "Extra inputs are not permitted"}
+                for name in sorted(unknown)
+            ]
+        )
 
 
 def documented(model: type[BaseModel]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from helpdesk_api.kit.conditional import not_modified
 from helpdesk_api.kit.context import Cause, Ctx, Principal
 from helpdesk_api.kit.events import write_recorded
 from helpdesk_api.kit.problems import render
+from helpdesk_api.kit.query import query_names, refuse_unknown
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sqlstate import WriteConflictError
 from helpdesk_api.kit.strict_json import loads
@@ -99,12 +100,13 @@ class UnitOfWorkRoute(APIRoute):
         """Wrap FastAPI's handler."""
         handler = super().get_route_handler()
         shows_secret = getattr(self.response_model, "shows_secret", False)
+        known = query_names(self)
 
         async def serve(request: Request) -> Response:
             was_refused = True
             try:
                 response = await _serve(
-                    handler, StrictRequest(request.scope, request.receive), shows_secret=shows_secret
+                    handler, StrictRequest(request.scope, request.receive), known, shows_secret=shows_secret
                 )
                 was_refused = False
                 return response
@@ -157,13 +159,17 @@ class StrictRequest(Request):
         return self._parsed
 
 
-async def _serve(handler: Handler, request: Request, *, shows_secret: bool) -> Response:
+async def _serve(handler: Handler, request: Request, known: frozenset[str], *, shows_secret: bool) -> Response:
     runtime: Runtime = request.app.state.runtime
     principal = await _authenticated(runtime, request)
     request.state.tenant_id = principal.tenant_id
     request.state.credential_id = principal.credential_id
     bind_contextvars(tenant_id=str(principal.tenant_id))
     await runtime.admission.known(request, principal)
+    try:
+        refuse_unknown(request, known)
+    except RequestValidationError as error:
+        raise invalid_request(error) from error
     request_id: str = request.state.request_id
     cause = cause_of(request)
     viewed = request.headers.get("x-view-as")

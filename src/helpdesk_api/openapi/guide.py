@@ -47,7 +47,8 @@ there is one request at a time, not silence until the next minute.
 Lists come in pages: `limit` (50, at most 200) and `cursor`, which is `next_cursor` or `prev_cursor` of another page of
 the same list. `sort=-created_at` names keys, `-` for descending. Filters are query parameters: repeat one for "any of"
 (`status=new&status=open`), and give ranges with brackets (`created_at[gte]=2026-01-01T00:00:00Z`). Parameters that are
-not listed are refused. `include=company,contact` sends related objects along under `included`, each once, by id.
+not listed are refused, by every operation. `include=company,contact` sends related objects along under `included`, each
+once, by id.
 
 ## Versions
 

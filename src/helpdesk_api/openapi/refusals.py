@@ -201,7 +201,7 @@ _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
     (lambda shape: shape.is_known and shape.method == "get", (ViewAsMalformedError, ViewAsExceedsOwnError)),
     (lambda shape: shape.is_known and shape.writes, (ViewAsReadOnlyError,)),
     (lambda shape: shape.guards_fields, (FieldNotAllowedError,)),
-    (lambda shape: shape.parameters or shape.has_body, (InvalidError,)),
+    (lambda shape: shape.parameters or shape.has_body or shape.is_known, (InvalidError,)),
     (lambda shape: shape.names_object and shape.is_known, (NotFoundError,)),
     (lambda shape: shape.has_body, (*UNREADABLE, BodyTooSlowError, UnsupportedMediaError)),
     (lambda shape: shape.has_body, (ValueTooLargeError, UnstorableValueError)),
