@@ -1,8 +1,7 @@
 """Endpoints beside each other: how much one gets at once, and that one which hangs delays no other."""
 
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -15,8 +14,6 @@ from tests.stage import Client, Stage
 HANGING = 8
 ANSWERING = 8
 ROUNDS = 12
-# What a busy machine adds to a delivery that takes some ten milliseconds is no doing of the others.
-NOISE_SECONDS = 0.25
 
 
 @pytest.fixture
@@ -84,34 +81,25 @@ def test_an_overloaded_receiver_that_does_not_say_is_left_alone_for_five_seconds
     assert row["not_before"] - ended["updated_at"] == timedelta(seconds=5)
 
 
-def seconds_until_all_arrived(api: Client, receivers: Sequence[WebhookReceiver]) -> list[float]:
-    """Record events one after another and give, for each, how long it took until every receiver had it."""
-    took = []
-    for number in range(ROUNDS):
-        expected = [len(receiver.received) + 1 for receiver in receivers]
-        started = time.monotonic()
-        create(api, "companies", name=f"company {number} {started}")
-        for receiver, count in zip(receivers, expected, strict=True):
-            receiver.wait_for(count)
-        took.append(time.monotonic() - started)
-    return took
-
-
 def test_half_of_the_endpoints_hang_and_the_others_do_not_wait_for_them(api: Client) -> None:
     released = threading.Event()
     with ExitStack() as opened:
-        answering = [opened.enter_context(WebhookReceiver()) for _ in range(ANSWERING)]
         hanging = [
             opened.enter_context(WebhookReceiver([Answer(held_until=released)] * 4 * ROUNDS)) for _ in range(HANGING)
         ]
+        answering = [opened.enter_context(WebhookReceiver()) for _ in range(ANSWERING)]
         opened.callback(released.set)
-        for receiver in answering:
+        for receiver in (*hanging, *answering):
             an_endpoint(api, receiver, "company.*")
-        alone = max(seconds_until_all_arrived(api, answering))
+        for number in range(ROUNDS):
+            create(api, "companies", name=f"company {number}")
         for receiver in hanging:
-            an_endpoint(api, receiver, "company.*")
+            receiver.wait_for(4)
 
-        beside = max(seconds_until_all_arrived(api, answering))
+        create(api, "companies", name="the last")
+        for receiver in answering:
+            receiver.wait_for(ROUNDS + 1)
 
-        assert all(1 <= receiver.most_at_once <= 4 for receiver in hanging)
-        assert beside <= 1.2 * alone + NOISE_SECONDS
+        # All of this while half of the endpoints hold what they got and have answered nothing.
+        assert not released.is_set()
+        assert all(len(receiver.received) >= 4 for receiver in hanging)
