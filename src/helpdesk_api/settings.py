@@ -98,6 +98,11 @@ class Settings(BaseSettings):
         str | None,
         Field(description="Folder that e-mail is written to without a mail server. `helpdesk up` chooses one."),
     ] = None
+    egress_networks: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Networks that webhooks are sent from, told to integrators; comma-separated CIDR."),
+    ] = ()
     trusted_proxies: Annotated[
         tuple[str, ...],
         NoDecode,
@@ -131,12 +136,12 @@ class Settings(BaseSettings):
         "json"
     )
 
-    @field_validator("cors_origins", "outbound_allow", "trusted_proxies", mode="before")
+    @field_validator("cors_origins", "outbound_allow", "egress_networks", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("outbound_allow", "trusted_proxies")
+    @field_validator("outbound_allow", "egress_networks", "trusted_proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for part in value:

@@ -49,7 +49,16 @@ from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.usage import UsageCounts
 from helpdesk_api.settings import ConfigurationError, Settings
 from helpdesk_api.tickets import clocks, resources, reveal, routes, service
-from helpdesk_api.webhooks import deliveries, endpoint_actions, endpoint_routes, events_feed, models, queueing, session
+from helpdesk_api.webhooks import (
+    catalogue,
+    deliveries,
+    endpoint_actions,
+    endpoint_routes,
+    events_feed,
+    models,
+    queueing,
+    session,
+)
 
 ROUTERS: Sequence[APIRouter] = (
     routes.router,
@@ -69,6 +78,7 @@ ROUTERS: Sequence[APIRouter] = (
     audit.router,
     test_clock.router,
     events_feed.router,
+    catalogue.router,
     endpoint_routes.router,
     endpoint_actions.router,
     deliveries.router,
@@ -136,6 +146,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             view_as=view_as,
             deadline_handlers=DEADLINES,
             job_kinds=JOBS,
+            egress=settings.egress_networks,
             subscribers=SUBSCRIPTIONS,
             resources={resource.name: resource for resource in RESOURCES},
             chores=CHORES,

@@ -328,6 +328,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "events_list": Single(),
     "events_get": Single(parameters=an_event),
     "event_types_list": Single(),
+    "webhook_egress_get": Single(),
 }
 
 # Operations on one object beside the usual five, with a body that is valid for them.

@@ -23,6 +23,7 @@ OTHER_PERMISSIONS = {
     "comments_create": ["comments:write", "notes:write"],
     "events_get": ["events:read"],
     "event_types_list": ["events:read"],
+    "webhook_egress_get": ["webhook-endpoints:read"],
     "me_get": [],
     "permissions_list": [],
 }

@@ -199,3 +199,20 @@ def test_an_endpoint_of_another_tenant_is_not_there(stage: Stage, api: Client, a
     assert (foreign.status_code, foreign.json()["code"]) == (missing.status_code, missing.json()["code"])
     assert foreign.status_code == 404
     assert api.get(f"/v1/webhook-endpoints/{endpoint['id']}").json()["version"] == 1
+
+
+def test_integrators_are_told_where_messages_come_from(stage: Stage, api: Client) -> None:
+    assert api.get("/v1/webhook-egress").json() == {"networks": []}
+    told = stage.run(egress_of(stage, api, HELPDESK_EGRESS_NETWORKS="198.51.100.0/28, 2001:db8::/64"))
+
+    assert told.json() == {"networks": ["198.51.100.0/28", "2001:db8::/64"]}
+
+
+async def egress_of(stage: Stage, api: Client, **settings: str) -> httpx2.Response:
+    app = create_app(stage.services.settings(**settings))
+    transport = httpx2.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://api", headers=api.headers) as client,
+    ):
+        return await client.get("/v1/webhook-egress")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it brings no types.
 
 from helpdesk_api.webhooks.event_types import EVENT_TYPES, PATTERNS, is_wanted
 from helpdesk_api.webhooks.messages import WebhookMessage
@@ -63,6 +64,29 @@ def test_the_api_lists_the_catalogue(api: Client) -> None:
         name: event_type.object_type for name, event_type in EVENT_TYPES.items()
     }
     assert all(entry["description"].endswith((".", "`.")) for entry in listed)
+
+
+def test_every_type_has_a_schema_that_its_example_meets_and_no_other_type_does(api: Client) -> None:
+    listed = api.get("/v1/event-types").json()["data"]
+    schemas = {entry["type"]: Draft202012Validator(entry["data_schema"]) for entry in listed}
+
+    for entry in listed:
+        name = entry["type"]
+        other = next(other for other in schemas if other != name)
+        Draft202012Validator.check_schema(entry["data_schema"])
+        assert schemas[name].is_valid(entry["example"]), list(schemas[name].iter_errors(entry["example"]))
+        assert not schemas[other].is_valid(entry["example"])
+        assert entry["since"] == "0.1.0"
+
+
+def test_the_document_and_the_catalogue_tell_of_the_same_messages(api: Client) -> None:
+    listed = api.get("/v1/event-types").json()["data"]
+    described = api.get("/openapi.json").json()["webhooks"]
+
+    assert {entry["type"]: entry["example"] for entry in listed} == {
+        name: hook["post"]["requestBody"]["content"]["application/json"]["examples"][name]["value"]
+        for name, hook in described.items()
+    }
 
 
 @pytest.mark.parametrize("name", EVENT_TYPES)

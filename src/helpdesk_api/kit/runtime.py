@@ -86,6 +86,7 @@ class Runtime:
     view_as: ViewAs
     deadline_handlers: Mapping[str, Handler]
     job_kinds: Mapping[str, JobKind]
+    egress: "Sequence[str]"
     subscribers: "Sequence[Subscriber]"
     resources: "Mapping[str, Resource[Any]]"
     chores: "Sequence[Chore]"

@@ -16,8 +16,8 @@ from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.problems import catalogue
 from helpdesk_api.openapi.schemas import Schema
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
+from helpdesk_api.webhooks.catalogue import event_type_list
 from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE
-from helpdesk_api.webhooks.event_types import EVENT_TYPES
 from helpdesk_api.webhooks.events_feed import EVENT_EXAMPLE
 
 _CREATED = "2026-11-23T09:00:00Z"
@@ -137,15 +137,11 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "AuditSealPage", {"data": [SEAL_EXAMPLE], "page": page, "total": None}
     yield "Event", EVENT_EXAMPLE
     yield "EventFeed", {"data": [EVENT_EXAMPLE], "page": {"next_cursor": _CURSOR, "has_more": False}}
-    yield (
-        "EventTypeList",
-        {
-            "data": [
-                {"type": name, "object_type": known.object_type, "description": known.description}
-                for name, known in list(EVENT_TYPES.items())[:2]
-            ]
-        },
-    )
+    (first, *_) = event_type_list().data
+    # The schema of a message is long, and the same but for two words in every entry.
+    schema = {"title": first.type, "type": "object", "properties": {"type": {"const": first.type}}}
+    yield "EventTypeList", {"data": [first.model_dump(mode="json") | {"data_schema": schema}]}
+    yield "WebhookEgress", {"networks": ["198.51.100.0/28", "2001:db8::/64"]}
 
 
 def _ids(resources: Sequence[Resource[Any]]) -> dict[str, str]:

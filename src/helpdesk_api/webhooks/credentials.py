@@ -79,7 +79,7 @@ class Authentication(Input):
         return self
 
 
-class ShownHeader(TypedDict):
+class WebhookHeader(TypedDict):
     """A header that every message carries."""
 
     name: str
@@ -87,7 +87,7 @@ class ShownHeader(TypedDict):
     is_secret: bool
 
 
-class ShownAuthentication(TypedDict):
+class WebhookAuthentication(TypedDict):
     """How messages prove to the receiver that they may come in."""
 
     type: str

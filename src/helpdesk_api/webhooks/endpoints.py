@@ -24,8 +24,8 @@ from helpdesk_api.webhooks.credentials import (
     MOST_HEADERS,
     Authentication,
     CustomHeader,
-    ShownAuthentication,
-    ShownHeader,
+    WebhookAuthentication,
+    WebhookHeader,
     unique_headers,
 )
 from helpdesk_api.webhooks.event_types import EVERY_TYPE, PATTERNS
@@ -197,8 +197,8 @@ class WebhookEndpoint(Entity):
     payload: str
     format: str
     metadata: dict[str, str]
-    headers: list[ShownHeader]
-    authentication: ShownAuthentication | None
+    headers: list[WebhookHeader]
+    authentication: WebhookAuthentication | None
     public_key: Annotated[str, Field(description="Verifies the ed25519 signature `v1a` of every message.")]
     previous_secret_expires_at: Annotated[
         AwareDatetime | None, Field(description="Until when the former secret signs as well; in real time.")
@@ -234,7 +234,7 @@ ENDPOINTS = Resource(
         "format": "standard",
         "metadata": {"owner": "erp-team"},
         "headers": [{"name": "X-Environment", "value": "production", "is_secret": False}],
-        "authentication": {"type": "basic", "username": "helpdesk", "secret": None},
+        "authentication": None,
         "public_key": "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
         "previous_secret_expires_at": None,
     },

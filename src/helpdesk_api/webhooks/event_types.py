@@ -17,11 +17,15 @@ _CHANGED_SINCE: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One kind of event. `example` is the whole message that a webhook endpoint receives for it."""
+    """One kind of event. `example` is the whole message that a webhook endpoint receives for it.
+
+    `since` is the first version of the product that records it; a type that comes later names its own.
+    """
 
     description: str
     object_type: str
     example: Mapping[str, Any]
+    since: str = "0.1.0"
 
 
 def _type(name: str, description: str, *changed_fields: str, version: int = _CHANGED_SINCE) -> tuple[str, EventType]:

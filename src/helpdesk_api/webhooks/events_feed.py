@@ -25,7 +25,7 @@ from helpdesk_api.kit.schema import Output
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 from helpdesk_api.kit.visibility import shown_changes
-from helpdesk_api.webhooks.event_types import EVENT_TYPES, EVERY_TYPE, PATTERNS
+from helpdesk_api.webhooks.event_types import EVERY_TYPE, PATTERNS
 from helpdesk_api.webhooks.event_visibility import Resources, seen_events
 from helpdesk_api.webhooks.messages import Actor, EventCause
 
@@ -76,20 +76,6 @@ class EventFeed(Output):
 
     data: list[Event]
     page: FeedPage
-
-
-class EventTypeShown(Output):
-    """One kind of event."""
-
-    type: Annotated[str, Field(examples=["ticket.created"])]
-    object_type: Annotated[str, Field(examples=["ticket"])]
-    description: str
-
-
-class EventTypeList(Output):
-    """Every kind of event."""
-
-    data: list[EventTypeShown]
 
 
 class FeedQuery(BaseModel):
@@ -192,22 +178,6 @@ async def get_event(id: UUID, request: Request, ctx: Annotated[Ctx, allowed("eve
         message = f"There is no event {id}."
         raise NotFoundError(message, params={"id": str(id)})
     return _event(ctx, resources, row)
-
-
-@router.get(
-    "/event-types",
-    operation_id="event_types_list",
-    summary="List the event types",
-    description="Lists every type of event, for the `type` of the feed and the `event_types` of webhook endpoints.",
-)
-async def list_event_types(ctx: Annotated[Ctx, allowed("events:read")]) -> EventTypeList:
-    """List the types."""
-    del ctx
-    types = [
-        EventTypeShown(type=name, object_type=event_type.object_type, description=event_type.description)
-        for name, event_type in EVENT_TYPES.items()
-    ]
-    return EventTypeList(data=types)
 
 
 async def _after(ctx: Ctx, start: _Position, conditions: list[ColumnElement[bool]], limit: int) -> list[Record]:
