@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import MakeSandbox
+from tests.contract.rows import events
 from tests.factories import create, get
 from tests.stage import Client, Stage
 
@@ -92,7 +93,7 @@ def test_a_rotation_is_recorded_without_any_secret(api: Client, stage: Stage) ->
     made = create(api, "api-keys", name="Sync", scopes=["teams:read"])
     rotated = rotate(api, made["id"])
 
-    (event,) = [item for item in api.get("/v1/events").json()["data"] if item["type"] == "api_key.rotated"]
+    (event,) = [item for item in events(stage, api.tenant.id, made["id"]) if item["type"] == "api_key.rotated"]
 
     assert event["changes"] == {"previous_secret_expires_at": [None, rotated["previous_secret_expires_at"]]}
     stored = stage.sql("SELECT to_jsonb(t)::text AS row FROM api_keys AS t WHERE id::text = $1", made["id"])

@@ -21,6 +21,9 @@ FILLED: Mapping[str, tuple[str, ...]] = {
     "{resource.name}.deleted": tuple(f"{name}.deleted" for name in STORED if name != "api_key"),
     "ticket.{name}": ("ticket.updated", "ticket.status_changed", "ticket.assigned"),
     "{kind}.viewed_as": tuple(f"{name}.viewed_as" for name in ("contact", "user", "role", "api_key")),
+    "tenant.{happened}": tuple(
+        f"tenant.{word}" for word in ("updated", "suspended", "resumed", "deletion_scheduled", "deletion_cancelled")
+    ),
     "ticket.sla_{move}": tuple(f"ticket.sla_{move}" for move in MOVES),
 }
 

@@ -44,7 +44,7 @@ class Operator:
     async def suspend(self, tenant_id: UUID) -> Tenant:
         """Serve a tenant no more; suspending it again changes nothing."""
         return await self._change(
-            tenant_id, "tenant.suspended", lambda tenant, now: {"suspended_at": tenant.suspended_at or now}
+            tenant_id, "suspended", lambda tenant, now: {"suspended_at": tenant.suspended_at or now}
         )
 
     async def resume(self, tenant_id: UUID) -> Tenant:
@@ -54,11 +54,11 @@ class Operator:
             _check_stays(tenant)
             return {"suspended_at": None}
 
-        return await self._change(tenant_id, "tenant.resumed", changes)
+        return await self._change(tenant_id, "resumed", changes)
 
     async def amend(self, tenant_id: UUID, **given: Any) -> Tenant:  # noqa: ANN401 - columns of any type.
         """Change name, quotas or origins; raises AlreadyExistsError when the name is taken."""
-        return await self._change(tenant_id, "tenant.updated", lambda _tenant, _now: given)
+        return await self._change(tenant_id, "updated", lambda _tenant, _now: given)
 
     async def schedule_deletion(self, tenant_id: UUID, *, grace: timedelta = GRACE) -> Tenant:
         """Serve a tenant no more, and delete it when the time of grace is over; raises DeletionScheduledError."""
@@ -67,30 +67,30 @@ class Operator:
             _check_stays(tenant)
             return {"purge_at": now + grace}
 
-        return await self._change(tenant_id, "tenant.deletion_scheduled", changes)
+        return await self._change(tenant_id, "deletion_scheduled", changes)
 
     async def cancel_deletion(self, tenant_id: UUID) -> Tenant:
         """Keep a tenant that was about to be deleted; one that was suspended before still is."""
-        return await self._change(tenant_id, "tenant.deletion_cancelled", lambda _tenant, _now: {"purge_at": None})
+        return await self._change(tenant_id, "deletion_cancelled", lambda _tenant, _now: {"purge_at": None})
 
-    async def _change(self, tenant_id: UUID, event: str, decide: Decision) -> Tenant:
+    async def _change(self, tenant_id: UUID, happened: str, decide: Decision) -> Tenant:
         known = await get_tenant(self.runtime.db, tenant_id)
         principal = system(tenant_id, is_sandbox=known.is_sandbox)
         async with unit_of_work(self.runtime, principal, cause=self.cause, request_id=self.cause.id) as ctx:
             before = found(await ctx.tx.first(Tenant, LOCK, {"tenant": tenant_id}), tenant_id)
-            after = await _store(ctx, before, decide(before, ctx.real_now), event)
+            after = await _store(ctx, before, decide(before, ctx.real_now), happened)
         self.runtime.admission.standings.forget(tenant_id)
         return after
 
 
-async def _store(ctx: Ctx, before: Tenant, values: dict[str, Any], event: str) -> Tenant:
+async def _store(ctx: Ctx, before: Tenant, values: dict[str, Any], happened: str) -> Tenant:
     present = _columns(before)
     changes = {name: (present[name], value) for name, value in values.items() if present[name] != value}
     if not changes:
         return before
     stored = {name: value for name, (_, value) in changes.items()}
     await ctx.tx.run(update(tenants).where(tenants.c.id == before.id).values(version=before.version + 1, **stored))
-    record(ctx, event, object_id=before.id, version=before.version + 1, changes=changes)
+    record(ctx, f"tenant.{happened}", object_id=before.id, version=before.version + 1, changes=changes)
     return found(await ctx.tx.first(Tenant, LOCK, {"tenant": before.id}), before.id)
 
 
