@@ -13,6 +13,7 @@ from helpdesk_api.commands import (
     check_config,
     demo,
     document,
+    erasures,
     keys,
     migrate,
     processes,
@@ -45,6 +46,7 @@ app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
 app.command("rotate-keys")(rotate_keys.rotate_keys)
 app.add_typer(audit.app, name="audit")
+app.add_typer(erasures.app, name="erasures")
 app.command()(demo.demo)
 app.command()(replay.replay)
 app.command()(document.openapi)

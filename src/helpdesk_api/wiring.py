@@ -44,9 +44,13 @@ from helpdesk_api.kit.resource import ResourceRouter
 from helpdesk_api.kit.runtime import Chore, JobKind, Runtime, Subscriber
 from helpdesk_api.kit.sealing import SealedColumn, Sealer
 from helpdesk_api.kit.shared_buckets import SharedBuckets
+from helpdesk_api.kit.signatures import Notary
 from helpdesk_api.kit.standing import Standings
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.usage import UsageCounts
+from helpdesk_api.privacy import routes as privacy_routes
+from helpdesk_api.privacy.erasing import erase
+from helpdesk_api.privacy.erasures import ERASE
 from helpdesk_api.settings import ConfigurationError, Settings
 from helpdesk_api.tickets import clocks, resources, reveal, routes, service
 from helpdesk_api.webhooks import (
@@ -82,6 +86,9 @@ ROUTERS: Sequence[APIRouter] = (
     endpoint_routes.router,
     endpoint_actions.router,
     deliveries.router,
+    privacy_routes.router,
+    privacy_routes.requests,
+    privacy_routes.exports,
 )
 
 # Comments are served beneath their ticket and so have no router of their own.
@@ -116,6 +123,8 @@ JOBS: Mapping[str, JobKind] = {
     queueing.DELIVER_PING: JobKind(session.deliver, batch=1, concurrency=64, lease=session.LEASE),
     queueing.DELIVER: JobKind(session.deliver, batch=session.BATCH, concurrency=256, lease=session.LEASE, by_lane=True),
     audit_seals.SEAL: JobKind(audit_seals.seal_events, batch=1, concurrency=2, lease=timedelta(minutes=5)),
+    # The lease outlasts an erasure of all but the largest tenants; a second worker would do nothing wrong.
+    ERASE: JobKind(erase, batch=1, concurrency=1, lease=timedelta(minutes=30)),
     test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),
 }
 
@@ -138,6 +147,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             outbound=outbound,
             mail=_mail_transport(settings),
             signer=Signer(settings.signing_secret),
+            notary=Notary(settings.signing_secret),
             sealer=Sealer(settings.keyring),
             authenticate=KeyAuthenticator(),
             addresses=addresses,

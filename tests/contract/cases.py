@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from tests.jobs.webhooks import until
 from tests.stage import Client, Stage
 
 JSON = dict[str, Any]
@@ -282,6 +283,17 @@ def outbound_email(stage: Stage, api: Client) -> str:
     return f"/v1/outbound-emails/{row['id']}"
 
 
+def erasure(_: Stage, api: Client) -> str:
+    """Have a new contact erased, and wait until it is."""
+    person = create(api, "contacts", **contact(api))
+    answer = api.post(f"/v1/contacts/{person['id']}/erase", json={"reason": "Asked for by letter."})
+    assert answer.status_code == 202, answer.text
+    location: str = answer.headers["location"]
+    # What a worker still changes would seem to be changed by whatever a test tries.
+    until(lambda: api.get(location).json()["state"] == "done" or None)
+    return location
+
+
 def an_event(stage: Stage, api: Client) -> dict[str, str]:
     """Make something happen; gives the id of its event."""
     happened_to = create(api, "companies", **company(api))["id"]
@@ -309,6 +321,7 @@ CASES = (
         masked={"authentication": {"type": "basic", "username": "helpdesk", "secret": None}},
     ),
     Case("webhook-deliveries", made=webhook_delivery),
+    Case("erasures", made=erasure),
     Case("outbound-emails", made=outbound_email),
 )
 
@@ -342,5 +355,9 @@ ACTIONS: Mapping[str, JSON | None] = {
     "webhook_endpoints_ping": None,
     "webhook_endpoints_pause": None,
     "webhook_endpoints_resume": None,
+    "contacts_erase": {"reason": "Asked for by letter.", "messages": "redact"},
+    "contacts_export": None,
+    "users_erase": {"reason": "Asked for by letter.", "messages": "redact"},
+    "users_export": None,
     "webhook_deliveries_redeliver": None,
 }

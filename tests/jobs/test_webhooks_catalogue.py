@@ -16,7 +16,7 @@ STORED = ("api_key", "calendar", "company", "contact", "role", "sla_policy", "te
 MOVES = ("started", "warning", "breached", "paused", "resumed", "met", "missed", "cancelled", "reopened", "retargeted")
 # The names that are made up at run time: each template in a call of record(), with what it can become.
 FILLED: Mapping[str, tuple[str, ...]] = {
-    "{resource.name}.created": (*(f"{name}.created" for name in STORED), "ticket.created"),
+    "{resource.name}.created": (*(f"{name}.created" for name in STORED), "ticket.created", "erasure.created"),
     "{resource.name}.updated": tuple(f"{name}.updated" for name in STORED),
     "{resource.name}.deleted": tuple(f"{name}.deleted" for name in STORED if name != "api_key"),
     "{event}": tuple(

@@ -2,7 +2,8 @@
 
 An event is hashed in two steps. What somebody wrote, and from where, is hashed with the salt of its row; everything
 else is hashed together with that. So the personal part of an event can be erased together with its salt while the
-hash that the chain holds still stands. A seal covers a stretch of events in commit order, each by its hash, and the
+hash that the chain holds still stands: the hashes before and after are kept, and the event that tells of the erasure
+vouches for them. A seal covers a stretch of events in commit order, each by its hash, and the
 seal before it. Texts are hashed as the database writes them. Storing and reading is `identity.audit_seals`.
 """
 
@@ -19,7 +20,8 @@ HASH_BYTES = 32
 NO_SEAL = bytes(HASH_BYTES)
 
 Flaw = Literal[
-    "seal_missing", "seal_changed", "seal_misplaced", "event_changed", "event_missing", "event_inserted"
+    "seal_missing", "seal_changed", "seal_misplaced", "event_changed", "event_missing", "event_inserted",
+    "redaction_forged",
 ]  # fmt: skip
 
 
@@ -65,6 +67,31 @@ class Break:
     seal_number: int
     flaw: Flaw
     event_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """What an erasure did to one event: the hash of its content before and after."""
+
+    event_id: UUID
+    erasure_id: UUID
+    hash_before: bytes
+    hash_after: bytes
+
+
+def sealed_content(content: bytes, redactions: Sequence[Redaction]) -> bytes | None:
+    """Give the hash that the content had before it was redacted, step by step; None when the steps do not join."""
+    for redaction in reversed(redactions):
+        if redaction.hash_after != content:
+            return None
+        content = redaction.hash_before
+    return content
+
+
+def redactions_hash(redactions: Sequence[Redaction]) -> bytes:
+    """Hash all that one erasure did to events: what its destruction record and its event vouch for."""
+    steps = (redaction.event_id.bytes + redaction.hash_before + redaction.hash_after for redaction in redactions)
+    return hashlib.sha256(b"".join(steps)).digest()
 
 
 def content_hash(salt: UUID, content: Sequence[str | None]) -> bytes:

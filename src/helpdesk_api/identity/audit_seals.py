@@ -16,7 +16,6 @@ from sqlalchemy import (
     DateTime,
     Integer,
     LargeBinary,
-    Select,
     Text,
     UniqueConstraint,
     Uuid,
@@ -30,7 +29,9 @@ from sqlalchemy import (
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from helpdesk_api.domain.audit_chain import HashedEvent, Position, Seal, content_hash, event_hash, next_seal
+from helpdesk_api.domain.audit_chain import Position, Seal, next_seal
+from helpdesk_api.identity.audit_hashing import hashable
+from helpdesk_api.identity.audit_redactions import redactions_of_events
 from helpdesk_api.kit import jobs
 from helpdesk_api.kit.context import Cause, Ctx, new_id, system
 from helpdesk_api.kit.db import Record, Transaction
@@ -84,32 +85,15 @@ _LATEST = Statement(
 _ADD = Statement(
     plain_insert(audit_seals).values({column.name: bindparam(column.name) for column in audit_seals.c})
 )  # fmt: skip
-_facts = (
-    "id", "xid", "seq", "type", "object_type", "object_id", "object_version", "actor_type", "actor_id",
-    "credential_id", "cause_type", "cause_id", "occurred_at",
-)  # fmt: skip
-_content = ("changes", "data", "ip", "user_agent")
 _beyond = func.row(*commit_order()) > func.row(
     bindparam("after_xid", type_=Xid8), bindparam("after_seq", type_=BigInteger)
 )  # fmt: skip
 
 
-def _hashable() -> Select[tuple[object, ...]]:
-    """Select what is hashed of events after a position; texts as the database writes them, for no number to be lost."""
-    return (
-        select(
-            *(events.c[name] for name in _facts),
-            events.c.salt,
-            *(cast(events.c[name], Text).label(name) for name in _content),
-        )
-        .where(events.c.tenant_id == bindparam("tenant"), _beyond)
-        .order_by(*commit_order())
-    )
-
-
-_SETTLED = Statement(_hashable().where(is_settled()).limit(SEALED_AT_ONCE))
+_following = hashable().where(events.c.tenant_id == bindparam("tenant"), _beyond).order_by(*commit_order())
+_SETTLED = Statement(_following.where(is_settled()).limit(SEALED_AT_ONCE))
 _COVERED = Statement(
-    _hashable().where(
+    _following.where(
         func.row(*commit_order())
         <= func.row(bindparam("last_xid", type_=Xid8), bindparam("last_seq", type_=BigInteger))
     )
@@ -147,7 +131,9 @@ async def seal_next(ctx: Ctx) -> int:
     rows = await ctx.tx.rows(_SETTLED, after)
     if rows:
         last = Position(rows[-1]["xid"], rows[-1]["seq"])
-        hashed = [hashed_event(row) for row in rows]
+        # After the events: what was redacted in between is then hashed as it was read.
+        redactions = await redactions_of_events(ctx.tx, ctx.tenant_id, [row["id"] for row in rows])
+        hashed = [redactions.hashed(row) for row in rows]
         await _add(ctx, next_seal(ctx.tenant_id, before, hashed, last, ctx.real_now))
         after = _after(ctx.tenant_id, last)
     if len(rows) < SEALED_AT_ONCE and await ctx.tx.value(_UNSETTLED, after):
@@ -159,22 +145,6 @@ async def covered_events(transaction: Transaction, before: Seal | None, seal: Se
     """Fetch the events that a seal covers as they are now, in commit order."""
     after = _after(seal.tenant_id, _BEGINNING if before is None else before.last)
     return await transaction.rows(_COVERED, after | {"last_xid": seal.last.xid, "last_seq": seal.last.seq})
-
-
-def hashed_event(row: Record) -> HashedEvent:
-    """Hash an event as it is now."""
-    return hashed_with(row, content_hash_of(row))
-
-
-def hashed_with(row: Record, content: bytes) -> HashedEvent:
-    """Hash an event whose content has this hash."""
-    facts = [*(None if row[name] is None else str(row[name]) for name in _facts[:-1]), row["occurred_at"].isoformat()]
-    return HashedEvent(row["id"], event_hash(facts, content))
-
-
-def content_hash_of(row: Record) -> bytes:
-    """Hash the content of an event as it is now."""
-    return content_hash(row["salt"], [row[name] for name in _content])
 
 
 def seal_of(row: Record) -> Seal:

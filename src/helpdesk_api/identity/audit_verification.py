@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, bindparam, func, select
 
 from helpdesk_api.domain.audit_chain import Break, Position, Seal, first_break
-from helpdesk_api.identity.audit_seals import audit_seals, covered_events, hashed_event, seal_of
-from helpdesk_api.kit.db import Database, Transaction
+from helpdesk_api.identity.audit_redactions import Redactions, load_redactions
+from helpdesk_api.identity.audit_seals import audit_seals, covered_events, seal_of
+from helpdesk_api.kit.db import Database, Record, Transaction
 from helpdesk_api.kit.events import Xid8, commit_order, events
 from helpdesk_api.kit.sql import Statement
 
@@ -60,13 +61,18 @@ async def verify(database: Database, tenant_id: UUID, kept: KeptSeal | None = No
     async with database.snapshot(tenant_id) as transaction:
         head: Seal | None = None
         event_count = 0
+        redactions = await load_redactions(transaction, tenant_id)
         while True:
             after = 0 if head is None else head.number
             rows = await transaction.rows(_SEALS, {"tenant": tenant_id, "after": after})
             for row in rows:
                 seal = seal_of(row)
                 covered = await covered_events(transaction, head, seal)
-                broken = first_break(head, seal, [hashed_event(event) for event in covered]) or _differs(seal, kept)
+                broken = (
+                    first_break(head, seal, [redactions.hashed(event) for event in covered])
+                    or _forged(seal, covered, redactions)
+                    or _differs(seal, kept)
+                )
                 if broken is not None:
                     return await _ended(transaction, tenant_id, head, event_count, broken)
                 head = seal
@@ -75,6 +81,13 @@ async def verify(database: Database, tenant_id: UUID, kept: KeptSeal | None = No
                 is_cut_off = kept is not None and (head is None or head.number < kept.number)
                 missing = Break(kept.number, "seal_missing") if kept is not None and is_cut_off else None
                 return await _ended(transaction, tenant_id, head, event_count, missing)
+
+
+def _forged(seal: Seal, covered: list[Record], redactions: Redactions) -> Break | None:
+    for event in covered if redactions.forged else ():
+        if any(step.erasure_id in redactions.forged for step in redactions.of_event.get(event["id"], ())):
+            return Break(seal.number, "redaction_forged", event["id"])
+    return None
 
 
 def _differs(seal: Seal, kept: KeptSeal | None) -> Break | None:

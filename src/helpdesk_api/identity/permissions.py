@@ -41,6 +41,9 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     "companies:list": "List client companies in bulk. Without it a list must be narrowed to a name or a domain.",
     "contacts:list": "List contacts in bulk. Without it a list must be narrowed to an address, phone or company.",
     "contacts:reveal": "Be shown the contact details of the contact of a ticket one works on, with a reason, audited.",
+    "erasures:read": "Read who was erased, why, and the proof of it.",
+    "erasures:write": "Have people erased for good.",
+    "person-exports:read": "Read everything that is stored about a person, audited.",
     "view-as:use": "Read as somebody else would, audited.",
 }
 WILDCARDS: Final = ("*:read", "*:write")

@@ -17,6 +17,7 @@ from helpdesk_api.kit.mail.transports import MailTransport
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.outbound import OutboundClient
 from helpdesk_api.kit.sealing import Sealer
+from helpdesk_api.kit.signatures import Notary
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.usage import UsageCounts
 
@@ -78,6 +79,7 @@ class Runtime:
     outbound: OutboundClient
     mail: MailTransport
     signer: Signer
+    notary: Notary
     sealer: Sealer
     authenticate: Authenticator
     addresses: ClientAddresses

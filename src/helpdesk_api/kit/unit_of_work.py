@@ -96,6 +96,8 @@ async def unit_of_work(
 class UnitOfWorkRoute(APIRoute):
     """Serve an endpoint inside a unit of work, with strict parsing, conditional reads and idempotent writes."""
 
+    reads_only = True
+
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's handler."""
         handler = super().get_route_handler()
@@ -106,7 +108,11 @@ class UnitOfWorkRoute(APIRoute):
             was_refused = True
             try:
                 response = await _serve(
-                    handler, StrictRequest(request.scope, request.receive), known, shows_secret=shows_secret
+                    handler,
+                    StrictRequest(request.scope, request.receive),
+                    known,
+                    shows_secret=shows_secret,
+                    reads_only=self.reads_only,
                 )
                 was_refused = False
                 return response
@@ -122,6 +128,12 @@ class UnitOfWorkRoute(APIRoute):
             usage.note(
                 known["tenant_id"], known["credential_id"], self.operation_id or self.name, was_refused=was_refused
             )
+
+
+class RecordedReadRoute(UnitOfWorkRoute):
+    """Serve a read that is itself recorded: the answer leaves once the note of it is committed."""
+
+    reads_only = False
 
 
 class _Allowed(SecurityBase):
@@ -159,7 +171,9 @@ class StrictRequest(Request):
         return self._parsed
 
 
-async def _serve(handler: Handler, request: Request, known: frozenset[str], *, shows_secret: bool) -> Response:
+async def _serve(
+    handler: Handler, request: Request, known: frozenset[str], *, shows_secret: bool, reads_only: bool
+) -> Response:
     runtime: Runtime = request.app.state.runtime
     principal = await _authenticated(runtime, request)
     request.state.tenant_id = principal.tenant_id
@@ -174,12 +188,12 @@ async def _serve(handler: Handler, request: Request, known: frozenset[str], *, s
     cause = cause_of(request)
     viewed = request.headers.get("x-view-as")
     if viewed is not None:
-        if request.method not in _READING:
-            message = "X-View-As is for reading; send the change as yourself."
+        if request.method not in _READING or not reads_only:
+            message = "X-View-As is for reading what need not be recorded; send this request as yourself."
             raise ViewAsReadOnlyError(message, pointer="/X-View-As", location="header")
         principal = await runtime.view_as(runtime, principal, viewed, route=request.url.path, cause=cause)
     if request.method in _READING:
-        async with unit_of_work(runtime, principal, cause=cause, request_id=request_id, read_only=True) as ctx:
+        async with unit_of_work(runtime, principal, cause=cause, request_id=request_id, read_only=reads_only) as ctx:
             request.scope[_CTX] = ctx
             response = await handled(handler, request)
         return not_modified(request, response)

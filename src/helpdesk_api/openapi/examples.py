@@ -15,6 +15,8 @@ from helpdesk_api.identity.permissions import FIELD_GROUPS, FOR_CONTACTS, PERMIS
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.problems import catalogue
 from helpdesk_api.openapi.schemas import Schema
+from helpdesk_api.privacy.erasures import ERASURES
+from helpdesk_api.privacy.export import EXPORT_EXAMPLE
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
 from helpdesk_api.webhooks.catalogue import event_type_list
 from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE
@@ -135,6 +137,8 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "AuditPage", {"data": [AUDIT_EXAMPLE], "page": {"next_cursor": _CURSOR}}
     page = {"next_cursor": _CURSOR, "prev_cursor": None}
     yield "AuditSealPage", {"data": [SEAL_EXAMPLE], "page": page, "total": None}
+    yield "PersonExport", EXPORT_EXAMPLE
+    yield "ErasureCreate", {"reason": ERASURES.example["reason"], "messages": "erase"}
     yield "Event", EVENT_EXAMPLE
     yield "EventFeed", {"data": [EVENT_EXAMPLE], "page": {"next_cursor": _CURSOR, "has_more": False}}
     (first, *_) = event_type_list().data

@@ -80,6 +80,7 @@ from helpdesk_api.kit.strict_json import (
 from helpdesk_api.kit.unit_of_work import ViewAsReadOnlyError
 from helpdesk_api.kit.visibility import FieldNotAllowedError
 from helpdesk_api.openapi.shapes import Shape
+from helpdesk_api.privacy.erasures import ErasurePendingError
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.tickets.service import ContactNotOfCompanyError, InactiveUserError
@@ -114,6 +115,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "tickets_create": _TICKET_PARTIES,
     "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
     "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError),
+    **dict.fromkeys(("contacts_erase", "users_erase"), (ErasurePendingError,)),
     "comments_create": (ContactNotOfCompanyError, BudgetOutOfReachError, NotOwnNameError, AuthorRequiredError),
     "calendars_create": (InvalidCalendarError, NeverOpensError),
     "calendars_update": (InvalidCalendarError, NeverOpensError, TargetOutOfReachError),

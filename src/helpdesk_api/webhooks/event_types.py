@@ -114,6 +114,9 @@ _WEBHOOK_ENDPOINT: Final = (
     _type("webhook_endpoint.test", "Somebody asked for a test; it is sent to this one endpoint only."),
 )
 _REST: Final = (
+    _type("erasure.created", "Somebody asked for a person to be erased.", "person_id", version=_CREATED_FIRST),
+    _type("person.erased", "A person was erased: delete your copies too. Its object is the contact or user."),
+    _type("person.exported", "Somebody read everything that is stored about a contact or user."),
     _type("test_clock.advanced", "Somebody moved the test clock of the sandbox; its object is the tenant.", "now"),
     _type("webhook_delivery.redelivered", "Somebody had a delivery sent again."),
 )

@@ -1,0 +1,67 @@
+"""Where a person may be named: every text of every table of a tenant, unless it is said here why not.
+
+A table that is added is searched without being named. What is excepted either cannot hold a person, or is what
+identifies somebody else, or is searched in a way of its own by `privacy.erasing`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ARRAY, Column, Table, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+
+from helpdesk_api.kit.sql import metadata
+
+EVERY_COLUMN: Final = "*"
+
+EXCEPTED: Final[dict[str, dict[str, str]]] = {
+    "audit_seals": {EVERY_COLUMN: "hashes only"},
+    "calendar_versions": {EVERY_COLUMN: "hours and holidays, which clocks are measured by and nobody may change"},
+    "calendars": {EVERY_COLUMN: "hours and holidays; a version of its own stands for every change"},
+    "companies": {"name": "names a company", "domains": "name a company"},
+    "contacts": {
+        "name": "names its own person", "emails": "are of its own person", "phones": "are of its own person"
+    },
+    "erasures": {EVERY_COLUMN: "the ledger itself; its reason is redacted when it is done"},
+    "event_redactions": {EVERY_COLUMN: "hashes only"},
+    "events": {EVERY_COLUMN: "searched by a way of its own, through `redact_event`"},
+    "idempotency_keys": {EVERY_COLUMN: "whole answers, searched by a way of their own"},
+    "sla_policies": {"conditions": "ids and words of ours", "targets": "numbers and words of ours"},
+    "users": {"name": "names its own person", "email": "is of its own person"},
+    "webhook_endpoints": {
+        "url": "another address would be another receiver", "headers": "another header would be another request",
+        "authentication": "another name would be refused", "event_types": "words of ours", "public_key": "made by us",
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The columns of a table that are searched."""
+
+    table: Table
+    columns: tuple[Column[Any], ...]
+
+
+def places() -> list[Place]:
+    """Give everything that is searched, in the order of the names of the tables."""
+    owned = (table for _, table in sorted(metadata.tables.items()) if "tenant_id" in table.c)
+    found = (Place(table, _searched(table)) for table in owned)
+    return [place for place in found if place.columns]
+
+
+def _searched(table: Table) -> tuple[Column[Any], ...]:
+    excepted = EXCEPTED.get(table.name, {})
+    if EVERY_COLUMN in excepted:
+        return ()
+    constraints = (item for item in table.constraints if isinstance(item, UniqueConstraint))
+    # What is unique is how people tell such things apart; two of them erased would be one.
+    unique = {column.name for item in constraints for column in item.columns}
+    return tuple(
+        column for column in table.c if _is_text(column) and column.name not in excepted and column.name not in unique
+    )
+
+
+def _is_text(column: Column[Any]) -> bool:
+    kind = column.type
+    return isinstance(kind, Text | JSONB) or (isinstance(kind, ARRAY) and isinstance(kind.item_type, Text))
