@@ -19,9 +19,6 @@ FILLED: Mapping[str, tuple[str, ...]] = {
     "{resource.name}.created": (*(f"{name}.created" for name in STORED), "ticket.created", "erasure.created"),
     "{resource.name}.updated": tuple(f"{name}.updated" for name in STORED),
     "{resource.name}.deleted": tuple(f"{name}.deleted" for name in STORED if name != "api_key"),
-    "{event}": tuple(
-        f"tenant.{move}" for move in ("suspended", "resumed", "updated", "deletion_scheduled", "deletion_cancelled")
-    ),
     "ticket.{name}": ("ticket.updated", "ticket.status_changed", "ticket.assigned"),
     "{kind}.viewed_as": tuple(f"{name}.viewed_as" for name in ("contact", "user", "role", "api_key")),
     "tenant.{happened}": tuple(
@@ -46,8 +43,6 @@ def literals(node: ast.expr) -> Iterator[str]:
             yield from literals(node.orelse)
         case ast.JoinedStr():
             yield ast.unparse(node)[2:-1]
-        case ast.Name():
-            yield f"{{{node.id}}}"
         case _:
             yield ast.literal_eval(node)
 
