@@ -234,6 +234,7 @@ def test_reading_unusually_many_cards_is_noticed_once(made: People) -> None:
     )
 
     def noticed() -> list[dict[str, object]]:
+        made.settle()
         events = made.api.get("/v1/events", params={"type": "user.unusual_reading"}).json()["data"]
         return [event["data"] for event in events if event["object_id"] == user["id"]]
 
@@ -256,6 +257,7 @@ def test_an_address_is_shown_for_a_ticket_of_ones_own_with_a_reason(made: People
 
     assert shown.status_code == 200, shown.text
     assert (shown.json()["emails"], shown.json()["phones"]) == (known["emails"], known["phones"])
+    made.settle()
     (event,) = made.api.get("/v1/events", params={"type": "contact.revealed", "object_id": contact_id}).json()["data"]
     assert (event["actor"], event["data"]) == ({"type": "user", "id": get(agent, "me")["id"]}, asked)
     strange = {"ticket_id": made.hidden["tickets"], "reason": "Curious."}
@@ -293,6 +295,7 @@ def test_a_read_can_be_looked_at_as_somebody_else(made: People) -> None:
         assert viewed.status_code == own.status_code, path
         if own.status_code == 200:
             assert viewed.json() == own.json(), path
+    made.settle()
     events = made.api.get("/v1/events", params={"type": "contact.viewed_as"}).json()["data"]
     assert [event["data"] for event in events if event["object_id"] == me] == [{"route": path} for path in paths]
 
@@ -323,6 +326,7 @@ def test_the_feed_tells_what_may_be_read_with_the_fields_that_are_shown(made: Pe
     ticket = a_ticket(made, made.own, "told")
     contact = a_contact(made.api, "told", made.own["companies"])
     narrowed, sync = made.client("of_companies"), made.client("crm_sync")
+    made.settle()
 
     def told(client: Client, object_id: str) -> list[dict[str, object]]:
         events = client.get("/v1/events", params={"object_id": object_id}).json()["data"]

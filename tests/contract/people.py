@@ -37,6 +37,12 @@ class People:
         """Give the client of a principal."""
         return self.clients[name]
 
+    def settle(self) -> None:
+        """Wait until the feed tells everything that has happened: transactions of other tests hold it up."""
+        last = create(self.api, "teams", name=unique("Last"))["id"]
+        while not self.api.get("/v1/events", params={"object_id": last}).json()["data"]:
+            pass
+
     def enter(self, stack: ExitStack, name: str, **holder: Value) -> None:
         """Make a principal's client."""
         made = create(self.api, "api-keys", name=name, **holder)

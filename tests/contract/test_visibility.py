@@ -40,6 +40,7 @@ def sandbox_people(stage: Stage) -> Iterator[People]:
 
 def everything_observable(made: People, name: str) -> list[tuple[str, int, bytes]]:
     """Read all that a principal can: every list in several orders with its total, searches, the feed, and misses."""
+    made.settle()
     client = made.client(name)
     told: list[tuple[str, int, bytes]] = []
 
