@@ -55,6 +55,7 @@ counters = tenant_table(
 
 _CLOCK = select(tenants.c.clock_at).where(tenants.c.id == bindparam("tenant_id"))
 _READ_CLOCK = Statement(_CLOCK)
+_EXISTS = Statement(select(tenants.c.id).where(tenants.c.id == bindparam("tenant_id")))
 _HOLD_CLOCK = Statement(_CLOCK.with_for_update(read=True))
 
 
@@ -94,3 +95,8 @@ async def tenant_time(
 async def is_sandbox_tenant(transaction: Transaction, tenant_id: UUID) -> bool:
     """Tell whether a tenant is a sandbox; one that does not exist is none."""
     return await transaction.value(_READ_CLOCK, {"tenant_id": tenant_id}) is not None
+
+
+async def tenant_exists(transaction: Transaction, tenant_id: UUID) -> bool:
+    """Tell whether there is such a tenant."""
+    return await transaction.value(_EXISTS, {"tenant_id": tenant_id}) is not None

@@ -1,9 +1,9 @@
-"""Opaque tokens: signed values that come back to us, and the format of API keys.
+"""Opaque tokens: signed values that come back to us, and the format of API keys and of the tokens of a sign-in.
 
-An API key reads `hd_<live|test>_<tenant and key id>_<secret>_<checksum>`. The ids let it be found under row-level
-security without looking across tenants; the prefix and the checksum let secret scanners recognise a leak without
-asking us. Only the SHA-256 of the secret is stored: it has 256 random bits, so there is nothing for a slow hash to
-protect.
+A key reads `hd_<kind>_<tenant and own id>_<secret>_<checksum>`: `live` and `test` are API keys, `access` and `refresh`
+belong to a session, `link` was sent by e-mail. The ids let it be found under row-level security without looking across
+tenants; the prefix and the checksum let secret scanners recognise a leak without asking us. Only the SHA-256 of the
+secret is stored: it has 256 random bits, so there is nothing for a slow hash to protect.
 """
 
 import base64
@@ -14,35 +14,39 @@ import re
 import secrets
 import zlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 from uuid import UUID
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS = {letter: value for value, letter in enumerate(_ALPHABET)}
 _ID_BYTES = 32
 _SECRET_BYTES = 32
-_KEY = re.compile(r"hd_(live|test)_([0-9A-Za-z]{43})_([0-9A-Za-z]{43})_([0-9A-Za-z]{6})")
+_KEY = re.compile(r"hd_(live|test|access|refresh|link)_([0-9A-Za-z]{43})_([0-9A-Za-z]{43})_([0-9A-Za-z]{6})")
 _MAC_BYTES = 16
+
+Kind = Literal["live", "test", "access", "refresh", "link"]
+LONGEST_KEY = len("hd_refresh_") + 43 + 1 + 43 + 1 + 6
 
 
 @dataclass(frozen=True, slots=True)
 class KeyToken:
-    """What an API key says of itself, before any of it is believed."""
+    """What a key says of itself, before any of it is believed."""
 
+    kind: Kind
     tenant_id: UUID
     key_id: UUID
     secret_hash: bytes
 
 
-def new_key(tenant_id: UUID, key_id: UUID, environment: Literal["live", "test"]) -> tuple[str, bytes]:
-    """Make the text of an API key, to be shown once, and the hash of its secret, to be stored."""
+def new_key(tenant_id: UUID, key_id: UUID, kind: Kind) -> tuple[str, bytes]:
+    """Make the text of a key, to be shown once, and the hash of its secret, to be stored."""
     secret = _base62(secrets.token_bytes(_SECRET_BYTES), 43)
-    stem = f"hd_{environment}_{_base62(tenant_id.bytes + key_id.bytes, 43)}_{secret}"
+    stem = f"hd_{kind}_{_base62(tenant_id.bytes + key_id.bytes, 43)}_{secret}"
     return f"{stem}_{_checksum(stem)}", hashlib.sha256(secret.encode()).digest()
 
 
 def read_key(text: str) -> KeyToken | None:
-    """Take an API key apart; None when it is not one of ours or was mistyped."""
+    """Take a key apart; None when it is not one of ours or was mistyped."""
     match = _KEY.fullmatch(text)
     if match is None or _checksum(text.rpartition("_")[0]) != match[4]:
         return None
@@ -52,7 +56,12 @@ def read_key(text: str) -> KeyToken | None:
     if number >= 1 << (8 * _ID_BYTES):
         return None
     ids = number.to_bytes(_ID_BYTES)
-    return KeyToken(UUID(bytes=ids[:16]), UUID(bytes=ids[16:]), hashlib.sha256(match[3].encode()).digest())
+    return KeyToken(
+        kind=cast("Kind", match[1]),
+        tenant_id=UUID(bytes=ids[:16]),
+        key_id=UUID(bytes=ids[16:]),
+        secret_hash=hashlib.sha256(match[3].encode()).digest(),
+    )
 
 
 def _checksum(stem: str) -> str:

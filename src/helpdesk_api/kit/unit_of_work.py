@@ -136,14 +136,18 @@ class RecordedReadRoute(UnitOfWorkRoute):
     reads_only = False
 
 
-class _Allowed(SecurityBase):
+class Authentication(SecurityBase):
+    """What FastAPI's description calls a dependency that needs a credential."""
+
+    scheme_name = "api_key"
+    model = HTTPBearerModel()
+
+
+class _Allowed(Authentication):
     """Hand an endpoint its context if the caller has a permission; for FastAPI's description it is the key itself.
 
     One dependency for both: each further one that FastAPI has to solve costs as much as a small query.
     """
-
-    scheme_name = "api_key"
-    model = HTTPBearerModel()
 
     def __init__(self, *permissions: str) -> None:
         self._permissions = permissions
@@ -175,11 +179,7 @@ async def _serve(
     handler: Handler, request: Request, known: frozenset[str], *, shows_secret: bool, reads_only: bool
 ) -> Response:
     runtime: Runtime = request.app.state.runtime
-    principal = await _authenticated(runtime, request)
-    request.state.tenant_id = principal.tenant_id
-    request.state.credential_id = principal.credential_id
-    bind_contextvars(tenant_id=str(principal.tenant_id))
-    await runtime.admission.known(request, principal)
+    principal = await authenticated(request)
     try:
         refuse_unknown(request, known)
     except RequestValidationError as error:
@@ -188,7 +188,7 @@ async def _serve(
     cause = cause_of(request)
     viewed = request.headers.get("x-view-as")
     if viewed is not None:
-        if request.method not in _READING or not reads_only:
+        if not reads_only:
             message = "X-View-As is for reading what need not be recorded; send this request as yourself."
             raise ViewAsReadOnlyError(message, pointer="/X-View-As", location="header")
         principal = await runtime.view_as(runtime, principal, viewed, route=request.url.path, cause=cause)
@@ -208,7 +208,21 @@ async def _serve(
     return await _write(handler, request, write, runtime, principal, cause)
 
 
-async def _authenticated(runtime: Runtime, request: Request) -> Principal:
+async def authenticated(request: Request) -> Principal:
+    """Give the caller, counted and noted for the log; raises UnauthenticatedError, RateLimitedError and others."""
+    runtime: Runtime = request.app.state.runtime
+    principal = await _recognised(runtime, request)
+    request.state.tenant_id = principal.tenant_id
+    request.state.credential_id = principal.credential_id
+    bind_contextvars(tenant_id=str(principal.tenant_id))
+    await runtime.admission.known(request, principal)
+    if request.method not in _READING and "x-view-as" in request.headers:
+        message = "X-View-As is for reading; send the change as yourself."
+        raise ViewAsReadOnlyError(message, pointer="/X-View-As", location="header")
+    return principal
+
+
+async def _recognised(runtime: Runtime, request: Request) -> Principal:
     """Recognise the caller; who brings wrong credentials is counted, and after too many no longer looked up."""
     authorization = request.headers.get("authorization")
     if not runtime.authenticate.has_seen(authorization):
@@ -282,6 +296,7 @@ async def handled(handler: Handler, request: Request) -> Response:
 
 
 async def read_body(request: Request) -> None:
+    """Read and parse the body; raises a refusal for what is not JSON."""
     if not await request.body():
         return
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

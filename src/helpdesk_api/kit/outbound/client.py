@@ -7,7 +7,7 @@ environment or decompression, so none of them has to be switched off. What a sta
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -124,11 +124,24 @@ class OutboundClient:
         Raises OutboundError with a stable reason if there is no complete answer within the deadline. An answer whose
         body is longer than what is read counts as complete.
         """
+        return await self._send(lambda: _request(b"POST", self._target(url), content, headers), _EXCERPT)
+
+    async def get(self, url: str, *, headers: Mapping[str, str], most_bytes: int) -> OutboundResponse:
+        """Fetch `url` and read up to `most_bytes` of the answer, whatever its status.
+
+        Raises OutboundError with a stable reason, also for an answer that is longer.
+        """
+        response = await self._send(lambda: _request(b"GET", self._target(url), None, headers), most_bytes + 1)
+        if len(response.body_excerpt) > most_bytes:
+            message = f"the answer has more than {most_bytes:,} bytes"
+            raise ResponseTooLargeError(message)
+        return response
+
+    async def _send(self, make: Callable[[], httpcore2.Request], excerpt: int) -> OutboundResponse:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._deadline):
-                request = _request(self._target(url), content, headers)
-                status, answer_headers, excerpt = await self._exchange(request)
+                status, answer_headers, beginning = await self._exchange(make(), excerpt)
         except TimeoutError as error:
             late = AttemptTimeoutError(f"no complete answer within {self._deadline:g} seconds")
             late.duration = _elapsed(started)
@@ -136,7 +149,7 @@ class OutboundClient:
         except OutboundError as error:
             error.duration = _elapsed(started)
             raise
-        return OutboundResponse(status, answer_headers, excerpt, _elapsed(started))
+        return OutboundResponse(status, answer_headers, beginning, _elapsed(started))
 
     def _target(self, url: str) -> Target:
         try:
@@ -144,11 +157,11 @@ class OutboundClient:
         except UnsafeURLError as error:
             raise AddressDeniedError(error.detail) from error
 
-    async def _exchange(self, request: httpcore2.Request) -> tuple[int, dict[str, str], bytes]:
+    async def _exchange(self, request: httpcore2.Request, excerpt: int) -> tuple[int, dict[str, str], bytes]:
         try:
             response = await self._pool.handle_async_request(request)
             try:
-                return response.status, _readable(response.headers), await _beginning(response)
+                return response.status, _readable(response.headers), await _beginning(response, excerpt)
             finally:
                 await response.aclose()
         except httpcore2.LocalProtocolError as error:
@@ -199,12 +212,10 @@ class _PooledConnection(httpcore2.AsyncHTTPConnection):
         return bool(unread)
 
 
-def _request(target: Target, content: bytes, headers: Mapping[str, str]) -> httpcore2.Request:
-    sent = [
-        (b"host", target.host_header),
-        (b"accept-encoding", b"identity"),
-        (b"content-length", b"%d" % len(content)),
-    ]
+def _request(method: bytes, target: Target, content: bytes | None, headers: Mapping[str, str]) -> httpcore2.Request:
+    sent = [(b"host", target.host_header), (b"accept-encoding", b"identity")]
+    if content is not None:
+        sent.append((b"content-length", b"%d" % len(content)))
     for name, value in headers.items():
         if name.lower() in _OWN_HEADERS:
             detail = f"the header {name} is set by the client itself"
@@ -214,16 +225,16 @@ def _request(target: Target, content: bytes, headers: Mapping[str, str]) -> http
         except UnicodeEncodeError as error:
             detail = f"the header {name!a} is not ASCII"
             raise InvalidRequestError(detail) from error
-    return httpcore2.Request(b"POST", target.url, headers=sent, content=content)
+    return httpcore2.Request(method, target.url, headers=sent, content=content)
 
 
-async def _beginning(response: httpcore2.Response) -> bytes:
+async def _beginning(response: httpcore2.Response, most: int) -> bytes:
     excerpt = bytearray()
     async with aclosing(response.aiter_stream()) as chunks:
         try:
             async for chunk in chunks:
-                if len(excerpt) < _EXCERPT:
-                    excerpt += chunk[: _EXCERPT - len(excerpt)]
+                if len(excerpt) < most:
+                    excerpt += chunk[: most - len(excerpt)]
         except ResponseTooLargeError:
             # The status has arrived, and the body is not worth more reading than this.
             pass

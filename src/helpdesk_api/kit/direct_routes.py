@@ -1,0 +1,59 @@
+"""The route class of operations that open their own units of work: signing in, and proving oneself again.
+
+They cannot run inside one unit of work: an attempt must be counted even when it is refused, no connection may be held
+while a password is verified, and who signs in names the tenant in the body. Each unit is committed before the answer is
+sent. They take no idempotency key, because their answers hold secrets and must not be stored. Which operations are of
+this class is listed, and a test compares.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from fastapi import Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from helpdesk_api.kit.context import Principal
+from helpdesk_api.kit.query import query_names, refuse_unknown
+from helpdesk_api.kit.unit_of_work import Authentication, StrictRequest, authenticated, read_body
+from helpdesk_api.kit.validation import invalid_request
+
+# Tells whoever describes the operation that it takes no idempotency key.
+DIRECT: Final = "x-direct"
+
+
+class DirectRoute(APIRoute):
+    """Serve an endpoint that commits by itself, with strict parsing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "openapi_extra": {**(kwargs.get("openapi_extra") or {}), DIRECT: True}})
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler."""
+        handler = super().get_route_handler()
+        parameters = query_names(self)
+
+        async def serve(request: Request) -> Response:
+            strict = StrictRequest(request.scope, request.receive)
+            await read_body(strict)
+            try:
+                refuse_unknown(strict, parameters)
+                return await handler(strict)
+            except RequestValidationError as error:
+                raise invalid_request(error) from error
+
+        return serve
+
+
+class _Known(Authentication):
+    """Hand an endpoint its caller."""
+
+    async def __call__(self, request: Request) -> Principal:
+        return await authenticated(request)
+
+
+def known() -> Any:
+    """Declare that the caller must be known; it stands beside the type of the principal in the signature."""
+    return Security(_Known())
