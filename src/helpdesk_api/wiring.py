@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_routes, sla_policies
-from helpdesk_api.directory import companies, contacts
+from helpdesk_api.directory import companies, contacts, magic_links
 from helpdesk_api.identity import (
     api_keys,
     audit,
@@ -25,7 +25,20 @@ from helpdesk_api.identity import (
     test_clock,
     users,
 )
-from helpdesk_api.identity.authentication import KeyAuthenticator
+from helpdesk_api.identity.authentication import BearerAuthenticator
+from helpdesk_api.identity.sign_in import (
+    attempts,
+    federation,
+    identity_providers,
+    invitations,
+    mailing,
+    own_password,
+    second_factor,
+    second_factor_routes,
+    session_routes,
+)
+from helpdesk_api.identity.sign_in import routes as sign_in_routes
+from helpdesk_api.identity.sign_in import settings as sign_in_settings
 from helpdesk_api.identity.view_as import view_as
 from helpdesk_api.kit.admission import Admission, RequestQuotas, per_minute
 from helpdesk_api.kit.client_address import ClientAddresses
@@ -35,10 +48,12 @@ from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.dispatch import dispatch
 from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.events import DISPATCH
+from helpdesk_api.kit.key_sets import KeySets
 from helpdesk_api.kit.mail import queue, transports
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.operator_route import OperatorKey
 from helpdesk_api.kit.outbound import OutboundClient
+from helpdesk_api.kit.passwords import Passwords
 from helpdesk_api.kit.rate_limits import RateLimiter
 from helpdesk_api.kit.resource import ResourceRouter
 from helpdesk_api.kit.runtime import Chore, JobKind, Runtime, Subscriber
@@ -80,6 +95,18 @@ ROUTERS: Sequence[APIRouter] = (
     key_usage.router,
     outbound_emails.router,
     audit.router,
+    invitations.router,
+    sign_in_routes.router,
+    magic_links.router,
+    federation.router,
+    identity_providers.router,
+    session_routes.router,
+    session_routes.own_router,
+    own_password.router,
+    second_factor_routes.reading_router,
+    second_factor_routes.own_router,
+    second_factor_routes.router,
+    sign_in_settings.router,
     test_clock.router,
     events_feed.router,
     catalogue.router,
@@ -91,15 +118,17 @@ ROUTERS: Sequence[APIRouter] = (
     privacy_routes.exports,
 )
 
-# Comments are served beneath their ticket and so have no router of their own.
+# Comments are served beneath their ticket, and of the settings there is one: they have no router of the usual kind.
 RESOURCES: Sequence[Resource[Any]] = (
     *dict.fromkeys(router.resource for router in ROUTERS if isinstance(router, ResourceRouter)),
     resources.COMMENTS,
+    sign_in_settings.SIGN_IN_SETTINGS,
 )
 
 # What `helpdesk rotate-keys` goes through.
 SEALED: Sequence[SealedColumn] = (
     queue.SEALED_TEXT,
+    second_factor.SEALED_SECRET,
     models.SEALED_KEYS,
     models.SEALED_PREVIOUS_KEYS,
     models.SEALED_CREDENTIALS,
@@ -108,7 +137,7 @@ SEALED: Sequence[SealedColumn] = (
 SUBSCRIPTIONS: Sequence[Subscriber] = (queueing.queue_deliveries, audit_seals.schedule_sealing)
 
 # What a worker looks after every few seconds, beside jobs and deadlines.
-CHORES: Sequence[Chore] = (tenant_purge.purge_due,)
+CHORES: Sequence[Chore] = (tenant_purge.purge_due, attempts.purge_attempts)
 
 DEADLINES: Mapping[str, Handler] = {
     clocks.WARNING_KIND: service.on_warning,
@@ -125,6 +154,8 @@ JOBS: Mapping[str, JobKind] = {
     audit_seals.SEAL: JobKind(audit_seals.seal_events, batch=1, concurrency=2, lease=timedelta(minutes=5)),
     # The lease outlasts an erasure of all but the largest tenants; a second worker would do nothing wrong.
     ERASE: JobKind(erase, batch=1, concurrency=1, lease=timedelta(minutes=30)),
+    mailing.SEND_TO_USER: JobKind(mailing.send_links_to_users, batch=8, concurrency=4, lease=timedelta(seconds=30)),
+    magic_links.SEND: JobKind(magic_links.send_magic_links, batch=8, concurrency=4, lease=timedelta(seconds=30)),
     test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),
 }
 
@@ -139,17 +170,20 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
         open_database(settings.database_url.get_secret_value(), pool_size=settings.pool_size, name=name) as database,
         OutboundClient(allow=settings.outbound_networks) as outbound,
         _open_admission(settings, addresses, Standings(database)) as admission,
+        Passwords() as passwords,
     ):
         yield Runtime(
             db=database,
             bell=bell,
             metrics=metrics,
             outbound=outbound,
+            key_sets=KeySets(outbound),
             mail=_mail_transport(settings),
             signer=Signer(settings.signing_secret),
             notary=Notary(settings.signing_secret),
             sealer=Sealer(settings.keyring),
-            authenticate=KeyAuthenticator(),
+            passwords=passwords,
+            authenticate=BearerAuthenticator(),
             addresses=addresses,
             admission=admission,
             usage=UsageCounts(),

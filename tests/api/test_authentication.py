@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, cast
 
-from helpdesk_api.identity.authentication import KeyAuthenticator
+from helpdesk_api.identity.authentication import BearerAuthenticator
 from helpdesk_api.kit.context import Principal
 from tests.stage import Client, Stage
 
@@ -11,7 +11,7 @@ _NO_DATABASE = cast("Any", None)
 
 
 def test_a_key_is_remembered_once_however_its_header_is_padded(stage: Stage, api: Client) -> None:
-    authenticate = KeyAuthenticator()
+    authenticate = BearerAuthenticator()
     believing = replace(stage.runtime, db=_NO_DATABASE)
 
     async def recognise() -> tuple[Principal, Principal]:

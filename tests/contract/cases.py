@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from tests.contract.sign_in_cases import BODIES as SIGN_IN_BODIES
 from tests.jobs.webhooks import until
 from tests.stage import Client, Stage
 
@@ -294,6 +295,48 @@ def erasure(_: Stage, api: Client) -> str:
     return location
 
 
+def session(stage: Stage, api: Client) -> str:
+    """Store a session of a new user, with its tokens, as a sign-in would have."""
+    (row,) = stage.sql(
+        """
+        WITH opened AS (
+            INSERT INTO sessions (tenant_id, id, user_id, method, expires_at, refreshed_at, created_at, updated_at)
+            VALUES ($1, gen_random_uuid(), $2, 'password', now() + interval '1 day', now(), now(), now())
+            RETURNING tenant_id, id
+        )
+        INSERT INTO session_tokens (tenant_id, id, session_id, access_hash, access_expires_at, refresh_hash,
+            refresh_expires_at)
+        SELECT tenant_id, gen_random_uuid(), id, '', now(), '', now() FROM opened
+        RETURNING session_id
+        """,
+        api.tenant.id,
+        UUID(create(api, "users", **user(api))["id"]),
+    )
+    return f"/v1/sessions/{row['session_id']}"
+
+
+def id_of_a_session(stage: Stage, api: Client) -> dict[str, str]:
+    """Give the id of a session that is not the caller's own."""
+    return {"id": session(stage, api).rpartition("/")[2]}
+
+
+def identity_provider(api: Client) -> JSON:
+    """Give a provider that may make users."""
+    return {
+        "name": unique("Provider"),
+        "issuer": f"https://login{next(_numbers)}.service.example",
+        "jwks_url": "https://login.service.example/keys",
+        "audiences": ["front-end"],
+        "algorithms": ["RS256", "ES256"],
+        "email_claim": "mail",
+        "name_claim": "display_name",
+        "email_domains": ["service.example"],
+        "auto_provision": False,
+        "role_id": create(api, "roles", **role(api))["id"],
+        "is_enabled": True,
+    }
+
+
 def an_event(stage: Stage, api: Client) -> dict[str, str]:
     """Make something happen; gives the id of its event."""
     happened_to = create(api, "companies", **company(api))["id"]
@@ -323,6 +366,8 @@ CASES = (
     Case("webhook-deliveries", made=webhook_delivery),
     Case("erasures", made=erasure),
     Case("outbound-emails", made=outbound_email),
+    Case("sessions", made=session),
+    Case("identity-providers", identity_provider, patch={"is_enabled": False}, cleared="role_id"),
 )
 
 # Bodies that fill the references which the body of the case must leave empty.
@@ -332,6 +377,8 @@ OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {
 }
 
 SINGLE_OPERATIONS: Mapping[str, Single] = {
+    **{name: Single(body) for name, body in SIGN_IN_BODIES.items()},
+    "me_end_session": Single(parameters=id_of_a_session),
     "audit_list": Single(),
     "audit_seals_list": Single(),
     "test_clock_get": Single(),
@@ -346,6 +393,9 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
 
 # Operations on one object beside the usual five, with a body that is valid for them.
 ACTIONS: Mapping[str, JSON | None] = {
+    "users_invite": None,
+    "users_reset_second_factor": None,
+    "sessions_end": None,
     "api_keys_revoke": None,
     "api_keys_usage": None,
     "api_keys_rotate": {"overlap_seconds": 0, "force": True},

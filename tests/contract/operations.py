@@ -9,7 +9,15 @@ from typing import Any, cast
 
 from helpdesk_api.main import create_app
 from helpdesk_api.settings import load_settings
-from tests.contract.cases import ACTIONS, CASES, JSON, SINGLE_OPERATIONS, Case, Value
+from tests.contract.cases import (
+    ACTIONS,
+    CASES,
+    JSON,
+    SINGLE_OPERATIONS,
+    Case,
+    Value,
+)
+from tests.contract.sign_in_cases import DIRECT_OPERATIONS, PUBLIC_OPERATIONS
 from tests.stage import Client, Stage
 
 DOCUMENT: JSON = create_app(load_settings({})).openapi()
@@ -35,6 +43,16 @@ class Operation:
     def scopes(self) -> list[str]:
         """Give the scopes that it declares."""
         return [scope for requirement in self.details.get("security", []) for scope in requirement.get("api_key", [])]
+
+    @property
+    def is_public(self) -> bool:
+        """Tell whether anybody may call it."""
+        return self.id in PUBLIC_OPERATIONS
+
+    @property
+    def takes_key(self) -> bool:
+        """Tell whether it takes an idempotency key."""
+        return self.method in {"POST", "PATCH", "DELETE"} and self.id not in DIRECT_OPERATIONS
 
     @property
     def path_parameters(self) -> list[str]:

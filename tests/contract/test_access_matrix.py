@@ -68,7 +68,7 @@ def matrix(ours: People, foreign: People) -> list[str]:
     width = max(len(operation.id) for operation in OPERATIONS)
     lines = [" ".join([" " * width, *(f"{name:<16}" for name in PRINCIPALS)]).rstrip()]
     for operation in sorted(OPERATIONS, key=lambda each: each.id):
-        if operation.id in _WITHOUT_GUARD or not operation.details["security"]:
+        if operation.id in _WITHOUT_GUARD or operation.is_public:
             continue
         cells = (f"{cell(operation, ours.client(name), worlds):<16}" for name in PRINCIPALS)
         lines.append(" ".join([f"{operation.id:<{width}}", *cells]).rstrip())

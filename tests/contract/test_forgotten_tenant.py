@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, insert, literal, select, update
 
 from helpdesk_api.kit.db import Transaction
 from helpdesk_api.kit.sql import metadata
-from tests.contract.cases import create, sla_policy
+from tests.contract.cases import create, sla_policy, user
 from tests.contract.operations import OPERATIONS, World
 from tests.contract.rows import TENANT_TABLES
 from tests.guarantees.plant import until
@@ -67,6 +67,7 @@ def fill(stage: Stage, api: Client) -> None:
         """,
         api.tenant.id,
     )
+    sign_in(stage, api, create(api, "users", **user(api))["id"])
     seal_now(stage, api)
     # The API counts a moment later.
     until(lambda: api.tenant.id in owners(stage, "api_key_usage"), "the use of the key is counted", seconds=10)
@@ -76,6 +77,32 @@ def fill(stage: Stage, api: Client) -> None:
         SELECT tenant_id, gen_random_uuid(), gen_random_uuid(), id, '', '' FROM erasures WHERE tenant_id = $1 LIMIT 1
         """,
         api.tenant.id,
+    )
+
+
+def sign_in(stage: Stage, api: Client, user_id: str) -> None:
+    """Put rows into the tables of signing in, as a user with everything would leave them."""
+    api.patch("/v1/sign-in-settings", json={"staff_url": "https://desk.example/"})
+    of_user = {
+        "passwords (user_id, hash, changed_at": "$2, '', now()",
+        "totp_factors (user_id, sealed_secret, last_step": "$2, '', 0",
+        "recovery_codes (user_id, code_hash": "$2, ''",
+        "sign_in_links (user_id, purpose, email, secret_hash, expires_at": "$2, 'invitation', '', '', now()",
+        "sign_in_attempts (purpose, subject, attempt_count, expires_at": "$2::uuid::text, '', 1, '2100-01-01'",
+    }
+    for table, values in of_user.items():
+        stage.sql(
+            f"INSERT INTO {table}, tenant_id, id) VALUES ({values}, $1, gen_random_uuid())",  # noqa: S608 - our tables.
+            api.tenant.id,
+            UUID(user_id),
+        )
+    stage.sql(
+        """
+        INSERT INTO external_identities (tenant_id, id, provider_id, subject, user_id)
+        SELECT tenant_id, gen_random_uuid(), id, '', $2 FROM identity_providers WHERE tenant_id = $1 LIMIT 1
+        """,
+        api.tenant.id,
+        UUID(user_id),
     )
 
 

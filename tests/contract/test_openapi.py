@@ -18,6 +18,7 @@ from helpdesk_api.main import create_app
 from helpdesk_api.openapi import VERSION, document, rendered
 from helpdesk_api.settings import load_settings
 from helpdesk_api.webhooks.event_types import EVENT_TYPES
+from tests.contract.sign_in_cases import DIRECT_OPERATIONS, PUBLIC_OPERATIONS
 from tests.stage import Client
 
 JSON = dict[str, Any]
@@ -28,8 +29,6 @@ REVIEWED_IDS = ROOT / "tests" / "contract" / "operation_ids.txt"
 DOCUMENT: JSON = document()
 APP = create_app(load_settings({}))
 
-# They answer without a key and tell nothing of any tenant.
-PUBLIC = {"service_livez", "service_readyz", "problems_list", "problems_get"}
 # What load balancers ask is not counted by rate limits.
 UNCOUNTED = {"service_livez", "service_readyz"}
 # Codes that no operation answers with: bases of others, what routing refuses before there is an operation, and rules of
@@ -59,7 +58,15 @@ NOT_OF_AN_OPERATION = {
     "unknown_time_zone",
 }
 # What a body that its schema allows may meet: objects that an example names do not exist, or do so already.
-OUTSIDE_OF_SCHEMAS = {"unknown_reference", "not_found", "no_test_clock", "already_exists"}
+OUTSIDE_OF_SCHEMAS = {
+    "invalid_credentials",
+    "invalid_token",
+    "session_required",
+    "unknown_reference",
+    "not_found",
+    "no_test_clock",
+    "already_exists",
+}
 
 
 def operations(section: str = "paths") -> Iterator[tuple[str, str, JSON]]:
@@ -149,7 +156,7 @@ def test_an_operation_has_one_tag_and_tells_its_permission_unless_it_is_public(o
     _, _, operation = OPERATIONS[operation_id]
 
     assert len(operation["tags"]) == 1
-    if operation_id in PUBLIC:
+    if operation_id in PUBLIC_OPERATIONS:
         assert operation["security"] == []
         return
     permissions = [name for need in operation["security"] for name in need["api_key"]]
@@ -167,12 +174,12 @@ def test_an_operation_tells_its_problems(operation_id: str) -> None:
     assert {(str(known[code].status), code) for status, code in problems if status != "default"} <= problems
     assert ("default", "internal_error") in problems
     expected = {"body_too_large"} if operation_id in UNCOUNTED else {"body_too_large", "rate_limited"}
-    if operation_id not in PUBLIC:
+    if operation_id not in PUBLIC_OPERATIONS:
         expected |= {"unauthenticated", "database_unavailable"}
         expected |= {"missing_permission"} if any(need["api_key"] for need in operation["security"]) else set()
     if "{id}" in OPERATIONS[operation_id][0]:
         expected |= {"not_found", "validation_failed"}
-    if method != "get":
+    if method != "get" and operation_id not in DIRECT_OPERATIONS:
         expected |= {"idempotency_key_reused", "request_in_progress", "invalid_idempotency_key"}
     if "requestBody" in operation:
         expected |= {"validation_failed", "invalid_json", "unsupported_media_type"}
@@ -186,7 +193,7 @@ def test_a_write_takes_its_headers(method: str, names: set[str]) -> None:
     taken = {
         operation["operationId"]: {resolve(item)["name"] for item in operation["parameters"]}
         for _, verb, operation in operations()
-        if verb == method
+        if verb == method and operation["operationId"] not in DIRECT_OPERATIONS
     }
 
     assert {name for name, headers in taken.items() if not names <= headers} == set()
@@ -250,7 +257,7 @@ def test_every_answer_is_written_inside_a_unit_of_work() -> None:
         and not isinstance(context.original_route, UnitOfWorkRoute)
     }
 
-    assert outside == PUBLIC
+    assert outside == DIRECT_OPERATIONS
 
 
 def test_every_route_declares_what_it_answers_and_none_chooses_a_response_class() -> None:

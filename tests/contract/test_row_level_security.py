@@ -31,6 +31,8 @@ SWEEPER_MAY = {
     "jobs: SELECT",
     "jobs.lease_token: UPDATE",
     "jobs.run_at: UPDATE",
+    "sign_in_attempts.expires_at: SELECT",
+    "sign_in_attempts: DELETE",
     "tenants: SELECT",
 }
 PURGER_MAY_WITH_A_TABLE = ("{}: DELETE", "{}.id: SELECT", "{}.tenant_id: SELECT")

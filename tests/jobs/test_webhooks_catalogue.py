@@ -12,12 +12,15 @@ from helpdesk_api.webhooks.messages import WebhookMessage
 from tests.stage import Client, Stage
 
 SOURCES = Path(__file__).resolve().parents[2] / "src" / "helpdesk_api"
-STORED = ("api_key", "calendar", "company", "contact", "role", "sla_policy", "team", "user", "webhook_endpoint")
+STORED = (
+    *("api_key", "calendar", "company", "contact", "identity_provider", "role", "sla_policy", "team", "user"),
+    "webhook_endpoint",
+)
 MOVES = ("started", "warning", "breached", "paused", "resumed", "met", "missed", "cancelled", "reopened", "retargeted")
 # The names that are made up at run time: each template in a call of record(), with what it can become.
 FILLED: Mapping[str, tuple[str, ...]] = {
     "{resource.name}.created": (*(f"{name}.created" for name in STORED), "ticket.created", "erasure.created"),
-    "{resource.name}.updated": tuple(f"{name}.updated" for name in STORED),
+    "{resource.name}.updated": (*(f"{name}.updated" for name in STORED), "sign_in_settings.updated"),
     "{resource.name}.deleted": tuple(f"{name}.deleted" for name in STORED if name != "api_key"),
     "ticket.{name}": ("ticket.updated", "ticket.status_changed", "ticket.assigned"),
     "{kind}.viewed_as": tuple(f"{name}.viewed_as" for name in ("contact", "user", "role", "api_key")),

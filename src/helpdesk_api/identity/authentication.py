@@ -1,7 +1,7 @@
-"""The one place that turns credentials into a principal.
+"""The one place that turns credentials into a principal: API keys, and the access tokens of sessions.
 
-A key that was found good is believed for two seconds, so that a busy client does not cost a query per request; this is
-also how long a revoked key may live on in another process.
+What was found good is believed for two seconds, so that a busy client does not cost a query per request; this is also
+how long a revoked key, an ended session or a right that was taken away may live on in another process.
 """
 
 import hmac
@@ -21,13 +21,14 @@ from helpdesk_api.identity.principals import (
     principal_of_role,
     principal_of_user,
 )
+from helpdesk_api.identity.sign_in.access import principal_of_access
 from helpdesk_api.kit.client_address import Address, Network
 from helpdesk_api.kit.context import Principal
 from helpdesk_api.kit.db import Record, Transaction
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
-from helpdesk_api.kit.tokens import read_key
+from helpdesk_api.kit.tokens import KeyToken, read_key
 
 BELIEVED_SECONDS = 2.0
 _MOST_REMEMBERED = 10_000
@@ -74,8 +75,8 @@ class _Believed:
     networks: tuple[Network, ...]
 
 
-class KeyAuthenticator:
-    """Recognise API keys given as `Authorization: Bearer hd_…`."""
+class BearerAuthenticator:
+    """Recognise API keys and access tokens given as `Authorization: Bearer hd_…`."""
 
     def __init__(self) -> None:
         self._believed: dict[str, _Believed] = {}
@@ -111,6 +112,24 @@ class KeyAuthenticator:
             raise _unknown_key()
         # Counted from before the look: what is revoked while it lasts is not believed for longer.
         until = monotonic() + BELIEVED_SECONDS
+        known = await (self._of_session if token.kind == "access" else self._of_key)(runtime, token, until)
+        if len(self._believed) >= _MOST_REMEMBERED:
+            self._believed.clear()
+        self._believed[text] = known
+        return known
+
+    async def _of_session(self, runtime: Runtime, token: KeyToken, until: float) -> _Believed:
+        async with runtime.db.transaction(token.tenant_id, read_only=True) as transaction:
+            found = await principal_of_access(transaction, token)
+        if found is None:
+            raise _unknown_key()
+        principal, expires_at = found
+        # A session may move between networks, as people do.
+        return _Believed(principal, until, expires_at, ())
+
+    async def _of_key(self, runtime: Runtime, token: KeyToken, until: float) -> _Believed:
+        if token.kind not in {"live", "test"}:
+            raise _unknown_key()
         async with runtime.db.transaction(token.tenant_id, read_only=True) as transaction:
             row = await transaction.row(_FIND, {"tenant_id": token.tenant_id, "key_id": token.key_id})
             if row is None or row["revoked_at"]:
@@ -123,11 +142,7 @@ class KeyAuthenticator:
         if row["last_used_at"] is None or now - row["last_used_at"] >= _USE_NOTED_EVERY:
             async with runtime.db.transaction(token.tenant_id) as transaction:
                 await transaction.run(_NOTE_USE, {"tenant": token.tenant_id, "key": token.key_id, "now": now})
-        if len(self._believed) >= _MOST_REMEMBERED:
-            self._believed.clear()
-        known = _Believed(principal, until, expires_at, parsed_networks(row["allowed_networks"]))
-        self._believed[text] = known
-        return known
+        return _Believed(principal, until, expires_at, parsed_networks(row["allowed_networks"]))
 
 
 def _end_of_secret(row: Record, secret_hash: bytes) -> datetime | None:
@@ -169,13 +184,13 @@ async def _principal_of_key(transaction: Transaction, row: Record) -> Principal 
 
 
 def _key_in(authorization: str | None) -> str:
-    """Give the bare key: what is remembered by it is of one length, however the header was padded."""
+    """Give the bare token: what is remembered by it is of one length, however the header was padded."""
     scheme, _, text = (authorization or "").partition(" ")
     if scheme.lower() != "bearer":
-        message = "Send an API key as `Authorization: Bearer hd_…`."
+        message = "Send an API key or an access token as `Authorization: Bearer hd_…`."
         raise UnauthenticatedError(message)
     return text.strip()
 
 
 def _unknown_key() -> UnauthenticatedError:
-    return UnauthenticatedError("The API key is unknown, revoked or expired.")
+    return UnauthenticatedError("The API key or access token is unknown, revoked or expired.")

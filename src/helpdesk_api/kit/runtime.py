@@ -13,9 +13,11 @@ from helpdesk_api.kit.db import Database, Record
 from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.jobs import Job
+from helpdesk_api.kit.key_sets import KeySets
 from helpdesk_api.kit.mail.transports import MailTransport
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.outbound import OutboundClient
+from helpdesk_api.kit.passwords import Passwords
 from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.kit.signatures import Notary
 from helpdesk_api.kit.tokens import Signer
@@ -77,10 +79,12 @@ class Runtime:
     bell: Bell
     metrics: Metrics
     outbound: OutboundClient
+    key_sets: KeySets
     mail: MailTransport
     signer: Signer
     notary: Notary
     sealer: Sealer
+    passwords: Passwords
     authenticate: Authenticator
     addresses: ClientAddresses
     admission: Admission

@@ -126,6 +126,7 @@ LOCATED = frozenset({("test_clock_advance", "202")})
 
 SUCCESS_TEXT: Mapping[str, str] = {
     "page": "One page.",
+    "post 204": "Done; there is nothing to tell.",
     "get 200": "What was asked for, as it is now.",
     "post 200": "Done; this is the result.",
     "post 202": "Accepted; it is done in the background.",

@@ -30,8 +30,8 @@ _SECURITY = {
     "type": "http",
     "scheme": "bearer",
     "description": (
-        "An API key, as `helpdesk keys create` or `POST /v1/api-keys` give it. Each operation names the permission it "
-        "needs; where it names several, one will do."
+        "An API key, as `helpdesk keys create` or `POST /v1/api-keys` give it, or the access token of a session. Each "
+        "operation names the permission it needs; where it names several, one will do."
     ),
 }
 

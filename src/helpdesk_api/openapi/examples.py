@@ -15,6 +15,7 @@ from helpdesk_api.identity.permissions import FIELD_GROUPS, FOR_CONTACTS, PERMIS
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.problems import catalogue
 from helpdesk_api.openapi.schemas import Schema
+from helpdesk_api.openapi.sign_in_examples import SIGN_IN_EXAMPLES
 from helpdesk_api.privacy.erasures import ERASURES
 from helpdesk_api.privacy.export import EXPORT_EXAMPLE
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
@@ -105,6 +106,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "Ready", {"status": "ready"}
     yield "ProblemType", catalogue()["stale_version"].model_dump()
     yield "Me", ME_EXAMPLE
+    yield from SIGN_IN_EXAMPLES
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE
     yield (

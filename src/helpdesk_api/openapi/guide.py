@@ -17,9 +17,11 @@ Tickets with SLA clocks, the companies and contacts behind them, a gap-free feed
 ## Authentication
 
 Send an API key with every request: `Authorization: Bearer <key>`. A key belongs to one tenant and has permissions such
-as `tickets:read`, or stands for a user, a contact or a role. Each operation names the permission it needs, `GET /v1/me`
-tells which ones the caller has. What the caller may not see does not exist for it: the answer is 404, as for an id that
-nobody has. Fields marked `x-field-group` are empty or masked for callers without that group.
+as `tickets:read`, or stands for a user, a contact or a role. People sign in (`/v1/sign-in/…`) and send the access token
+of their session in the same way; the refresh token, which works once, gives the next. Each operation names the
+permission it needs, `GET /v1/me` tells which ones the caller has. What the caller may not see does not exist for it:
+the answer is 404, as for an id that nobody has. Fields marked `x-field-group` are empty or masked for callers without
+that group.
 
 ## Errors
 
@@ -85,6 +87,10 @@ TAGS = {
     "events": "Everything that happened, in the order in which it was committed.",
     "webhook-endpoints": "Where events are sent.",
     "webhook-deliveries": "What was sent to an endpoint, how often, and what it answered.",
+    "sign-in": "Signing in as a person, and keeping a session up. Needs no credential.",
+    "identity-providers": "Whose word is taken for who the staff are (OpenID Connect).",
+    "sessions": "Where people are signed in.",
+    "sign-in-settings": "Where the front ends of the tenant are, for the links in its e-mail.",
     "api-keys": "Credentials of integrations and front ends.",
     "outbound-emails": "What was sent to whom; a sandbox sends nothing and keeps what it would have sent.",
     "test-clock": "The time of a sandbox tenant.",

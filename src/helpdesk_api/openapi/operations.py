@@ -105,7 +105,7 @@ def _parameters(operation: Schema, shape: Shape, components: Components) -> list
         components.parameter("IfMatch") if item["name"] == "if-match" else _parameter(item, shape)
         for item in operation.get("parameters", [])
     ]
-    if shape.writes:
+    if shape.takes_key:
         found.append(components.parameter("IdempotencyKey"))
     if shape.method == "get" and shape.answers_version:
         found.append(components.parameter("IfNoneMatch"))
@@ -182,7 +182,7 @@ def _success(status: str, response: Schema, shape: Shape, components: Components
         names.append("ETag")
     if status == "201" or (shape.id, status) in LOCATED:
         names.append("Location")
-    if shape.writes:
+    if shape.takes_key:
         names.append("Idempotency-Replayed")
     if shape.is_counted:
         names += RATE_LIMIT_HEADERS

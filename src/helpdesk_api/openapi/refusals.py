@@ -32,6 +32,17 @@ from helpdesk_api.identity.roles import (
     ReachMismatchError,
     RoleExceedsOwnError,
 )
+from helpdesk_api.identity.sign_in.attempts import TooManyAttemptsError
+from helpdesk_api.identity.sign_in.credentials import InvalidCredentialsError
+from helpdesk_api.identity.sign_in.identity_providers import RoleRequiredError
+from helpdesk_api.identity.sign_in.mailing import UserNotActiveError
+from helpdesk_api.identity.sign_in.second_factor import (
+    NoSecondFactorError,
+    SecondFactorActiveError,
+    SecondFactorRequiredError,
+)
+from helpdesk_api.identity.sign_in.session_routes import SessionRequiredError
+from helpdesk_api.identity.sign_in.sessions import InvalidTokenError
 from helpdesk_api.identity.test_clock import (
     ClockAdvancingError,
     ClockBackwardsError,
@@ -52,8 +63,10 @@ from helpdesk_api.kit.idempotency import (
     InvalidIdempotencyKeyError,
     RequestInProgressError,
 )
+from helpdesk_api.kit.key_sets import KeysUnavailableError
 from helpdesk_api.kit.listing import UnknownSortError
 from helpdesk_api.kit.outbound.targets import UnsafeURLError
+from helpdesk_api.kit.passwords import TooBusyToVerifyError, WeakPasswordError
 from helpdesk_api.kit.problems import InternalError, render
 from helpdesk_api.kit.quotas import QuotaExceededError
 from helpdesk_api.kit.rate_limits import RateLimitedError
@@ -105,6 +118,8 @@ _OF_PERSON: Refusals = (RoleExceedsOwnError, ReachMismatchError)
 _OF_ROLE: Refusals = (*_OF_PERSON, NotForContactsError)
 _TICKET_PARTIES: Refusals = (ContactNotOfCompanyError, InactiveUserError, BudgetOutOfReachError)
 
+_PROVE_AGAIN: Refusals = (SessionRequiredError, InvalidCredentialsError, TooManyAttemptsError, TooBusyToVerifyError)
+
 # What only one operation refuses, beside what its shape tells.
 OF_OPERATION: Mapping[str, Refusals] = {
     "roles_create": (*_OF_ROLE, UnknownPermissionError, UnknownFieldGroupError),
@@ -112,6 +127,34 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "roles_delete": (BuiltInRoleError, RoleExceedsOwnError),
     **dict.fromkeys(("users_create", "users_update", "contacts_create", "contacts_update"), _OF_PERSON),
     "users_delete": (RoleExceedsOwnError,),
+    "users_invite": (UserNotActiveError,),
+    "sign_in_with_password": (
+        InvalidCredentialsError,
+        SecondFactorRequiredError,
+        TooManyAttemptsError,
+        TooBusyToVerifyError,
+    ),
+    "sign_in_refresh": (InvalidTokenError,),
+    "sign_in_reset_password": (TooManyAttemptsError,),
+    "sign_in_with_identity_provider": (InvalidTokenError, KeysUnavailableError),
+    **dict.fromkeys(
+        ("identity_providers_create", "identity_providers_update"),
+        (UnsafeURLError, RoleRequiredError, RoleExceedsOwnError, ReachMismatchError),
+    ),
+    "sign_in_send_magic_link": (TooManyAttemptsError,),
+    "sign_in_with_magic_link": (InvalidTokenError,),
+    "sign_in_set_password": (InvalidTokenError, WeakPasswordError, TooBusyToVerifyError),
+    **dict.fromkeys(("me_sign_out", "me_sign_out_everywhere"), (SessionRequiredError,)),
+    "me_change_password": (*_PROVE_AGAIN, WeakPasswordError),
+    "me_add_second_factor": (*_PROVE_AGAIN, SecondFactorActiveError),
+    "me_confirm_second_factor": (
+        SessionRequiredError,
+        InvalidCredentialsError,
+        TooManyAttemptsError,
+        NoSecondFactorError,
+    ),
+    "me_remove_second_factor": (*_PROVE_AGAIN, NoSecondFactorError),
+    "users_reset_second_factor": (NoSecondFactorError, RoleExceedsOwnError),
     "tickets_create": _TICKET_PARTIES,
     "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
     "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError),
@@ -207,7 +250,7 @@ _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
     (lambda shape: shape.names_object and shape.is_known, (NotFoundError,)),
     (lambda shape: shape.has_body, (*UNREADABLE, BodyTooSlowError, UnsupportedMediaError)),
     (lambda shape: shape.has_body, (ValueTooLargeError, UnstorableValueError)),
-    (lambda shape: shape.writes, (InvalidIdempotencyKeyError, IdempotencyKeyReusedError, RequestInProgressError)),
+    (lambda shape: shape.takes_key, (InvalidIdempotencyKeyError, IdempotencyKeyReusedError, RequestInProgressError)),
     (lambda shape: shape.writes, (WriteConflictError, CommitLostError)),
     (lambda shape: shape.takes_version, (InvalidIfMatchError, StaleVersionError)),
     (lambda shape: shape.pages, (CursorMismatchError, CursorExpiredError, UnknownSortError)),

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 
 from helpdesk_api.kit.crud import Resource
+from helpdesk_api.kit.direct_routes import DIRECT
 from helpdesk_api.kit.sql import metadata
 from helpdesk_api.openapi.schemas import REF, Schema
 
@@ -21,6 +22,7 @@ class Shape:
     resource: Resource[Any] | None
     scopes: tuple[str, ...]
     is_known: bool
+    is_direct: bool
     parameters: frozenset[tuple[str, str]]
     fields: frozenset[str]
     has_body: bool
@@ -28,8 +30,13 @@ class Shape:
 
     @property
     def writes(self) -> bool:
-        """Tell whether it changes something and so takes an idempotency key."""
+        """Tell whether it changes something."""
         return self.method in _WRITING
+
+    @property
+    def takes_key(self) -> bool:
+        """Tell whether it takes an idempotency key: what answers with secrets, or signs in, stores no answers."""
+        return self.writes and not self.is_direct
 
     @property
     def is_counted(self) -> bool:
@@ -107,6 +114,7 @@ def shape_of(method: str, operation: Schema, schemas: dict[str, Schema], by_tag:
         resource=by_tag.get(operation["tags"][-1]),
         scopes=tuple(scope for need in operation.get("security", []) for scopes in need.values() for scope in scopes),
         is_known=bool(operation.get("security")),
+        is_direct=bool(operation.get(DIRECT)),
         parameters=frozenset((item["in"], item["name"]) for item in operation.get("parameters", [])),
         fields=frozenset(body.get("properties", {})),
         has_body="requestBody" in operation,

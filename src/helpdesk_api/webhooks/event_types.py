@@ -128,6 +128,23 @@ _TENANT: Final = (
     _type("tenant.deletion_scheduled", "The tenant is deleted at `purge_at` unless it is restored.", "purge_at"),
     _type("tenant.deletion_cancelled", "The tenant was restored and will not be deleted.", "purge_at"),
 )
+_SIGN_IN: Final = (
+    _type("session.created", "Somebody signed in; `data` tells who and by which method.", version=_CREATED_FIRST),
+    _type(
+        "session.failed",
+        "A sign-in was refused; `data` tells the method, the reason and, if known, the person.",
+        version=_CREATED_FIRST,
+    ),
+    _type("session.ended", "A session ended before its time; `data` tells why."),
+    _type("user.invited", "A user was sent a link to choose a password with."),
+    _type("user.password_reset_requested", "Somebody asked for a link to choose a new password for a user."),
+    _type("user.password_changed", "The password of a user was set or changed; other sessions ended with it."),
+    _type("user.second_factor_added", "A user is asked for a code of an authenticator app from now on."),
+    _type("user.second_factor_removed", "A user is asked for no second factor any more."),
+    _type("user.identity_connected", "A person at an identity provider was recognised as this user."),
+    _type("contact.magic_link_sent", "A contact asked for a link to sign in with, and it was sent."),
+    _type("sign_in_settings.updated", "Where the front ends of the tenant are was changed.", "staff_url"),
+)
 
 EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
     dict(
@@ -152,6 +169,16 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             ),
             *_WEBHOOK_ENDPOINT,
             *_REST,
+            *_SIGN_IN,
+            *_stored(
+                "identity_provider",
+                "An identity provider",
+                "audiences",
+                "email_domains",
+                "issuer",
+                "name",
+                changing="is_enabled",
+            ),
             *_LOOKED_AT,
         ]
     )
