@@ -316,11 +316,11 @@ def test_a_provider_that_nobody_should_trust_is_not_registered(api: Client, valu
     assert api.post("/v1/identity-providers", json=body | values).status_code == 422
 
 
-def test_a_rotated_key_is_found_and_invented_ones_cost_one_look(api: Client, provider: IdentityProvider) -> None:
+def test_invented_key_ids_make_nobody_fetch_keys(api: Client, provider: IdentityProvider) -> None:
     grace(api)
     register(api, provider)
     assert exchange(api, provider.token()).status_code == 201
-    # The keys are fresh: what is not among them is not looked for again within a minute.
+    # The keys are fresh: what is not among them is not looked for within a minute.
     looks = len(provider.requests)
 
     invented = [exchange(api, provider.token(header={"kid": f"key-{number}"})).status_code for number in range(10)]
