@@ -339,3 +339,22 @@ def test_the_feed_tells_what_may_be_read_with_the_fields_that_are_shown(made: Pe
     assert changes.keys().isdisjoint({"tags", "team_id", "assignee_id"})
     assert "emails" in told(sync, contact["id"])[0]
     assert "emails" not in told(narrowed, contact["id"])[0]
+
+
+def test_an_endpoint_is_subscribed_only_to_what_its_maker_may_read(made: People) -> None:
+    permissions = ["webhook-endpoints:write", "tickets:read", "companies:read"]
+    limited = create(made.api, "api-keys", name="x", scopes=permissions)["key"]
+    endpoint = {"url": "https://hooks.client.example/x", "is_enabled": False}
+    role = {"name": "Of ours", "permissions": permissions, "reach": "companies", "company_ids": [made.own["companies"]]}
+    narrowed = create(made.api, "api-keys", name="x", role_id=create(made.api, "roles", **role)["id"])["key"]
+
+    with made.stage.client(made.api.tenant, limited) as client:
+        created = create(client, "webhook-endpoints", **endpoint, event_types=["company.*", "ticket.status_changed"])
+        for types in (["*"], ["contact.created"], ["ticket.note_added"], ["ticket.*"]):
+            for method, path in (("POST", "webhook-endpoints"), ("PATCH", f"webhook-endpoints/{created['id']}")):
+                body = (endpoint if method == "POST" else {}) | {"event_types": types}
+                assert refusal(client, method, path, json=body)[:2] == (403, "missing_permission")
+    with made.stage.client(made.api.tenant, narrowed) as client:
+        assert refusal(client, "POST", "webhook-endpoints", json=endpoint | {"event_types": ["company.*"]}) == (
+            403, "reach_too_narrow", "#/event_types"
+        )  # fmt: skip

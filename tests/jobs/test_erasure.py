@@ -25,6 +25,7 @@ CANARIES = (
     "Quirina Zabellini", "quirina.zabellini@canary.example", "zabellini.private@canary.example", "+390699887766",
     "Quirina Bortolotti", "allergic to canaries", "my cage is broken", "sing at night",
 )  # fmt: skip
+ACTED = "SELECT actor_id FROM events WHERE tenant_id = $1 AND actor_type = 'user'"
 
 
 def erased(api: Client, path: str, **body: object) -> dict[str, Any]:
@@ -135,9 +136,7 @@ def test_a_user_is_erased_with_where_they_came_from_and_can_no_longer_be_assigne
     shown = get(api, f"users/{user['id']}")
     assert (shown["name"], shown["email"]) == ("[erased]", f"{user['id']}@erased.invalid")
     assert shown["is_active"] is False
-    assert {row["actor_id"] for row in stage.sql("SELECT actor_id FROM events WHERE actor_type = 'user'")} == {
-        UUID(user["id"])
-    }
+    assert {row["actor_id"] for row in stage.sql(ACTED, api.tenant.id)} == {UUID(user["id"])}
     assert verified(stage, api).broken is None
 
 

@@ -134,10 +134,10 @@ def test_a_full_message_tells_the_values_and_a_thin_one_does_not(
 
 def test_who_may_not_read_everything_cannot_have_it_sent(stage: Stage, api: Client) -> None:
     narrow = stage.client(api.tenant, stage.key(api.tenant, ("webhook-endpoints:write", "tickets:read")))
-    url = "http://127.0.0.1:9/"
+    wanted = {"url": "http://127.0.0.1:9/", "event_types": ["ticket.status_changed"]}
     with narrow:
-        created = narrow.post("/v1/webhook-endpoints", json={"url": url, "payload": "full"})
-        thin = narrow.post("/v1/webhook-endpoints", json={"url": url}).json()
+        created = narrow.post("/v1/webhook-endpoints", json=wanted | {"payload": "full"})
+        thin = narrow.post("/v1/webhook-endpoints", json=wanted).json()
         changed = narrow.patch(f"/v1/webhook-endpoints/{thin['id']}", json={"payload": "full"})
 
     for answer in (created, changed):

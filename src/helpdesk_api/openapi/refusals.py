@@ -101,6 +101,7 @@ from helpdesk_api.webhooks.credentials import MissingSecretError
 from helpdesk_api.webhooks.deliveries import DeliveryInProgressError
 from helpdesk_api.webhooks.endpoint_actions import SecretRotatingError
 from helpdesk_api.webhooks.endpoints import EndpointDisabledError, FullPayloadDeniedError, TooManyEndpointsError
+from helpdesk_api.webhooks.event_visibility import ReachTooNarrowError
 from helpdesk_api.webhooks.events_feed import UnknownEventTypeError
 
 Refusals = tuple[type[Refusal], ...]
@@ -177,9 +178,10 @@ OF_OPERATION: Mapping[str, Refusals] = {
     ),
     "api_keys_rotate": (ScopeExceedsOwnError, KeyEndedError, KeyRotatingError, AnswerSealedError),
     "webhook_endpoints_create": (
-        *(UnsafeURLError, TooManyEndpointsError, MissingSecretError, FullPayloadDeniedError, AnswerSealedError),
+        *(UnsafeURLError, TooManyEndpointsError, MissingSecretError, FullPayloadDeniedError, ReachTooNarrowError),
+        AnswerSealedError,
     ),
-    "webhook_endpoints_update": (UnsafeURLError, MissingSecretError, FullPayloadDeniedError),
+    "webhook_endpoints_update": (UnsafeURLError, MissingSecretError, FullPayloadDeniedError, ReachTooNarrowError),
     "webhook_endpoints_ping": (EndpointDisabledError,),
     "webhook_endpoints_rotate_secret": (SecretRotatingError, AnswerSealedError),
     "webhook_endpoints_test": (EndpointDisabledError,),

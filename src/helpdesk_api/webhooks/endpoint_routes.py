@@ -28,6 +28,7 @@ from helpdesk_api.webhooks.endpoints import (
     check_payload,
     check_room,
 )
+from helpdesk_api.webhooks.event_visibility import check_subscription
 
 router = ResourceRouter(ENDPOINTS)
 add_reading(router, ENDPOINTS)
@@ -55,6 +56,7 @@ async def create_endpoint(
     runtime = request.app.state.runtime
     runtime.outbound.check_url(body.url)
     check_payload(ctx, body.payload)
+    check_subscription(ctx, runtime.resources, body.event_types)
     await check_room(ctx)
     created = await endpoint_life.make(ctx, runtime.sealer, body.model_dump())
     announce_created(request, response, created)
@@ -84,6 +86,7 @@ async def update_endpoint(
     runtime = request.app.state.runtime
     changes = body.given()
     check_payload(ctx, changes.get("payload") or Payload.THIN)
+    check_subscription(ctx, runtime.resources, changes.get("event_types") or ())
     if "url" in changes:
         runtime.outbound.check_url(changes["url"])
     changed = await endpoint_life.change(ctx, runtime.sealer, id, changes, expected=expected)

@@ -20,6 +20,7 @@ from helpdesk_api.kit.quotas import TenantQuota
 from helpdesk_api.kit.schema import Entity, Flag, Input, Line, single_line
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
+from helpdesk_api.kit.visibility import EVERY_GROUP
 from helpdesk_api.webhooks.credentials import (
     MOST_HEADERS,
     Authentication,
@@ -256,8 +257,9 @@ def switched(ctx: Ctx, *, is_enabled: bool, reason: Reason = Reason.REQUESTED) -
 def check_payload(ctx: Ctx, payload: str) -> None:
     """Refuse full messages to who could not read all that they tell."""
     principal = ctx.principal
-    if payload == Payload.FULL and not (principal.may("*:read") and principal.reach.is_unlimited):
-        message = "An endpoint with full messages is told everything; your permissions and reach are narrower."
+    sees_all = principal.may("*:read") and principal.reach.is_unlimited and principal.sees(EVERY_GROUP)
+    if payload == Payload.FULL and not sees_all:
+        message = "An endpoint with full messages is told everything; your permissions, reach or fields are narrower."
         raise FullPayloadDeniedError(message, pointer="/payload")
 
 

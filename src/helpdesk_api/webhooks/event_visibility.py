@@ -4,16 +4,26 @@ An event of an object needs the permission to read that object, and for a reach 
 be among its rows now; what was deleted is then no longer told. Events of an internal note need `notes:read`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, any_, exists, false, literal, or_
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from helpdesk_api.domain.errors import ForbiddenError
 from helpdesk_api.kit.context import Ctx, Principal
 from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.events import events
 from helpdesk_api.kit.visibility import seen_rows
+from helpdesk_api.webhooks.event_types import EVENT_TYPES, is_wanted
+
+
+class ReachTooNarrowError(ForbiddenError):
+    """Events of objects would be sent that the caller does not see."""
+
+    code = "reach_too_narrow"
+    title = "The caller sees only some of the objects"
+
 
 NOTE_ADDED: Final = "ticket.note_added"
 
@@ -35,6 +45,26 @@ def seen_events(ctx: Ctx, resources: Resources) -> list[ColumnElement[bool]]:
     elif not principal.may("*:read"):
         conditions.append(events.c.object_type == any_(literal(readable, ARRAY(events.c.object_type.type))))
     return conditions
+
+
+def check_subscription(ctx: Ctx, resources: Resources, patterns: Iterable[str]) -> None:
+    """Refuse to have events sent whose objects the caller may not read.
+
+    Messages are sent for the whole tenant, whoever made the endpoint. Raises MissingPermissionError, and
+    ReachTooNarrowError for a caller who does not see every row.
+    """
+    principal = ctx.principal
+    if not principal.reach.is_unlimited:
+        message = "An endpoint is sent what happens to every object of the tenant; this caller sees some of them."
+        raise ReachTooNarrowError(message, pointer="/event_types")
+    if principal.may("*:read"):
+        return
+    for name, event_type in EVENT_TYPES.items():
+        if is_wanted(name, patterns):
+            resource = resources.get(event_type.object_type)
+            principal.require(f"{resource.plural}:read" if resource is not None else "audit:read")
+            if name == NOTE_ADDED:
+                principal.require("notes:read")
 
 
 def _of_seen(resource: Resource[Any], principal: Principal) -> ColumnElement[bool]:
