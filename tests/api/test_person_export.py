@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.factories import a_company, a_contact, a_reply, a_ticket, a_user, get, patch
+from tests.factories import a_company, a_contact, a_reply, a_ticket, a_user, create, get, patch
 from tests.stage import Client, Stage
 
 
@@ -58,3 +58,13 @@ def test_an_export_needs_a_permission_of_its_own_and_a_person(stage: Stage, api:
         assert limited.get(f"/v1/contacts/{person['id']}/export").status_code == 403
     assert api.get(f"/v1/users/{person['id']}/export").status_code == 404
     assert get(api, "audit?type=person.exported")["data"] == []
+
+
+def test_who_is_not_shown_every_field_cannot_export_a_person(stage: Stage, api: Client) -> None:
+    contact = create(api, "contacts", name="Luca Ferri", emails=["luca@client.example"])
+    key = create(api, "api-keys", name="x", scopes=["*:read"], field_groups=["client.internal"])["key"]
+
+    with stage.client(api.tenant, key) as client:
+        answer = client.get(f"/v1/contacts/{contact['id']}/export")
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "partial_export")

@@ -94,6 +94,7 @@ from helpdesk_api.kit.unit_of_work import ViewAsReadOnlyError
 from helpdesk_api.kit.visibility import FieldNotAllowedError
 from helpdesk_api.openapi.shapes import Shape
 from helpdesk_api.privacy.erasures import ErasurePendingError
+from helpdesk_api.privacy.export import PartialExportError
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.tickets.service import ContactNotOfCompanyError, InactiveUserError
@@ -160,6 +161,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
     "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError),
     **dict.fromkeys(("contacts_erase", "users_erase"), (ErasurePendingError,)),
+    **dict.fromkeys(("contacts_export", "users_export"), (PartialExportError,)),
     "comments_create": (ContactNotOfCompanyError, BudgetOutOfReachError, NotOwnNameError, AuthorRequiredError),
     "calendars_create": (InvalidCalendarError, NeverOpensError),
     "calendars_update": (InvalidCalendarError, NeverOpensError, TargetOutOfReachError),

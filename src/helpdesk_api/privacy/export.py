@@ -7,11 +7,13 @@ from pydantic import AwareDatetime, Field, JsonValue
 from pydantic_core import to_jsonable_python
 from sqlalchemy import Uuid, bindparam, or_, select
 
+from helpdesk_api.domain.errors import ForbiddenError
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.events import commit_order, events, record
 from helpdesk_api.kit.schema import Output
 from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.visibility import EVERY_GROUP
 from helpdesk_api.privacy.erasures import Erasure, erasures
 from helpdesk_api.privacy.people import RESOURCES, PersonType
 from helpdesk_api.tickets.models import comments, tickets
@@ -56,6 +58,13 @@ EXPORT_EXAMPLE: Final = {
 }
 
 
+class PartialExportError(ForbiddenError):
+    """What is exported would be more than the caller is shown, and less would not be everything."""
+
+    code = "partial_export"
+    title = "The caller is not shown everything about the person"
+
+
 class PersonExport(Output):
     """Everything about one person."""
 
@@ -71,7 +80,13 @@ class PersonExport(Output):
 
 
 async def export_person(ctx: Ctx, person_type: PersonType, person_id: UUID) -> PersonExport:
-    """Collect everything about a person and record that it was read; raises NotFoundError."""
+    """Collect everything about a person and record that it was read.
+
+    Raises PartialExportError and NotFoundError.
+    """
+    if not (ctx.principal.reach.is_unlimited and ctx.principal.sees(EVERY_GROUP)):
+        message = "An export holds every field and every row about a person; this caller is not shown all of them."
+        raise PartialExportError(message)
     person = await crud.fetch(ctx, RESOURCES[person_type], person_id)
     key = {"tenant": ctx.tenant_id, "person": person_id}
     parts = {
