@@ -141,4 +141,4 @@ def test_no_answer_tells_why_a_key_is_not_accepted(api: Client, stage: Stage) ->
             told.add(client.get("/v1/tickets").json()["detail"])
     unknown.close()
 
-    assert told == {"The API key is unknown, revoked or expired."}
+    assert told == {"The API key or access token is unknown, revoked or expired."}

@@ -8,18 +8,34 @@ here.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
-from typing import Any, TypeAlias
-from uuid import UUID
+from typing import Any
 
+from tests.contract.bodies import (
+    JSON,
+    an_event,
+    api_key,
+    calendar,
+    comments_of_new_ticket,
+    company,
+    contact,
+    erasure,
+    id_of_a_session,
+    identity_provider,
+    key_of,
+    note,
+    outbound_email,
+    reply,
+    role,
+    session,
+    sla_policy,
+    team,
+    ticket,
+    user,
+    webhook_delivery,
+    webhook_endpoint,
+)
 from tests.contract.sign_in_cases import BODIES as SIGN_IN_BODIES
-from tests.jobs.webhooks import until
 from tests.stage import Client, Stage
-
-JSON = dict[str, Any]
-Value: TypeAlias = "dict[str, Any] | list[Any] | str | int | float | bool | None"
-
-_numbers = count(1)
 
 
 @dataclass(frozen=True)
@@ -73,275 +89,6 @@ class Single:
 
     body: JSON | None = None
     parameters: Callable[[Stage, Client], dict[str, str]] | None = None
-
-
-def create(api: Client, plural: str, **values: Value) -> JSON:
-    """Create an object by its path; gives what was answered."""
-    answer = api.post(f"/v1/{plural}", json=values)
-    assert answer.status_code == 201, answer.text
-    created: JSON = answer.json()
-    return created
-
-
-def unique(word: str) -> str:
-    """Give a name that no other object of this run has."""
-    return f"{word} {next(_numbers)}"
-
-
-def company(api: Client) -> JSON:
-    """Give a company."""
-    return {
-        "name": unique("Company"),
-        "domains": [f"c{next(_numbers)}.example"],
-        "notes": "Rings twice.",
-        "territory": "north",
-    }
-
-
-def contact(api: Client) -> JSON:
-    """Give a contact of a new company."""
-    return {
-        "name": unique("Contact"),
-        "company_id": create(api, "companies", **company(api))["id"],
-        "emails": [f"p{next(_numbers)}@client.example"],
-        "phones": ["+390669821234"],
-        "notes": "Prefers mornings.",
-        "portal_role_id": create(api, "roles", **portal_role(api))["id"],
-    }
-
-
-def portal_role(api: Client) -> JSON:
-    """Give a role for contacts."""
-    del api
-    return {"name": unique("Portal role"), "audience": "contact", "permissions": ["tickets:read"], "reach": "own"}
-
-
-def role(api: Client) -> JSON:
-    """Give a role for staff that sees the clients of a territory."""
-    del api
-    return {
-        "name": unique("Role"),
-        "audience": "staff",
-        "permissions": ["tickets:read"],
-        "reach": "territory",
-        "company_ids": [],
-        "territories": ["north"],
-        "field_groups": ["ticket.internal"],
-    }
-
-
-def team(api: Client) -> JSON:
-    """Give a team."""
-    return {"name": unique("Team"), "description": "Second line."}
-
-
-def user(api: Client) -> JSON:
-    """Give a user in a new team."""
-    return {
-        "name": unique("User"),
-        "email": f"u{next(_numbers)}@service.example",
-        "team_id": create(api, "teams", **team(api))["id"],
-        "role_id": create(api, "roles", **role(api))["id"],
-        "is_active": True,
-    }
-
-
-def calendar(api: Client) -> JSON:
-    """Give a calendar with every kind of entry."""
-    hours = {"start": "09:00", "end": "17:00"}
-    days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-    return {
-        "name": unique("Calendar"),
-        "time_zone": "Europe/Rome",
-        "weekly_hours": {day: [{**hours}] for day in days},
-        "special_hours": [{"on": "2026-12-12", "name": "Stocktaking", "hours": [hours]}],
-        "holidays": [{"on": "2026-12-24", "name": "Christmas Eve", "start": "13:00", "end": "24:00"}],
-    }
-
-
-def sla_policy(api: Client) -> JSON:
-    """Give a policy for one company, measured by a new calendar."""
-    return {
-        "name": unique("Policy"),
-        "description": "As agreed.",
-        "position": next(_numbers),
-        "is_active": True,
-        "calendar_id": create(api, "calendars", **calendar(api))["id"],
-        "conditions": {
-            "company_ids": [create(api, "companies", **company(api))["id"]],
-            "priorities": ["high"],
-            "types": ["incident"],
-        },
-        "targets": [
-            {"metric": "resolution", "priority": "high", "seconds": 3600, "hours": "business", "warning_percent": 50}
-        ],
-    }
-
-
-def ticket(api: Client) -> JSON:
-    """Give a ticket with everything it may refer to; the contact belongs to no company, so both references stand."""
-    return {
-        "subject": unique("Ticket"),
-        "description": "It does not print.",
-        "type": "incident",
-        "priority": "normal",
-        "status": "open",
-        "company_id": create(api, "companies", **company(api))["id"],
-        "contact_id": create(api, "contacts", **contact(api) | {"company_id": None})["id"],
-        "team_id": create(api, "teams", **team(api))["id"],
-        "assignee_id": create(api, "users", **user(api))["id"],
-        "tags": ["printer"],
-        "channel": "email",
-    }
-
-
-def note(api: Client) -> JSON:
-    """Give an internal note by a new user."""
-    return {"kind": "note", "body": unique("Note"), "author_user_id": create(api, "users", **user(api))["id"]}
-
-
-def reply(api: Client) -> JSON:
-    """Give a public reply by a new contact without a company."""
-    author = create(api, "contacts", **contact(api) | {"company_id": None})
-    return {"kind": "reply", "body": unique("Reply"), "author_contact_id": author["id"]}
-
-
-def api_key(api: Client) -> JSON:
-    """Give a key that may do little."""
-    return {
-        "name": unique("Key"),
-        "scopes": ["tickets:read"],
-        "field_groups": ["ticket.internal"],
-        "allowed_networks": ["203.0.113.0/24"],
-        "expires_at": "2100-01-01T00:00:00Z",
-    }
-
-
-def key_of(holder: str, make: Callable[[Client], JSON]) -> Callable[[Client], JSON]:
-    """Give a body for a key that stands for somebody."""
-    plural = f"{holder.removesuffix('_id')}s"
-    return lambda api: api_key(api) | {holder: create(api, plural, **make(api))["id"]}
-
-
-def webhook_endpoint(api: Client) -> JSON:
-    """Give an endpoint that is switched off, so that nothing is sent while a test looks on."""
-    return {
-        "url": f"https://hooks{next(_numbers)}.client.example/helpdesk",
-        "description": "Ticket mirror",
-        "event_types": ["ticket.*"],
-        "is_enabled": False,
-        "max_in_flight": 8,
-        "rate_per_second": 50,
-        "ordered": True,
-        "payload": "full",
-        "format": "cloudevents",
-        "metadata": {"owner": "erp-team"},
-        "headers": [{"name": "X-Environment", "value": "production", "is_secret": False}],
-        "authentication": {"type": "basic", "username": "helpdesk", "secret": "open sesame"},
-    }
-
-
-def comments_of_new_ticket(api: Client) -> str:
-    """Give the path of the comments of a new ticket."""
-    return f"/v1/tickets/{create(api, 'tickets', subject=unique('Ticket'))['id']}/comments"
-
-
-def webhook_delivery(stage: Stage, api: Client) -> str:
-    """Store a delivery that has arrived, with its attempt, as the worker would have."""
-    event = an_event(stage, api)["id"]
-    endpoint = create(api, "webhook-endpoints", **webhook_endpoint(api))["id"]
-    (row,) = stage.sql(
-        """
-        WITH delivery AS (
-            INSERT INTO webhook_deliveries (tenant_id, id, endpoint_id, event_id, event_type, state, attempt_count,
-                last_status, delivered_at, job_id, created_at, updated_at)
-            VALUES ($1, gen_random_uuid(), $2, $3, 'company.created', 'delivered', 1, 200, now(), gen_random_uuid(),
-                now(), now())
-            RETURNING tenant_id, id
-        )
-        INSERT INTO webhook_attempts (tenant_id, id, delivery_id, number, started_at, duration_ms, status)
-        SELECT tenant_id, gen_random_uuid(), id, 1, now(), 12, 200 FROM delivery
-        RETURNING delivery_id
-        """,
-        api.tenant.id,
-        UUID(endpoint),
-        UUID(event),
-    )
-    return f"/v1/webhook-deliveries/{row['delivery_id']}"
-
-
-def outbound_email(stage: Stage, api: Client) -> str:
-    """Store a message that has been sent, as the worker would have."""
-    (row,) = stage.sql(
-        """
-        INSERT INTO outbound_emails (tenant_id, id, to_address, subject, state, attempt_count, sent_at, created_at,
-            updated_at)
-        VALUES ($1, gen_random_uuid(), 'ada@service.example', 'Your invitation', 'sent', 1, now(), now(), now())
-        RETURNING id
-        """,
-        api.tenant.id,
-    )
-    return f"/v1/outbound-emails/{row['id']}"
-
-
-def erasure(_: Stage, api: Client) -> str:
-    """Have a new contact erased, and wait until it is."""
-    person = create(api, "contacts", **contact(api))
-    answer = api.post(f"/v1/contacts/{person['id']}/erase", json={"reason": "Asked for by letter."})
-    assert answer.status_code == 202, answer.text
-    location: str = answer.headers["location"]
-    # What a worker still changes would seem to be changed by whatever a test tries.
-    until(lambda: api.get(location).json()["state"] == "done" or None)
-    return location
-
-
-def session(stage: Stage, api: Client) -> str:
-    """Store a session of a new user, with its tokens, as a sign-in would have."""
-    (row,) = stage.sql(
-        """
-        WITH opened AS (
-            INSERT INTO sessions (tenant_id, id, user_id, method, expires_at, refreshed_at, created_at, updated_at)
-            VALUES ($1, gen_random_uuid(), $2, 'password', now() + interval '1 day', now(), now(), now())
-            RETURNING tenant_id, id
-        )
-        INSERT INTO session_tokens (tenant_id, id, session_id, access_hash, access_expires_at, refresh_hash,
-            refresh_expires_at)
-        SELECT tenant_id, gen_random_uuid(), id, '', now(), '', now() FROM opened
-        RETURNING session_id
-        """,
-        api.tenant.id,
-        UUID(create(api, "users", **user(api))["id"]),
-    )
-    return f"/v1/sessions/{row['session_id']}"
-
-
-def id_of_a_session(stage: Stage, api: Client) -> dict[str, str]:
-    """Give the id of a session that is not the caller's own."""
-    return {"id": session(stage, api).rpartition("/")[2]}
-
-
-def identity_provider(api: Client) -> JSON:
-    """Give a provider that may make users."""
-    return {
-        "name": unique("Provider"),
-        "issuer": f"https://login{next(_numbers)}.service.example",
-        "jwks_url": "https://login.service.example/keys",
-        "audiences": ["front-end"],
-        "algorithms": ["RS256", "ES256"],
-        "email_claim": "mail",
-        "name_claim": "display_name",
-        "email_domains": ["service.example"],
-        "auto_provision": False,
-        "role_id": create(api, "roles", **role(api))["id"],
-        "is_enabled": True,
-    }
-
-
-def an_event(stage: Stage, api: Client) -> dict[str, str]:
-    """Make something happen; gives the id of its event."""
-    happened_to = create(api, "companies", **company(api))["id"]
-    (row,) = stage.sql("SELECT id FROM events WHERE object_id = $1", UUID(happened_to))
-    return {"id": str(row["id"])}
 
 
 CASES = (

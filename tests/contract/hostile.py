@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import httpx2
 
 from helpdesk_api.domain.errors import REGISTRY
-from tests.contract.cases import JSON, Value
+from tests.contract.bodies import JSON, Value
 from tests.contract.operations import is_nullable, resolve
 
 MARK = "put the hostile value here"

@@ -9,14 +9,8 @@ from typing import Any, cast
 
 from helpdesk_api.main import create_app
 from helpdesk_api.settings import load_settings
-from tests.contract.cases import (
-    ACTIONS,
-    CASES,
-    JSON,
-    SINGLE_OPERATIONS,
-    Case,
-    Value,
-)
+from tests.contract.bodies import JSON, Value
+from tests.contract.cases import ACTIONS, CASES, SINGLE_OPERATIONS, Case
 from tests.contract.sign_in_cases import DIRECT_OPERATIONS, PUBLIC_OPERATIONS
 from tests.stage import Client, Stage
 

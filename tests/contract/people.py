@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from tests.contract.cases import CASES, JSON, Value, create, unique
+from tests.contract.bodies import JSON, Value, create, unique
+from tests.contract.cases import CASES
 from tests.stage import Client, Stage
 
 STAFF = ("admin", "supervisor", "agent", "light_agent", "contractor", "auditor")

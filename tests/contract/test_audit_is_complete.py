@@ -11,7 +11,7 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Cause, Principal
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from tests.conftest import MakeSandbox
-from tests.contract.cases import JSON, create
+from tests.contract.bodies import JSON, create
 from tests.contract.operations import OPERATIONS, Operation, World
 from tests.contract.rows import TENANT_TABLES
 from tests.stage import Client, Stage

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.cases import ACTIONS, JSON, OTHER_BODIES
+from tests.contract.bodies import JSON
+from tests.contract.cases import ACTIONS, OTHER_BODIES
 from tests.contract.operations import WITH_BODY, Operation, World, at, leaves, resolve, with_value
 from tests.contract.rows import contents, resources
 from tests.stage import Client, Stage, an_id

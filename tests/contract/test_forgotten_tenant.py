@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, insert, literal, select, update
 
 from helpdesk_api.kit.db import Transaction
 from helpdesk_api.kit.sql import metadata
-from tests.contract.cases import create, sla_policy, user
+from tests.contract.bodies import create, sla_policy, user
 from tests.contract.operations import OPERATIONS, World
 from tests.contract.rows import TENANT_TABLES
 from tests.guarantees.plant import until

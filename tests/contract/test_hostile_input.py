@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.contract.cases import JSON, company, create, note
+from tests.contract.bodies import JSON, company, create, note
 from tests.contract.hostile import BODIES, MARK, NO_OBJECTS, ODD_TEXTS, VALUES, faults, fields, wrong_values
 from tests.contract.operations import OPERATIONS, WITH_BODY, Operation, World, leaves, with_value
 from tests.contract.rows import contents

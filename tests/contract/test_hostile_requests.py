@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.contract.cases import create
+from tests.contract.bodies import create
 from tests.contract.hostile import faults
 from tests.contract.operations import DOCUMENT, OPERATIONS, WITH_BODY, Operation, World, resolve
 from tests.contract.rows import contents

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from helpdesk_api.identity.api_keys import api_keys
-from tests.contract.cases import company, create, ticket
+from tests.contract.bodies import company, create, ticket
 from tests.contract.isolation import TwoTenants, nobodys, outcome
 from tests.contract.rows import contents
 from tests.stage import Services, Stage

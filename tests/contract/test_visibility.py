@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.contract.cases import create, unique
+from tests.contract.bodies import create, unique
 from tests.contract.operations import OPERATIONS, resolve
 from tests.contract.people import CLIENTS, NARROWED, PRINCIPALS, People, a_comment, a_contact, a_ticket, people
 from tests.stage import Client, Stage, utc

@@ -134,6 +134,7 @@ def test_the_children_are_told_where_everything_is(start: Callable[..., Product]
         "HELPDESK_DATA_DIR": str(product.data_dir),
         "HELPDESK_HOST": "127.0.0.1",
         "HELPDESK_LOG_LEVEL": "debug",
+        "HELPDESK_MAIL_OUTBOX": str(product.data_dir / "outbox"),
         "HELPDESK_OUTBOUND_ALLOW": "10.0.0.0/8",
         "HELPDESK_PORT": str(port),
     }
