@@ -5,6 +5,7 @@ From outside in: the HTTP edge (`kit.http`), handlers that turn every refusal in
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from socket import socket
@@ -36,6 +37,7 @@ from helpdesk_api.wiring import ROUTERS, open_runtime
 
 _GRACE_SECONDS = 30
 _BACKLOG = 2_048
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 
 def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
@@ -138,6 +140,17 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _spare_the_collector() -> None:
+    """Let the garbage collector look only at what requests make, and not with every few of them.
+
+    Routes, models and statements live as long as the process; walking all of them again and again took a good part of
+    the processor. Almost everything else is freed by reference counting at once.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
+
+
 def serve(settings: Settings) -> None:
     """Serve until told to stop; requests being answered are finished."""
     logs.configure(settings.log_level, json=settings.log_format == "json")
@@ -158,4 +171,5 @@ def serve(settings: Settings) -> None:
         backlog=_BACKLOG,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    _spare_the_collector()
     _Server(config, drain, settings.drain_seconds).run()
