@@ -22,9 +22,9 @@ from helpdesk_api.kit.jobs import Job
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from helpdesk_api.webhooks import health
+from helpdesk_api.webhooks.conclusions import conclude
 from helpdesk_api.webhooks.delivery_log import Attempt, State, cancel_pending, write_attempts
-from helpdesk_api.webhooks.endpoint_life import disable, shut_if_unready, verify, warn
-from helpdesk_api.webhooks.endpoints import Reason
+from helpdesk_api.webhooks.endpoint_life import shut_if_unready
 from helpdesk_api.webhooks.ordering import not_before, wake
 from helpdesk_api.webhooks.outgoing import Outgoing, load
 from helpdesk_api.webhooks.queueing import PING
@@ -248,7 +248,8 @@ class _Session:
             recorded = [attempt for attempt in attempts if self._jobs[attempt.delivery_id].id in ours]
             await write_attempts(ctx, recorded)
             await cancel_pending(ctx, [key for key in unwanted if self._jobs[key].id in ours])
-            await self._draw_conclusions(ctx, answers, recorded)
+            if recorded:
+                await self._conclude(ctx, answers[0].delivery, recorded)
             if self._is_ordered:
                 # One whose message got through may have the next one under way already.
                 self._objects -= {answer.delivery["object_id"] for answer in answers if not is_success(answer)}
@@ -261,44 +262,15 @@ class _Session:
         if len(ours) < len(claimed):
             log.warning("webhook.lease_lost", job_count=len(claimed) - len(ours), endpoint_id=str(self._held.lane))
 
-    async def _draw_conclusions(self, ctx: Ctx, answers: Sequence[Answer], recorded: Sequence[Attempt]) -> None:
+    async def _conclude(self, ctx: Ctx, delivery: Outgoing, recorded: Sequence[Attempt]) -> None:
         """Act on what the answers say of the endpoint as a whole."""
-        if not recorded:
-            return
-        delivery = answers[0].delivery
-        endpoint_id, url, is_ping = delivery["endpoint_id"], delivery["url"], delivery["type"] == PING
-        quiet_until = [attempt.quiet_until for attempt in recorded if attempt.quiet_until is not None]
-        if any(attempt.is_gone for attempt in recorded):
-            self._is_quiet = True
-            await disable(ctx, endpoint_id, url, Reason.GONE)
-        elif is_ping and recorded[0].state is State.DELIVERED:
-            await verify(ctx, endpoint_id, url)
-        elif is_ping and recorded[0].state is State.FAILED:
-            await disable(ctx, endpoint_id, url, Reason.UNVERIFIED)
-        elif not is_ping:
-            await self._note_health(ctx, endpoint_id, url, recorded)
-            if any(attempt.state is State.DELIVERED for attempt in recorded):
-                self._window = delivery["max_in_flight"]
-            elif all(attempt.status is None for attempt in recorded):
-                quiet_until.append(ctx.real_now + health.respite(self._streak))
-        if quiet_until and not is_ping:
-            self._is_quiet = True
-            await lanes.hold_back(ctx.tx, self._held, max(quiet_until))
-
-    async def _note_health(self, ctx: Ctx, endpoint_id: UUID, url: str, recorded: Sequence[Attempt]) -> None:
-        before, streak = self._streak, self._streak
-        for attempt in sorted(recorded, key=lambda attempt: attempt.started_at):
-            succeeded = attempt.state is State.DELIVERED
-            streak = health.after(streak, succeeded=succeeded, at=attempt.started_at + attempt.duration)
-        self._streak = streak
-        if streak == before:
-            return
-        if streak.is_given_up(ctx.real_now):
-            self._is_quiet = True
-            await disable(ctx, endpoint_id, url, Reason.FAILING)
-        elif streak.failing_since is not None and before.failing_since is None:
-            await warn(ctx, endpoint_id, url)
-        await health.store(ctx, endpoint_id, streak)
+        found = await conclude(ctx, delivery, recorded, self._streak)
+        self._streak = found.streak
+        self._is_quiet = self._is_quiet or found.is_quiet
+        if found.is_well:
+            self._window = delivery["max_in_flight"]
+        if found.quiet_until is not None:
+            await lanes.hold_back(ctx.tx, self._held, found.quiet_until)
 
     async def _end_jobs(self, ctx: Ctx, claimed: Sequence[Job], attempts: Sequence[Attempt]) -> set[UUID]:
         """End the jobs, or put them off to their next attempt; gives the ids of those that were still ours."""
