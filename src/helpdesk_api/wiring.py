@@ -42,7 +42,6 @@ from helpdesk_api.identity.sign_in import settings as sign_in_settings
 from helpdesk_api.identity.view_as import view_as
 from helpdesk_api.kit.admission import Admission, RequestQuotas, per_minute
 from helpdesk_api.kit.client_address import ClientAddresses
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.db import open_database
 from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.dispatch import dispatch
@@ -55,7 +54,8 @@ from helpdesk_api.kit.operator_route import OperatorKey
 from helpdesk_api.kit.outbound import OutboundClient
 from helpdesk_api.kit.passwords import Passwords
 from helpdesk_api.kit.rate_limits import RateLimiter
-from helpdesk_api.kit.resource import ResourceRouter
+from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.resource_routes import ResourceRouter
 from helpdesk_api.kit.runtime import Chore, JobKind, Runtime, Subscriber
 from helpdesk_api.kit.sealing import SealedColumn, Sealer
 from helpdesk_api.kit.shared_buckets import SharedBuckets

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import helpdesk_api.wiring
-from helpdesk_api.kit.crud import Resource
+from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.sql import metadata
 from tests.stage import Stage
 

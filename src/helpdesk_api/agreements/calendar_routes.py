@@ -10,7 +10,7 @@ from helpdesk_api.agreements.calendars import CALENDARS, add_calendar, change_ca
 from helpdesk_api.agreements.sla_policies import check_policies_of
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.resource import (
+from helpdesk_api.kit.resource_routes import (
     MERGE_PATCH,
     ResourceRouter,
     add_delete,

@@ -20,8 +20,8 @@ from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.identity.visibility import SHARED
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx, new_id
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
+from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.sql import Statement, tenant_table
 
 _DAY = 86_400

@@ -24,9 +24,9 @@ from helpdesk_api.identity.visibility import SHARED
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.crud import Include, Resource
 from helpdesk_api.kit.listing import Filter, Sort
-from helpdesk_api.kit.resource import (
+from helpdesk_api.kit.resource import Include, Resource
+from helpdesk_api.kit.resource_routes import (
     MERGE_PATCH,
     ResourceRouter,
     add_delete,

@@ -9,9 +9,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from helpdesk_api.directory.card_reads import watch_reading
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
 from helpdesk_api.identity.visibility import rows_of
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
-from helpdesk_api.kit.resource import ResourceRouter, add_create, add_delete, add_reading, add_update
+from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.resource_routes import ResourceRouter, add_create, add_delete, add_reading, add_update
 from helpdesk_api.kit.schema import Entity, Input, Label, Line, Prose, patch_model
 from helpdesk_api.kit.sql import tenant_table
 from helpdesk_api.kit.visibility import FieldGroup

@@ -15,9 +15,9 @@ from helpdesk_api.identity.permissions import CLIENT_INTERNAL
 from helpdesk_api.identity.roles import ROLES, check_role
 from helpdesk_api.identity.visibility import rows_of
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.crud import Include, Resource
 from helpdesk_api.kit.listing import Filter, Sort
-from helpdesk_api.kit.resource import ResourceRouter, add_create, add_delete, add_reading, add_update
+from helpdesk_api.kit.resource import Include, Resource
+from helpdesk_api.kit.resource_routes import ResourceRouter, add_create, add_delete, add_reading, add_update
 from helpdesk_api.kit.schema import EmailAddress, Entity, Input, Line, Prose, patch_model
 from helpdesk_api.kit.sql import reference, tenant_table
 from helpdesk_api.kit.visibility import FieldGroup

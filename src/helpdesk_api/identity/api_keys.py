@@ -22,10 +22,17 @@ from helpdesk_api.identity.permissions import FieldGroupList, PermissionList
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx, new_id
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.quotas import TenantQuota
-from helpdesk_api.kit.resource import ResourceRouter, add_reading, add_update, announce_created, operation, tag_response
+from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.resource_routes import (
+    ResourceRouter,
+    add_reading,
+    add_update,
+    announce_created,
+    operation,
+    tag_response,
+)
 from helpdesk_api.kit.schema import Entity, Input, Instant, Line
 from helpdesk_api.kit.sql import reference, tenant_table
 from helpdesk_api.kit.tenancy import tenants

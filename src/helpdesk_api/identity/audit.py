@@ -29,13 +29,13 @@ from helpdesk_api.identity.audit_schemas import (
 )
 from helpdesk_api.identity.audit_seals import audit_seals
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.cursors import CursorMismatchError
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import events
 from helpdesk_api.kit.listing import Listing, Sort
 from helpdesk_api.kit.paging import find_page
 from helpdesk_api.kit.query import documented, read_query
+from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.schema import Page
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed

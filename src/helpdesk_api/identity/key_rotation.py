@@ -17,7 +17,7 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch, check_version
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.events import record
-from helpdesk_api.kit.resource import tag_response
+from helpdesk_api.kit.resource_routes import tag_response
 from helpdesk_api.kit.schema import Flag, Input
 from helpdesk_api.kit.tokens import new_key
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed

@@ -13,11 +13,11 @@ from sqlalchemy import bindparam, select
 
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, PageQuery
 from helpdesk_api.kit.mail.queue import State, outbound_emails, text_of
 from helpdesk_api.kit.paging import find_page
-from helpdesk_api.kit.resource import ResourceRouter, operation, tag_response
+from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.resource_routes import ResourceRouter, operation, tag_response
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import Entity, Page
 from helpdesk_api.kit.sealing import SealBrokenError

@@ -19,10 +19,10 @@ from helpdesk_api.identity.permissions import FOR_CONTACTS, FieldGroupList, Perm
 from helpdesk_api.identity.visibility import COMPANIES, CONTACT_REACHES, SHARED, STAFF_REACHES, TERRITORY
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx, Principal, new_id
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.db import Transaction
 from helpdesk_api.kit.listing import Filter, Sort
-from helpdesk_api.kit.resource import routes
+from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.resource_routes import routes
 from helpdesk_api.kit.schema import Entity, Input, Label, Line, patch_model
 from helpdesk_api.kit.sql import tenant_table
 

@@ -6,9 +6,9 @@ from pydantic import Field
 from sqlalchemy import Column, Text, UniqueConstraint
 
 from helpdesk_api.identity.visibility import SHARED
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
-from helpdesk_api.kit.resource import routes
+from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.resource_routes import routes
 from helpdesk_api.kit.schema import Entity, Input, Line, Prose, patch_model
 from helpdesk_api.kit.sql import tenant_table
 

@@ -11,10 +11,10 @@ from helpdesk_api.identity.roles import ROLES, check_role
 from helpdesk_api.identity.teams import TEAMS
 from helpdesk_api.identity.visibility import SHARED
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.crud import Include, Resource
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.quotas import TenantQuota
-from helpdesk_api.kit.resource import routes
+from helpdesk_api.kit.resource import Include, Resource
+from helpdesk_api.kit.resource_routes import routes
 from helpdesk_api.kit.schema import EmailAddress, Entity, Flag, Input, Line, patch_model
 from helpdesk_api.kit.sql import reference, tenant_table
 from helpdesk_api.kit.tenancy import tenants

@@ -1,34 +1,28 @@
 """Create, read, change and remove as plain functions, the same for the generic endpoints and for services.
 
 Each writes one event for one effective change; a change that changes nothing writes nothing, neither version nor
-event. Which endpoints call them is `kit.resource`; a resource that differs writes its own endpoint and calls the same
-functions.
+event. Which endpoints call them is `kit.resource_routes`; a resource that differs writes its own endpoint and calls
+the same functions.
 """
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any, Generic, TypeVar
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import Column, ScalarSelect, Table, any_, bindparam, delete, insert, select, update
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy.dialects.postgresql import JSONB
 
-from helpdesk_api.domain.errors import InvalidError, NotFoundError
+from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit.conditional import check_version
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import Changes, record
-from helpdesk_api.kit.listing import Filter, Listing, Sort, created_and_updated
-from helpdesk_api.kit.quotas import TenantQuota
-from helpdesk_api.kit.schema import Entity, Output
+from helpdesk_api.kit.resource import R, Resource
+from helpdesk_api.kit.schema import Output
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
-from helpdesk_api.kit.visibility import FieldGroup, RowRules, field_groups, seen_rows
-
-R = TypeVar("R", bound=Entity)
 
 _BOOKKEEPING = frozenset({"id", "tenant_id", "created_at", "updated_at", "version"})
 
@@ -38,112 +32,6 @@ class NotNullableError(InvalidError):
 
     code = "not_nullable"
     title = "The field cannot be empty"
-
-
-@dataclass(frozen=True)
-class Include:
-    """A related object that may be sent along: the column that points at it and what it is."""
-
-    name: str
-    column: str
-    resource: "Resource[Any]"
-
-    @property
-    def part(self) -> str:
-        """Name the part of `included` that holds such objects."""
-        return self.resource.plural.replace("-", "_")
-
-
-@dataclass(frozen=True, eq=False)
-class Resource(Generic[R]):
-    """Everything the mechanisms need to know about one kind of stored object.
-
-    `name` is the singular used in events, `plural` the path segment, the tag and the first half of its scopes.
-    `example` is one whole object as the API shows it; documentation and examples of requests are made from it.
-    """
-
-    name: str
-    plural: str
-    table: Table
-    read: type[R]
-    example: Mapping[str, Any]
-    filters: tuple[Filter, ...] = ()
-    sorts: tuple[Sort, ...] = ()
-    default_sort: str = "-created_at"
-    includes: tuple[Include, ...] = ()
-    # Which rows are seen by those who do not see all; none, unless it is said.
-    rows: RowRules = dataclasses.field(default_factory=dict)
-    # Whether listing them in bulk, not narrowed by a lookup, is a permission of its own: `<plural>:list`.
-    guards_lists: bool = False
-    # What the statement that stores a new object computes by itself; it may use the bind parameter `of_tenant`.
-    computed: Mapping[str, ScalarSelect[Any]] = dataclasses.field(default_factory=dict)
-    # How many a tenant may have; `activates` names the flag that makes one count which did not before.
-    quota: TenantQuota | None = None
-    activates: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse to sort by a guarded field: the order would tell what is not shown."""
-        if guarded := [sort.name for sort in self.sorts if sort.column.name in self.groups]:
-            message = f"{self.plural} cannot be sorted by {guarded}, which not everybody is shown"
-            raise TypeError(message)
-
-    @cached_property
-    def columns(self) -> tuple[Column[Any], ...]:
-        """Give the columns that the API shows, in the order of the read model."""
-        return tuple(self.table.c[name] for name in self.read.model_fields if name in self.table.c)
-
-    @cached_property
-    def listing(self) -> Listing:
-        """Describe the list of these objects; every one can be filtered and sorted by its times."""
-        return Listing(
-            columns=self.columns,
-            tenant=self.table.c.tenant_id,
-            key=self.table.c.id,
-            filters=(*self.filters, *created_and_updated(self.table)),
-            sorts=(
-                Sort("created_at", self.table.c.created_at, "instant"),
-                Sort("updated_at", self.table.c.updated_at, "instant"),
-                *self.sorts,
-            ),
-            default_sort=self.default_sort,
-            rows=self.rows,
-        )
-
-    @cached_property
-    def groups(self) -> Mapping[str, FieldGroup]:
-        """Give the field groups that fields belong to, by field."""
-        return field_groups(self.read)
-
-    @cached_property
-    def _statements(self) -> dict[tuple[str, str], Statement]:
-        return {}
-
-    def by_id(self, kind: str, *, is_locked: bool = False) -> Statement:
-        """Fetch one of the rows that a kind of reach sees, and perhaps keep others from changing it meanwhile."""
-        name = ("locked" if is_locked else "one", kind)
-        if name not in self._statements:
-            found = select(*self.columns).where(*self._key, *seen_rows(self.rows, kind))
-            self._statements[name] = Statement(found.with_for_update() if is_locked else found)
-        return self._statements[name]
-
-    def by_ids(self, kind: str) -> Statement:
-        """Fetch several of the rows that a kind of reach sees."""
-        name = ("several", kind)
-        if name not in self._statements:
-            ids = bindparam("ids", type_=ARRAY(self.table.c.id.type))
-            tenant = self.table.c.tenant_id == bindparam("tenant")
-            self._statements[name] = Statement(
-                select(*self.columns).where(tenant, self.table.c.id == any_(ids), *seen_rows(self.rows, kind))
-            )
-        return self._statements[name]
-
-    @property
-    def _key(self) -> tuple[Any, ...]:
-        return self.table.c.tenant_id == bindparam("tenant"), self.table.c.id == bindparam("key")
-
-    def missing(self, object_id: UUID) -> NotFoundError:
-        """Word the refusal for an id that is not there, or not to be seen."""
-        return NotFoundError(f"There is no {self.name.replace('_', ' ')} {object_id}.", params={"id": str(object_id)})
 
 
 async def fetch(ctx: Ctx, resource: Resource[R], object_id: UUID) -> R:

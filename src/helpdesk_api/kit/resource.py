@@ -1,293 +1,129 @@
-"""The endpoints of a plain resource: list, get, create, update, delete, over the functions of `kit.crud`.
+"""What the mechanisms need to know about one kind of stored object: table, models, lists, and who sees which rows.
 
-`routes(...)` makes only the endpoints whose models are given. Whatever differs is written beneath by the resource
-itself, on the same router.
+It only describes. What is done with such objects is `kit.crud`, which endpoints they have `kit.resource_routes`.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Generic, TypeVar, cast
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Request, Response
-from pydantic import BaseModel, Field, create_model
+from sqlalchemy import Column, ScalarSelect, Table, any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from helpdesk_api.kit import crud
-from helpdesk_api.kit.conditional import IfMatch, entity_tag
-from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.crud import Resource
-from helpdesk_api.kit.listing import PageQuery
-from helpdesk_api.kit.paging import find_page
-from helpdesk_api.kit.query import documented, read_query
-from helpdesk_api.kit.schema import Entity, Input, Output, Page
-from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
-from helpdesk_api.kit.visibility import check_fields
+from helpdesk_api.domain.errors import NotFoundError
+from helpdesk_api.kit.listing import Filter, Listing, Sort, created_and_updated
+from helpdesk_api.kit.quotas import TenantQuota
+from helpdesk_api.kit.schema import Entity
+from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.visibility import FieldGroup, RowRules, field_groups, seen_rows
 
 R = TypeVar("R", bound=Entity)
 
-MERGE_PATCH = "application/merge-patch+json"
+
+@dataclass(frozen=True)
+class Include:
+    """A related object that may be sent along: the column that points at it and what it is."""
+
+    name: str
+    column: str
+    resource: "Resource[Any]"
+
+    @property
+    def part(self) -> str:
+        """Name the part of `included` that holds such objects."""
+        return self.resource.plural.replace("-", "_")
 
 
-class ResourceRouter(APIRouter):
-    """The router of a resource, at `/v1/<plural>`, which knows what it serves."""
+@dataclass(frozen=True, eq=False)
+class Resource(Generic[R]):
+    """Everything the mechanisms need to know about one kind of stored object.
 
-    def __init__(self, resource: Resource[Any]) -> None:
-        super().__init__(prefix=f"/v1/{resource.plural}", tags=[resource.plural], route_class=UnitOfWorkRoute)
-        self.resource = resource
+    `name` is the singular used in events, `plural` the path segment, the tag and the first half of its scopes.
+    `example` is one whole object as the API shows it; documentation and examples of requests are made from it.
+    """
 
+    name: str
+    plural: str
+    table: Table
+    read: type[R]
+    example: Mapping[str, Any]
+    filters: tuple[Filter, ...] = ()
+    sorts: tuple[Sort, ...] = ()
+    default_sort: str = "-created_at"
+    includes: tuple[Include, ...] = ()
+    # Which rows are seen by those who do not see all; none, unless it is said.
+    rows: RowRules = dataclasses.field(default_factory=dict)
+    # Whether listing them in bulk, not narrowed by a lookup, is a permission of its own: `<plural>:list`.
+    guards_lists: bool = False
+    # What the statement that stores a new object computes by itself; it may use the bind parameter `of_tenant`.
+    computed: Mapping[str, ScalarSelect[Any]] = dataclasses.field(default_factory=dict)
+    # How many a tenant may have; `activates` names the flag that makes one count which did not before.
+    quota: TenantQuota | None = None
+    activates: str | None = None
 
-def operation(resource: Resource[Any], verb: str) -> str:
-    """Give the operation id, such as `tickets_list`; client libraries are named after it, so it never changes."""
-    return f"{resource.plural.replace('-', '_')}_{verb}"
+    def __post_init__(self) -> None:
+        """Refuse to sort by a guarded field: the order would tell what is not shown."""
+        if guarded := [sort.name for sort in self.sorts if sort.column.name in self.groups]:
+            message = f"{self.plural} cannot be sorted by {guarded}, which not everybody is shown"
+            raise TypeError(message)
 
+    @cached_property
+    def columns(self) -> tuple[Column[Any], ...]:
+        """Give the columns that the API shows, in the order of the read model."""
+        return tuple(self.table.c[name] for name in self.read.model_fields if name in self.table.c)
 
-def tag_response(response: Response, entity: Entity) -> None:
-    """Put the version of what is answered into the ETag."""
-    response.headers["etag"] = entity_tag(entity.version)
-
-
-class Shapes(Generic[R]):
-    """The models a resource answers with: one object and a page, with the related objects asked for."""
-
-    def __init__(self, resource: Resource[R]) -> None:
-        self.resource = resource
-        title = resource.read.__name__
-        extra: Any = {}
-        self.one = resource.read
-        if resource.includes:
-            parts: Any = {
-                include.part: (
-                    dict.__class_getitem__((UUID, include.resource.read)),
-                    Field(description=f"The {include.resource.name.replace('_', ' ')}s that were asked for, by id."),
-                )
-                for include in resource.includes
-            }
-            self._included: type[Output] = create_model(f"{title}Included", __base__=Output, **parts)
-            self._nothing_included = self._included.trusted({part: {} for part in parts})
-            extra = {"included": (self._included, Field(description="Related objects asked for with `include`."))}
-            self.one = cast("type[R]", create_model(f"{title}Detail", __base__=resource.read, **extra))
-        page: Any = Page.__class_getitem__(resource.read)
-        self.page: type[Page[R]] = create_model(
-            f"{title}Page", __base__=page, __doc__=f"One page of {title}s.", **extra
+    @cached_property
+    def listing(self) -> Listing:
+        """Describe the list of these objects; every one can be filtered and sorted by its times."""
+        return Listing(
+            columns=self.columns,
+            tenant=self.table.c.tenant_id,
+            key=self.table.c.id,
+            filters=(*self.filters, *created_and_updated(self.table)),
+            sorts=(
+                Sort("created_at", self.table.c.created_at, "instant"),
+                Sort("updated_at", self.table.c.updated_at, "instant"),
+                *self.sorts,
+            ),
+            default_sort=self.default_sort,
+            rows=self.rows,
         )
 
-    async def with_included(self, ctx: Ctx, rows: list[R], query: BaseModel) -> dict[str, Any]:
-        """Fetch the related objects that a query asks for; nothing for a resource without relations."""
-        if not self.resource.includes:
-            return {}
-        asked_for = getattr(query, "include", None)
-        if not asked_for:
-            return {"included": self._nothing_included}
-        wanted = asked_for.split(",")
-        parts: dict[str, dict[UUID, Entity]] = {include.part: {} for include in self.resource.includes}
-        for include in self.resource.includes:
-            if include.name in wanted:
-                ctx.principal.require(f"{include.resource.plural}:read")
-                ids = {value for row in rows if (value := getattr(row, include.column)) is not None}
-                found = await crud.fetch_many(ctx, include.resource, list(ids))
-                parts[include.part].update(found)
-        return {"included": self._included.trusted(parts)}
+    @cached_property
+    def groups(self) -> Mapping[str, FieldGroup]:
+        """Give the field groups that fields belong to, by field."""
+        return field_groups(self.read)
 
-    def query(self, base: type[PageQuery]) -> type[PageQuery]:
-        """Give the list's query parameters, with `include` when there is something to include."""
-        title = f"{self.resource.read.__name__}Query"
-        return create_model(title, __base__=base, **_include_field(self.resource))
-
-    def query_one(self) -> type[BaseModel]:
-        """Give the query parameters of reading one."""
-        title = f"{self.resource.read.__name__}DetailQuery"
-        return create_model(title, __config__={"extra": "forbid"}, **_include_field(self.resource))
-
-
-def _include_field(resource: Resource[Any]) -> dict[str, Any]:
-    if not resource.includes:
+    @cached_property
+    def _statements(self) -> dict[tuple[str, str], Statement]:
         return {}
-    names = "|".join(include.name for include in resource.includes)
-    description = f"Related objects to send along; comma-separated names of {names.replace('|', ', ')}."
-    pattern = f"^({names})(,({names}))*$"
-    return {"include": (str | None, Field(default=None, pattern=pattern, max_length=200, description=description))}
 
+    def by_id(self, kind: str, *, is_locked: bool = False) -> Statement:
+        """Fetch one of the rows that a kind of reach sees, and perhaps keep others from changing it meanwhile."""
+        name = ("locked" if is_locked else "one", kind)
+        if name not in self._statements:
+            found = select(*self.columns).where(*self._key, *seen_rows(self.rows, kind))
+            self._statements[name] = Statement(found.with_for_update() if is_locked else found)
+        return self._statements[name]
 
-# Looks at what was given before it is stored, beside the object as it is now, if there is one yet; gives what is to be
-# stored, or refuses. A removal gives nothing.
-Check = Callable[[Ctx, dict[str, Any], R | None], Awaitable[dict[str, Any]]]
+    def by_ids(self, kind: str) -> Statement:
+        """Fetch several of the rows that a kind of reach sees."""
+        name = ("several", kind)
+        if name not in self._statements:
+            ids = bindparam("ids", type_=ARRAY(self.table.c.id.type))
+            tenant = self.table.c.tenant_id == bindparam("tenant")
+            self._statements[name] = Statement(
+                select(*self.columns).where(tenant, self.table.c.id == any_(ids), *seen_rows(self.rows, kind))
+            )
+        return self._statements[name]
 
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return self.table.c.tenant_id == bindparam("tenant"), self.table.c.id == bindparam("key")
 
-def routes(
-    resource: Resource[R],
-    *,
-    create: type[Input] | None = None,
-    update: type[Input] | None = None,
-    removable: bool = True,
-    check: Check[R] | None = None,
-) -> ResourceRouter:
-    """Make a router with the usual endpoints of a resource."""
-    router = ResourceRouter(resource)
-    add_reading(router, resource)
-    if create is not None:
-        add_create(router, resource, create, check=check)
-    if update is not None:
-        add_update(router, resource, update, check=check)
-    if removable:
-        add_delete(router, resource, check=check)
-    return router
-
-
-def check_given(ctx: Ctx, resource: Resource[Any], body: Input, *, creating: bool = False) -> None:
-    """Raise FieldNotAllowedError when a body sets a field that its sender is not shown."""
-    given = {name: name for name in sorted(body.model_fields_set)}
-    check_fields(resource.groups, ctx.principal.field_groups, given, creating=creating)
-
-
-def check_query(ctx: Ctx, resource: Resource[Any], query: PageQuery) -> None:
-    """Raise FieldNotAllowedError when a list is to be narrowed by a field that the caller is not shown."""
-    if resource.groups:
-        fields = resource.listing.fields_of(query)
-        check_fields(resource.groups, ctx.principal.field_groups, fields, location="query")
-
-
-async def as_stored(ctx: Ctx, rows: list[R]) -> list[R]:
-    """Show rows as they are stored."""
-    del ctx
-    return rows
-
-
-def add_reading(
-    router: APIRouter,
-    resource: Resource[R],
-    *,
-    present: Callable[[Ctx, list[R]], Awaitable[list[R]]] = as_stored,
-    fetch: Callable[[Ctx, UUID], Awaitable[R]] | None = None,
-    watch: Callable[[Request, Ctx, list[R]], Awaitable[None]] | None = None,
-) -> None:
-    """Add the list and the reading of one.
-
-    `present` completes rows with what their table does not hold; `fetch` reads one that is complete already; `watch` is
-    told what is read.
-    """
-    shapes = Shapes(resource)
-    many = resource.plural.replace("-", " ")
-    one = resource.name.replace("_", " ")
-    read = f"{resource.plural}:read"
-
-    query_many, query_one = shapes.query(resource.listing.query_model), shapes.query_one()
-
-    async def list_all(request: Request, ctx: Ctx) -> Any:
-        query = read_query(request, query_many)
-        check_query(ctx, resource, query)
-        if resource.guards_lists and not resource.listing.is_looked_up(query):
-            ctx.principal.require(f"{resource.plural}:list")
-        found = await find_page(ctx, resource.listing, query, request.app.state.runtime.signer)
-        rows = await present(ctx, [resource.read.from_record(row) for row in found.rows])
-        if watch is not None:
-            await watch(request, ctx, rows)
-        included = await shapes.with_included(ctx, rows, query)
-        return shapes.page.trusted({"data": rows, "page": found.page, "total": found.total, **included})
-
-    async def get_one(id: UUID, request: Request, response: Response, ctx: Ctx) -> Any:
-        query = read_query(request, query_one)
-        if fetch is not None:
-            found = await fetch(ctx, id)
-        else:
-            (found,) = await present(ctx, [await crud.fetch(ctx, resource, id)])
-        if watch is not None:
-            await watch(request, ctx, [found])
-        tag_response(response, found)
-        included = await shapes.with_included(ctx, [found], query)
-        return shapes.one.trusted({**vars(found), **included}) if included else found
-
-    # The scope is known only now; FastAPI reads annotations when the route is added.
-    list_all.__annotations__ |= {"ctx": Annotated[Ctx, allowed(read)]}
-    get_one.__annotations__ |= {"ctx": Annotated[Ctx, allowed(read)]}
-    router.add_api_route(
-        "", list_all, methods=["GET"], response_model=shapes.page,
-        operation_id=operation(resource, "list"), openapi_extra=documented(query_many), summary=f"List {many}",
-        description=f"Pages through the {many} of the tenant, newest first unless `sort` says otherwise.",
-    )  # fmt: skip
-    router.add_api_route(
-        "/{id}", get_one, methods=["GET"], response_model=shapes.one,
-        operation_id=operation(resource, "get"), openapi_extra=documented(query_one), summary=f"Get one {one}",
-        description=f"Reads one {one} by its id.",
-    )  # fmt: skip
-
-
-def add_create(
-    router: APIRouter,
-    resource: Resource[R],
-    model: type[Input],
-    *,
-    verb: str = "write",
-    check: Check[R] | None = None,
-) -> None:
-    """Add the creation of one; `verb` is that of the permission it needs."""
-    one = resource.name.replace("_", " ")
-
-    async def create_one(body: Input, request: Request, response: Response, ctx: Ctx) -> Any:
-        check_given(ctx, resource, body, creating=True)
-        values = body.model_dump()
-        if check is not None:
-            values = await check(ctx, values, None)
-        created = await crud.add(ctx, resource, values)
-        announce_created(request, response, created)
-        return created
-
-    create_one.__annotations__ |= {
-        "body": model,
-        "ctx": Annotated[Ctx, allowed(f"{resource.plural}:{verb}")],
-    }
-    router.add_api_route(
-        "", create_one, methods=["POST"], status_code=201, response_model=resource.read,
-        operation_id=operation(resource, "create"), summary=f"Create a {one}",
-        description=f"Stores a new {one} and records `{resource.name}.created`.",
-    )  # fmt: skip
-
-
-def add_update(router: APIRouter, resource: Resource[R], model: type[Input], *, check: Check[R] | None = None) -> None:
-    """Add the change of one by merge patch (RFC 7396)."""
-    one = resource.name.replace("_", " ")
-
-    async def update_one(id: UUID, body: Input, response: Response, expected: IfMatch, ctx: Ctx) -> Any:
-        check_given(ctx, resource, body)
-        given = body.given()
-        if check is not None:
-            before = await crud.fetch_locked(ctx, resource, id)
-            crud.difference(resource, before, given)
-            given = await check(ctx, given, before)
-        changed = await crud.amend(ctx, resource, id, given, expected=expected)
-        tag_response(response, changed)
-        return changed
-
-    update_one.__annotations__ |= {
-        "body": Annotated[model, Body(media_type=MERGE_PATCH)],
-        "ctx": Annotated[Ctx, allowed(f"{resource.plural}:write")],
-    }
-    router.add_api_route(
-        "/{id}", update_one, methods=["PATCH"], response_model=resource.read,
-        operation_id=operation(resource, "update"), summary=f"Change a {one}",
-        description=(
-            f"Changes the given fields (RFC 7396: null empties, absent keeps, lists are replaced) and records "
-            f"`{resource.name}.updated`. A patch that changes nothing leaves version and events as they are."
-        ),
-    )  # fmt: skip
-
-
-def add_delete(router: APIRouter, resource: Resource[R], *, check: Check[R] | None = None) -> None:
-    """Add the removal of one."""
-    one = resource.name.replace("_", " ")
-
-    async def delete_one(id: UUID, expected: IfMatch, ctx: Ctx) -> None:
-        if check is not None:
-            await check(ctx, {}, await crud.fetch_locked(ctx, resource, id))
-        await crud.remove(ctx, resource, id, expected=expected)
-
-    delete_one.__annotations__ |= {"ctx": Annotated[Ctx, allowed(f"{resource.plural}:write")]}
-    router.add_api_route(
-        "/{id}", delete_one, methods=["DELETE"], status_code=204,
-        operation_id=operation(resource, "delete"), summary=f"Delete a {one}",
-        description=f"Removes it and records `{resource.name}.deleted`; refused while other objects refer to it.",
-    )  # fmt: skip
-
-
-def announce_created(request: Request, response: Response, created: Entity) -> None:
-    """Answer a creation with the place and the version of what was created."""
-    response.headers["location"] = f"{request.url.path.rstrip('/')}/{created.id}"
-    tag_response(response, created)
+    def missing(self, object_id: UUID) -> NotFoundError:
+        """Word the refusal for an id that is not there, or not to be seen."""
+        return NotFoundError(f"There is no {self.name.replace('_', ' ')} {object_id}.", params={"id": str(object_id)})

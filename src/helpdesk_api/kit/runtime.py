@@ -26,8 +26,8 @@ from helpdesk_api.kit.usage import UsageCounts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from helpdesk_api.kit.crud import Resource
     from helpdesk_api.kit.operator_route import OperatorKey
+    from helpdesk_api.kit.resource import Resource
 
 JobHandler = Callable[["Runtime", UUID, "Sequence[Job]"], Awaitable[None]]
 Chore = Callable[["Runtime"], Awaitable[None]]

@@ -12,8 +12,8 @@ from uuid import NAMESPACE_URL, uuid5
 from helpdesk_api.identity.audit_schemas import AUDIT_EXAMPLE, SEAL_EXAMPLE
 from helpdesk_api.identity.me import ME_EXAMPLE
 from helpdesk_api.identity.permissions import FIELD_GROUPS, FOR_CONTACTS, PERMISSIONS
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.problems import catalogue
+from helpdesk_api.kit.resource import Resource
 from helpdesk_api.openapi.schemas import Schema
 from helpdesk_api.openapi.sign_in_examples import SIGN_IN_EXAMPLES
 from helpdesk_api.privacy.erasures import ERASURES

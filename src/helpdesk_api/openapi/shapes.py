@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.direct_routes import DIRECT
+from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.sql import metadata
 from helpdesk_api.openapi.schemas import REF, Schema
 

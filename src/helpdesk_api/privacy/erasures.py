@@ -15,9 +15,9 @@ from typing_extensions import TypedDict
 from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.kit import crud, jobs
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.jobs import NewJob
 from helpdesk_api.kit.listing import Filter
+from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.schema import Entity, Input, Line
 from helpdesk_api.kit.sql import Statement, tenant_table
 from helpdesk_api.privacy.people import RESOURCES, PersonType

@@ -16,8 +16,8 @@ from helpdesk_api.directory.contacts import CONTACTS, contacts
 from helpdesk_api.domain.redaction import ERASED, is_telling
 from helpdesk_api.identity.users import USERS, users
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.events import events
+from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.tickets.models import tickets
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.resource import ResourceRouter, add_reading, tag_response
+from helpdesk_api.kit.resource_routes import ResourceRouter, add_reading, tag_response
 from helpdesk_api.kit.unit_of_work import RecordedReadRoute, UnitOfWorkRoute, allowed
 from helpdesk_api.privacy.erasures import ERASURES, Erasure, ErasureCreate, request_erasure
 from helpdesk_api.privacy.export import PersonExport, export_person

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from helpdesk_api.domain.errors import ForbiddenError, InvalidError
 from helpdesk_api.kit.context import Ctx, Principal
-from helpdesk_api.kit.resource import check_given
+from helpdesk_api.kit.resource_routes import check_given
 from helpdesk_api.kit.visibility import FieldNotAllowedError
 from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import CommentCreate, CommentKind, TicketCreate

@@ -12,8 +12,8 @@ from helpdesk_api.identity.teams import TEAMS
 from helpdesk_api.identity.tenants import TICKET_NUMBERS
 from helpdesk_api.identity.users import USERS
 from helpdesk_api.identity.visibility import rows_of
-from helpdesk_api.kit.crud import Include, Resource
 from helpdesk_api.kit.listing import Filter, Sort
+from helpdesk_api.kit.resource import Include, Resource
 from helpdesk_api.kit.schema import Instant
 from helpdesk_api.kit.tenancy import counters
 from helpdesk_api.tickets.models import comments, tickets

@@ -18,7 +18,7 @@ from helpdesk_api.identity.users import USERS
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.events import events, record
-from helpdesk_api.kit.resource import ResourceRouter, operation
+from helpdesk_api.kit.resource_routes import ResourceRouter, operation
 from helpdesk_api.kit.schema import Input, Line, Output
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.sqlstate import UnknownReferenceError

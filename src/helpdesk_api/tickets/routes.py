@@ -10,7 +10,7 @@ from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.paging import find_page
 from helpdesk_api.kit.query import documented, read_query
-from helpdesk_api.kit.resource import (
+from helpdesk_api.kit.resource_routes import (
     MERGE_PATCH,
     ResourceRouter,
     add_reading,

@@ -12,11 +12,11 @@ from sqlalchemy import bindparam, func, null, select, update
 from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.kit import crud, jobs, lanes
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.listing import Filter, PageQuery
 from helpdesk_api.kit.paging import find_page
-from helpdesk_api.kit.resource import ResourceRouter, operation, tag_response
+from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.resource_routes import ResourceRouter, operation, tag_response
 from helpdesk_api.kit.schema import Entity, Output, Page
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.unit_of_work import allowed

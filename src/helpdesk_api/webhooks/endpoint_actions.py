@@ -11,7 +11,7 @@ from helpdesk_api.kit import crud, lanes
 from helpdesk_api.kit.conditional import IfMatch, check_version
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.events import record
-from helpdesk_api.kit.resource import operation, tag_response
+from helpdesk_api.kit.resource_routes import operation, tag_response
 from helpdesk_api.kit.schema import Flag, Input, Output
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 from helpdesk_api.webhooks import endpoint_life

@@ -7,7 +7,7 @@ from fastapi import Body, Request, Response
 
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.resource import (
+from helpdesk_api.kit.resource_routes import (
     MERGE_PATCH,
     ResourceRouter,
     add_delete,

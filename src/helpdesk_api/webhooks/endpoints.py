@@ -14,9 +14,9 @@ from sqlalchemy import Text, bindparam, func, select
 
 from helpdesk_api.domain.errors import ConflictError, ForbiddenError
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.quotas import TenantQuota
+from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.schema import Entity, Flag, Input, Line, single_line
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants

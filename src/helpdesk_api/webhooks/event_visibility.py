@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.domain.errors import ForbiddenError
 from helpdesk_api.kit.context import Ctx, Principal
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.events import events
+from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.visibility import seen_rows
 from helpdesk_api.webhooks.event_types import EVENT_TYPES, is_wanted
 

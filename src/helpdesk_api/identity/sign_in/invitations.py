@@ -9,7 +9,7 @@ from helpdesk_api.identity.sign_in.mailing import invite
 from helpdesk_api.identity.users import USERS, User
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.resource import operation, tag_response
+from helpdesk_api.kit.resource_routes import operation, tag_response
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 
 router = APIRouter(prefix=f"/v1/{USERS.plural}", tags=[USERS.plural], route_class=UnitOfWorkRoute)

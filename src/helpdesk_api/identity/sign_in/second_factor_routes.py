@@ -31,7 +31,7 @@ from helpdesk_api.identity.users import USERS, User
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx, Principal
 from helpdesk_api.kit.direct_routes import DirectRoute, known
-from helpdesk_api.kit.resource import operation, tag_response
+from helpdesk_api.kit.resource_routes import operation, tag_response
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import Input, Output
 from helpdesk_api.kit.sql import Statement

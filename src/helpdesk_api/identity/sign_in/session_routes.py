@@ -13,10 +13,10 @@ from helpdesk_api.identity.sign_in.passwords import forget_all
 from helpdesk_api.identity.sign_in.sessions import Person, end_session, end_sessions_of
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.crud import Resource
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.listing import Filter
-from helpdesk_api.kit.resource import ResourceRouter, add_reading, operation, tag_response
+from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.resource_routes import ResourceRouter, add_reading, operation, tag_response
 from helpdesk_api.kit.schema import Entity, Output
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed

@@ -15,8 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.crud import Resource
-from helpdesk_api.kit.resource import MERGE_PATCH, tag_response
+from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.resource_routes import MERGE_PATCH, tag_response
 from helpdesk_api.kit.schema import Entity, Input
 from helpdesk_api.kit.sql import Statement, tenant_table
 from helpdesk_api.kit.tenancy import tenants

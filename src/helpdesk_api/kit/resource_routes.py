@@ -1,0 +1,293 @@
+"""The endpoints of a plain resource: list, get, create, update, delete, over the functions of `kit.crud`.
+
+`routes(...)` makes only the endpoints whose models are given. Whatever differs is written beneath by the resource
+itself, on the same router.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Generic, TypeVar, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Request, Response
+from pydantic import BaseModel, Field, create_model
+
+from helpdesk_api.kit import crud
+from helpdesk_api.kit.conditional import IfMatch, entity_tag
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.listing import PageQuery
+from helpdesk_api.kit.paging import find_page
+from helpdesk_api.kit.query import documented, read_query
+from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.schema import Entity, Input, Output, Page
+from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
+from helpdesk_api.kit.visibility import check_fields
+
+R = TypeVar("R", bound=Entity)
+
+MERGE_PATCH = "application/merge-patch+json"
+
+
+class ResourceRouter(APIRouter):
+    """The router of a resource, at `/v1/<plural>`, which knows what it serves."""
+
+    def __init__(self, resource: Resource[Any]) -> None:
+        super().__init__(prefix=f"/v1/{resource.plural}", tags=[resource.plural], route_class=UnitOfWorkRoute)
+        self.resource = resource
+
+
+def operation(resource: Resource[Any], verb: str) -> str:
+    """Give the operation id, such as `tickets_list`; client libraries are named after it, so it never changes."""
+    return f"{resource.plural.replace('-', '_')}_{verb}"
+
+
+def tag_response(response: Response, entity: Entity) -> None:
+    """Put the version of what is answered into the ETag."""
+    response.headers["etag"] = entity_tag(entity.version)
+
+
+class Shapes(Generic[R]):
+    """The models a resource answers with: one object and a page, with the related objects asked for."""
+
+    def __init__(self, resource: Resource[R]) -> None:
+        self.resource = resource
+        title = resource.read.__name__
+        extra: Any = {}
+        self.one = resource.read
+        if resource.includes:
+            parts: Any = {
+                include.part: (
+                    dict.__class_getitem__((UUID, include.resource.read)),
+                    Field(description=f"The {include.resource.name.replace('_', ' ')}s that were asked for, by id."),
+                )
+                for include in resource.includes
+            }
+            self._included: type[Output] = create_model(f"{title}Included", __base__=Output, **parts)
+            self._nothing_included = self._included.trusted({part: {} for part in parts})
+            extra = {"included": (self._included, Field(description="Related objects asked for with `include`."))}
+            self.one = cast("type[R]", create_model(f"{title}Detail", __base__=resource.read, **extra))
+        page: Any = Page.__class_getitem__(resource.read)
+        self.page: type[Page[R]] = create_model(
+            f"{title}Page", __base__=page, __doc__=f"One page of {title}s.", **extra
+        )
+
+    async def with_included(self, ctx: Ctx, rows: list[R], query: BaseModel) -> dict[str, Any]:
+        """Fetch the related objects that a query asks for; nothing for a resource without relations."""
+        if not self.resource.includes:
+            return {}
+        asked_for = getattr(query, "include", None)
+        if not asked_for:
+            return {"included": self._nothing_included}
+        wanted = asked_for.split(",")
+        parts: dict[str, dict[UUID, Entity]] = {include.part: {} for include in self.resource.includes}
+        for include in self.resource.includes:
+            if include.name in wanted:
+                ctx.principal.require(f"{include.resource.plural}:read")
+                ids = {value for row in rows if (value := getattr(row, include.column)) is not None}
+                found = await crud.fetch_many(ctx, include.resource, list(ids))
+                parts[include.part].update(found)
+        return {"included": self._included.trusted(parts)}
+
+    def query(self, base: type[PageQuery]) -> type[PageQuery]:
+        """Give the list's query parameters, with `include` when there is something to include."""
+        title = f"{self.resource.read.__name__}Query"
+        return create_model(title, __base__=base, **_include_field(self.resource))
+
+    def query_one(self) -> type[BaseModel]:
+        """Give the query parameters of reading one."""
+        title = f"{self.resource.read.__name__}DetailQuery"
+        return create_model(title, __config__={"extra": "forbid"}, **_include_field(self.resource))
+
+
+def _include_field(resource: Resource[Any]) -> dict[str, Any]:
+    if not resource.includes:
+        return {}
+    names = "|".join(include.name for include in resource.includes)
+    description = f"Related objects to send along; comma-separated names of {names.replace('|', ', ')}."
+    pattern = f"^({names})(,({names}))*$"
+    return {"include": (str | None, Field(default=None, pattern=pattern, max_length=200, description=description))}
+
+
+# Looks at what was given before it is stored, beside the object as it is now, if there is one yet; gives what is to be
+# stored, or refuses. A removal gives nothing.
+Check = Callable[[Ctx, dict[str, Any], R | None], Awaitable[dict[str, Any]]]
+
+
+def routes(
+    resource: Resource[R],
+    *,
+    create: type[Input] | None = None,
+    update: type[Input] | None = None,
+    removable: bool = True,
+    check: Check[R] | None = None,
+) -> ResourceRouter:
+    """Make a router with the usual endpoints of a resource."""
+    router = ResourceRouter(resource)
+    add_reading(router, resource)
+    if create is not None:
+        add_create(router, resource, create, check=check)
+    if update is not None:
+        add_update(router, resource, update, check=check)
+    if removable:
+        add_delete(router, resource, check=check)
+    return router
+
+
+def check_given(ctx: Ctx, resource: Resource[Any], body: Input, *, creating: bool = False) -> None:
+    """Raise FieldNotAllowedError when a body sets a field that its sender is not shown."""
+    given = {name: name for name in sorted(body.model_fields_set)}
+    check_fields(resource.groups, ctx.principal.field_groups, given, creating=creating)
+
+
+def check_query(ctx: Ctx, resource: Resource[Any], query: PageQuery) -> None:
+    """Raise FieldNotAllowedError when a list is to be narrowed by a field that the caller is not shown."""
+    if resource.groups:
+        fields = resource.listing.fields_of(query)
+        check_fields(resource.groups, ctx.principal.field_groups, fields, location="query")
+
+
+async def as_stored(ctx: Ctx, rows: list[R]) -> list[R]:
+    """Show rows as they are stored."""
+    del ctx
+    return rows
+
+
+def add_reading(
+    router: APIRouter,
+    resource: Resource[R],
+    *,
+    present: Callable[[Ctx, list[R]], Awaitable[list[R]]] = as_stored,
+    fetch: Callable[[Ctx, UUID], Awaitable[R]] | None = None,
+    watch: Callable[[Request, Ctx, list[R]], Awaitable[None]] | None = None,
+) -> None:
+    """Add the list and the reading of one.
+
+    `present` completes rows with what their table does not hold; `fetch` reads one that is complete already; `watch` is
+    told what is read.
+    """
+    shapes = Shapes(resource)
+    many = resource.plural.replace("-", " ")
+    one = resource.name.replace("_", " ")
+    read = f"{resource.plural}:read"
+
+    query_many, query_one = shapes.query(resource.listing.query_model), shapes.query_one()
+
+    async def list_all(request: Request, ctx: Ctx) -> Any:
+        query = read_query(request, query_many)
+        check_query(ctx, resource, query)
+        if resource.guards_lists and not resource.listing.is_looked_up(query):
+            ctx.principal.require(f"{resource.plural}:list")
+        found = await find_page(ctx, resource.listing, query, request.app.state.runtime.signer)
+        rows = await present(ctx, [resource.read.from_record(row) for row in found.rows])
+        if watch is not None:
+            await watch(request, ctx, rows)
+        included = await shapes.with_included(ctx, rows, query)
+        return shapes.page.trusted({"data": rows, "page": found.page, "total": found.total, **included})
+
+    async def get_one(id: UUID, request: Request, response: Response, ctx: Ctx) -> Any:
+        query = read_query(request, query_one)
+        if fetch is not None:
+            found = await fetch(ctx, id)
+        else:
+            (found,) = await present(ctx, [await crud.fetch(ctx, resource, id)])
+        if watch is not None:
+            await watch(request, ctx, [found])
+        tag_response(response, found)
+        included = await shapes.with_included(ctx, [found], query)
+        return shapes.one.trusted({**vars(found), **included}) if included else found
+
+    # The scope is known only now; FastAPI reads annotations when the route is added.
+    list_all.__annotations__ |= {"ctx": Annotated[Ctx, allowed(read)]}
+    get_one.__annotations__ |= {"ctx": Annotated[Ctx, allowed(read)]}
+    router.add_api_route(
+        "", list_all, methods=["GET"], response_model=shapes.page,
+        operation_id=operation(resource, "list"), openapi_extra=documented(query_many), summary=f"List {many}",
+        description=f"Pages through the {many} of the tenant, newest first unless `sort` says otherwise.",
+    )  # fmt: skip
+    router.add_api_route(
+        "/{id}", get_one, methods=["GET"], response_model=shapes.one,
+        operation_id=operation(resource, "get"), openapi_extra=documented(query_one), summary=f"Get one {one}",
+        description=f"Reads one {one} by its id.",
+    )  # fmt: skip
+
+
+def add_create(
+    router: APIRouter,
+    resource: Resource[R],
+    model: type[Input],
+    *,
+    verb: str = "write",
+    check: Check[R] | None = None,
+) -> None:
+    """Add the creation of one; `verb` is that of the permission it needs."""
+    one = resource.name.replace("_", " ")
+
+    async def create_one(body: Input, request: Request, response: Response, ctx: Ctx) -> Any:
+        check_given(ctx, resource, body, creating=True)
+        values = body.model_dump()
+        if check is not None:
+            values = await check(ctx, values, None)
+        created = await crud.add(ctx, resource, values)
+        announce_created(request, response, created)
+        return created
+
+    create_one.__annotations__ |= {
+        "body": model,
+        "ctx": Annotated[Ctx, allowed(f"{resource.plural}:{verb}")],
+    }
+    router.add_api_route(
+        "", create_one, methods=["POST"], status_code=201, response_model=resource.read,
+        operation_id=operation(resource, "create"), summary=f"Create a {one}",
+        description=f"Stores a new {one} and records `{resource.name}.created`.",
+    )  # fmt: skip
+
+
+def add_update(router: APIRouter, resource: Resource[R], model: type[Input], *, check: Check[R] | None = None) -> None:
+    """Add the change of one by merge patch (RFC 7396)."""
+    one = resource.name.replace("_", " ")
+
+    async def update_one(id: UUID, body: Input, response: Response, expected: IfMatch, ctx: Ctx) -> Any:
+        check_given(ctx, resource, body)
+        given = body.given()
+        if check is not None:
+            before = await crud.fetch_locked(ctx, resource, id)
+            crud.difference(resource, before, given)
+            given = await check(ctx, given, before)
+        changed = await crud.amend(ctx, resource, id, given, expected=expected)
+        tag_response(response, changed)
+        return changed
+
+    update_one.__annotations__ |= {
+        "body": Annotated[model, Body(media_type=MERGE_PATCH)],
+        "ctx": Annotated[Ctx, allowed(f"{resource.plural}:write")],
+    }
+    router.add_api_route(
+        "/{id}", update_one, methods=["PATCH"], response_model=resource.read,
+        operation_id=operation(resource, "update"), summary=f"Change a {one}",
+        description=(
+            f"Changes the given fields (RFC 7396: null empties, absent keeps, lists are replaced) and records "
+            f"`{resource.name}.updated`. A patch that changes nothing leaves version and events as they are."
+        ),
+    )  # fmt: skip
+
+
+def add_delete(router: APIRouter, resource: Resource[R], *, check: Check[R] | None = None) -> None:
+    """Add the removal of one."""
+    one = resource.name.replace("_", " ")
+
+    async def delete_one(id: UUID, expected: IfMatch, ctx: Ctx) -> None:
+        if check is not None:
+            await check(ctx, {}, await crud.fetch_locked(ctx, resource, id))
+        await crud.remove(ctx, resource, id, expected=expected)
+
+    delete_one.__annotations__ |= {"ctx": Annotated[Ctx, allowed(f"{resource.plural}:write")]}
+    router.add_api_route(
+        "/{id}", delete_one, methods=["DELETE"], status_code=204,
+        operation_id=operation(resource, "delete"), summary=f"Delete a {one}",
+        description=f"Removes it and records `{resource.name}.deleted`; refused while other objects refer to it.",
+    )  # fmt: skip
+
+
+def announce_created(request: Request, response: Response, created: Entity) -> None:
+    """Answer a creation with the place and the version of what was created."""
+    response.headers["location"] = f"{request.url.path.rstrip('/')}/{created.id}"
+    tag_response(response, created)
