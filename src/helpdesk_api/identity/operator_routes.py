@@ -18,12 +18,13 @@ from helpdesk_api.identity.tenant_schemas import (
     quotas_of,
 )
 from helpdesk_api.identity.tenants import create_tenant, get_tenant, page_of_tenants
+from helpdesk_api.kit.caller import cause_of
 from helpdesk_api.kit.context import system
 from helpdesk_api.kit.operator_route import PREFIX, OperatorRoute
 from helpdesk_api.kit.query import read_query
 from helpdesk_api.kit.resource_routes import MERGE_PATCH
 from helpdesk_api.kit.runtime import Runtime
-from helpdesk_api.kit.unit_of_work import cause_of, unit_of_work
+from helpdesk_api.kit.unit_of_work import unit_of_work
 
 router = APIRouter(prefix=f"{PREFIX}/tenants", route_class=OperatorRoute, include_in_schema=False)
 

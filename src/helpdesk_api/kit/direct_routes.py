@@ -15,9 +15,10 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from helpdesk_api.kit.caller import authenticated
 from helpdesk_api.kit.context import Principal
 from helpdesk_api.kit.query import query_names, refuse_unknown
-from helpdesk_api.kit.unit_of_work import Authentication, StrictRequest, authenticated, read_body
+from helpdesk_api.kit.unit_of_work import Authentication, StrictRequest, read_body
 from helpdesk_api.kit.validation import invalid_request
 
 # Tells whoever describes the operation that it takes no idempotency key.

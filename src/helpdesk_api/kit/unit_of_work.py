@@ -8,7 +8,6 @@ and serialization failures are repeated here, where the whole unit can be repeat
 
 import asyncio
 import random
-import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -21,10 +20,10 @@ from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 from starlette.responses import Response
-from structlog.contextvars import bind_contextvars
 
-from helpdesk_api.domain.errors import ForbiddenError, Kind, Refusal, UnauthenticatedError, UnsupportedMediaError
+from helpdesk_api.domain.errors import Kind, Refusal, UnsupportedMediaError
 from helpdesk_api.kit import idempotency
+from helpdesk_api.kit.caller import authenticated, cause_of
 from helpdesk_api.kit.conditional import not_modified
 from helpdesk_api.kit.context import Cause, Ctx, Principal
 from helpdesk_api.kit.events import write_recorded
@@ -43,21 +42,12 @@ _ATTEMPTS = 4
 _JITTER = random.SystemRandom()
 _CTX = "helpdesk.ctx"
 _READING = frozenset({"GET", "HEAD"})
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_LONGEST_USER_AGENT = 300
 _JSON = frozenset({"application/json", "application/merge-patch+json"})
 # Refusals that a repetition would meet again. Others (401, 403, 429, 5xx), and those that say when to come back, stay
 # open for a retry with the same key.
 _LASTING = frozenset({Kind.NOT_FOUND, Kind.CONFLICT, Kind.INVALID, Kind.PRECONDITION_FAILED})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
-
-class ViewAsReadOnlyError(ForbiddenError):
-    """Whoever reads as somebody else does not write as that one."""
-
-    code = "view_as_read_only"
-    title = "Viewing as somebody else is for reading"
 
 
 @asynccontextmanager
@@ -179,7 +169,8 @@ async def _serve(
     handler: Handler, request: Request, known: frozenset[str], *, shows_secret: bool, reads_only: bool
 ) -> Response:
     runtime: Runtime = request.app.state.runtime
-    principal = await authenticated(request)
+    is_read = request.method in _READING
+    principal = await authenticated(request, is_plain_read=is_read and reads_only)
     try:
         refuse_unknown(request, known)
     except RequestValidationError as error:
@@ -188,11 +179,8 @@ async def _serve(
     cause = cause_of(request)
     viewed = request.headers.get("x-view-as")
     if viewed is not None:
-        if not reads_only:
-            message = "X-View-As is for reading what need not be recorded; send this request as yourself."
-            raise ViewAsReadOnlyError(message, pointer="/X-View-As", location="header")
         principal = await runtime.view_as(runtime, principal, viewed, route=request.url.path, cause=cause)
-    if request.method in _READING:
+    if is_read:
         async with unit_of_work(runtime, principal, cause=cause, request_id=request_id, read_only=reads_only) as ctx:
             request.scope[_CTX] = ctx
             response = await handled(handler, request)
@@ -206,43 +194,6 @@ async def _serve(
             # Jitter keeps two writers that met once from meeting again.
             await asyncio.sleep(_JITTER.uniform(0.005, 0.02) * attempt)
     return await _write(handler, request, write, runtime, principal, cause)
-
-
-async def authenticated(request: Request) -> Principal:
-    """Give the caller, counted and noted for the log; raises UnauthenticatedError, RateLimitedError and others."""
-    runtime: Runtime = request.app.state.runtime
-    principal = await _recognised(runtime, request)
-    request.state.tenant_id = principal.tenant_id
-    request.state.credential_id = principal.credential_id
-    bind_contextvars(tenant_id=str(principal.tenant_id))
-    await runtime.admission.known(request, principal)
-    if request.method not in _READING and "x-view-as" in request.headers:
-        message = "X-View-As is for reading; send the change as yourself."
-        raise ViewAsReadOnlyError(message, pointer="/X-View-As", location="header")
-    return principal
-
-
-async def _recognised(runtime: Runtime, request: Request) -> Principal:
-    """Recognise the caller; who brings wrong credentials is counted, and after too many no longer looked up."""
-    authorization = request.headers.get("authorization")
-    if not runtime.authenticate.has_seen(authorization):
-        await runtime.admission.unproven(request)
-    try:
-        return await runtime.authenticate(runtime, authorization, runtime.addresses.of(request.scope))
-    except UnauthenticatedError:
-        await runtime.admission.anonymous(request)
-        raise
-
-
-def cause_of(request: Request) -> Cause:
-    """Say which request it is and where it comes from, for the audit trail."""
-    program = request.headers.get("user-agent")
-    return Cause(
-        "request",
-        request.state.request_id,
-        ip=request.app.state.runtime.addresses.of(request.scope),
-        user_agent=None if program is None else _UNPRINTABLE.sub("", program)[:_LONGEST_USER_AGENT],
-    )
 
 
 async def _write(  # noqa: PLR0917 - the parts of one request, all of them needed once.

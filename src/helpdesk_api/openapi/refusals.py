@@ -50,6 +50,7 @@ from helpdesk_api.identity.test_clock import (
     NoTestClockError,
 )
 from helpdesk_api.identity.view_as import ViewAsExceedsOwnError, ViewAsMalformedError
+from helpdesk_api.kit.caller import ViewAsReadOnlyError
 from helpdesk_api.kit.conditional import InvalidIfMatchError, StaleVersionError
 from helpdesk_api.kit.context import MissingPermissionError
 from helpdesk_api.kit.crud import NotNullableError
@@ -90,7 +91,6 @@ from helpdesk_api.kit.strict_json import (
     NumberOutOfRangeError,
     UnstorableCharacterError,
 )
-from helpdesk_api.kit.unit_of_work import ViewAsReadOnlyError
 from helpdesk_api.kit.visibility import FieldNotAllowedError
 from helpdesk_api.openapi.shapes import Shape
 from helpdesk_api.privacy.erasures import ErasurePendingError

@@ -18,12 +18,13 @@ from helpdesk_api.identity.sign_in.routes import Password
 from helpdesk_api.identity.sign_in.session_routes import SessionRequiredError, own_session
 from helpdesk_api.identity.sign_in.sessions import Person
 from helpdesk_api.identity.sign_in.visits import Visit, record_failure, visit_of
+from helpdesk_api.kit.caller import cause_of
 from helpdesk_api.kit.context import Principal
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.direct_routes import DirectRoute, known
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import Input
-from helpdesk_api.kit.unit_of_work import cause_of, unit_of_work
+from helpdesk_api.kit.unit_of_work import unit_of_work
 
 router = APIRouter(prefix="/v1/me", tags=["me"], route_class=DirectRoute)
 

@@ -29,6 +29,7 @@ from helpdesk_api.identity.sign_in.sessions import Person, end_sessions_of
 from helpdesk_api.identity.sign_in.visits import visit_of
 from helpdesk_api.identity.users import USERS, User
 from helpdesk_api.kit import crud
+from helpdesk_api.kit.caller import cause_of
 from helpdesk_api.kit.context import Ctx, Principal
 from helpdesk_api.kit.direct_routes import DirectRoute, known
 from helpdesk_api.kit.resource_routes import operation, tag_response
@@ -36,7 +37,7 @@ from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import Input, Output
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
-from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed, cause_of, unit_of_work
+from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed, unit_of_work
 
 _TENANT_NAME: Final = Statement(select(tenants.c.name).where(tenants.c.id == bindparam("tenant")))
 

@@ -9,11 +9,12 @@ from fastapi import Request
 
 from helpdesk_api.identity.sign_in.access import principal_of
 from helpdesk_api.identity.sign_in.sessions import Method, Person, SessionTokens, open_session
+from helpdesk_api.kit.caller import cause_of
 from helpdesk_api.kit.context import Cause, Ctx, Principal, new_id, system
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.tenancy import tenant_exists
-from helpdesk_api.kit.unit_of_work import cause_of, unit_of_work
+from helpdesk_api.kit.unit_of_work import unit_of_work
 
 Reason = Literal["wrong_credentials", "wrong_code", "locked", "not_allowed", "wrong_token"]
 
