@@ -17,6 +17,7 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.listing import PageQuery
 from helpdesk_api.kit.paging import find_page
 from helpdesk_api.kit.query import documented, read_query
+from helpdesk_api.kit.reading_route import ReadingRoute
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.schema import Entity, Input, Output, Page
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
@@ -171,7 +172,8 @@ def add_reading(
 
     query_many, query_one = shapes.query(resource.listing.query_model), shapes.query_one()
 
-    async def list_all(request: Request, ctx: Ctx) -> Any:
+    async def list_all(request: Request, response: Response, ctx: Ctx) -> Any:
+        del response
         query = read_query(request, query_many)
         check_query(ctx, resource, query)
         if resource.guards_lists and not resource.listing.is_looked_up(query):
@@ -199,12 +201,12 @@ def add_reading(
     list_all.__annotations__ |= {"ctx": Annotated[Ctx, allowed(read)]}
     get_one.__annotations__ |= {"ctx": Annotated[Ctx, allowed(read)]}
     router.add_api_route(
-        "", list_all, methods=["GET"], response_model=shapes.page,
+        "", list_all, methods=["GET"], route_class_override=ReadingRoute, response_model=shapes.page,
         operation_id=operation(resource, "list"), openapi_extra=documented(query_many), summary=f"List {many}",
         description=f"Pages through the {many} of the tenant, newest first unless `sort` says otherwise.",
     )  # fmt: skip
     router.add_api_route(
-        "/{id}", get_one, methods=["GET"], response_model=shapes.one,
+        "/{id}", get_one, methods=["GET"], route_class_override=ReadingRoute, response_model=shapes.one,
         operation_id=operation(resource, "get"), openapi_extra=documented(query_one), summary=f"Get one {one}",
         description=f"Reads one {one} by its id.",
     )  # fmt: skip

@@ -88,9 +88,13 @@ class UnitOfWorkRoute(APIRoute):
 
     reads_only = True
 
+    def make_handler(self) -> Handler:
+        """Make what answers within the unit of work: FastAPI's handler."""
+        return super().get_route_handler()
+
     def get_route_handler(self) -> Handler:
-        """Wrap FastAPI's handler."""
-        handler = super().get_route_handler()
+        """Wrap the handler."""
+        handler = self.make_handler()
         shows_secret = getattr(self.response_model, "shows_secret", False)
         known = query_names(self)
 
