@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx2
 import uvicorn
 
@@ -89,6 +90,8 @@ class Stage:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="stage")
         self._parts = AsyncExitStack()
+        self._behind: asyncpg.Connection | None = None
+        self._one_statement = asyncio.Lock()
         self.runtime: Runtime
         self.base_url = ""
 
@@ -129,14 +132,12 @@ class Stage:
         return self.run(self._sql(statement, arguments))
 
     async def _sql(self, statement: str, arguments: tuple[object, ...]) -> list[Any]:
-        import asyncpg  # noqa: PLC0415 - only tests look behind the product's gateway.
-
-        url = self.services.superuser_url.rpartition("/")[0] + "/" + self.services.app_url.rpartition("/")[2]
-        connection = await asyncpg.connect(url)
-        try:
-            return list(await connection.fetch(statement, *arguments))
-        finally:
-            await connection.close()
+        async with self._one_statement:
+            if self._behind is None:
+                url = self.services.superuser_url.rpartition("/")[0] + "/" + self.services.app_url.rpartition("/")[2]
+                self._behind = await asyncpg.connect(url)
+                self._parts.push_async_callback(self._behind.close)
+            return list(await self._behind.fetch(statement, *arguments))
 
     async def _issue(self, tenant: Tenant, scopes: tuple[str, ...], expires_at: datetime | None) -> str:
         principal = system(tenant.id, is_sandbox=tenant.is_sandbox)
