@@ -7,7 +7,7 @@ from datetime import timedelta
 from time import monotonic, sleep
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select, text
 
 from helpdesk_api.kit import jobs
 from helpdesk_api.kit.context import Cause, system
@@ -27,6 +27,12 @@ _HOLD = Statement(
     select(tickets.c.id)
     .where(tickets.c.tenant_id == bindparam("tenant"), tickets.c.id == bindparam("ticket"))
     .with_for_update()
+)
+_OWN_PID = Statement(select(func.pg_backend_pid()))
+_WAITING_FOR = Statement(
+    select(func.count())
+    .select_from(text("pg_stat_activity"))
+    .where(text("CAST(:holder AS integer) = ANY(pg_blocking_pids(pid))").bindparams(bindparam("holder")))
 )
 _WARNED_AT = Statement(
     select(sla_clocks.c.warned_at).where(
@@ -106,8 +112,11 @@ def test_a_deadline_whose_ticket_is_held_by_another_is_tried_again_at_once(stage
     async def hold() -> float:
         async with stage.runtime.db.transaction(api.tenant.id) as transaction:
             await transaction.run(_HOLD, {"tenant": api.tenant.id, "ticket": UUID(ticket["id"])})
-            # Longer than a worker waits for a row.
-            await asyncio.sleep(5)
+            holder = await transaction.value(_OWN_PID)
+            # Until a worker has waited for the row, and has given up.
+            for is_awaited in (True, False):
+                while bool(await transaction.value(_WAITING_FOR, {"holder": holder})) is not is_awaited:  # noqa: ASYNC110 - only the database knows.
+                    await asyncio.sleep(0.05)
         return monotonic()
 
     released_at = stage.run(hold())
