@@ -76,7 +76,13 @@ from helpdesk_api.webhooks import (
     events_feed,
     models,
     queueing,
+    replay_routes,
+    replaying,
+    replays,
+    retrying,
     session,
+    statistics,
+    test_messages,
 )
 
 ROUTERS: Sequence[APIRouter] = (
@@ -112,6 +118,11 @@ ROUTERS: Sequence[APIRouter] = (
     catalogue.router,
     endpoint_routes.router,
     endpoint_actions.router,
+    test_messages.router,
+    statistics.router,
+    replay_routes.starting,
+    replay_routes.router,
+    retrying.router,
     deliveries.router,
     privacy_routes.router,
     privacy_routes.requests,
@@ -151,6 +162,7 @@ JOBS: Mapping[str, JobKind] = {
     # One call is one endpoint, most of them waiting for an answer: half of them may hang without delaying the others.
     queueing.DELIVER_PING: JobKind(session.deliver, batch=1, concurrency=64, lease=session.LEASE),
     queueing.DELIVER: JobKind(session.deliver, batch=session.BATCH, concurrency=256, lease=session.LEASE, by_lane=True),
+    replays.REPLAY: JobKind(replaying.replay, batch=1, concurrency=2, lease=timedelta(minutes=1)),
     audit_seals.SEAL: JobKind(audit_seals.seal_events, batch=1, concurrency=2, lease=timedelta(minutes=5)),
     # The lease outlasts an erasure of all but the largest tenants; a second worker would do nothing wrong.
     ERASE: JobKind(erase, batch=1, concurrency=1, lease=timedelta(minutes=30)),

@@ -201,8 +201,8 @@ def webhook_delivery(stage: Stage, api: Client) -> str:
                 now(), now())
             RETURNING tenant_id, id
         )
-        INSERT INTO webhook_attempts (tenant_id, id, delivery_id, number, started_at, duration_ms, status)
-        SELECT tenant_id, gen_random_uuid(), id, 1, now(), 12, 200 FROM delivery
+        INSERT INTO webhook_attempts (tenant_id, id, delivery_id, endpoint_id, number, started_at, duration_ms, status)
+        SELECT tenant_id, gen_random_uuid(), id, $2, 1, now(), 12, 200 FROM delivery
         RETURNING delivery_id
         """,
         api.tenant.id,
@@ -210,6 +210,22 @@ def webhook_delivery(stage: Stage, api: Client) -> str:
         UUID(event),
     )
     return f"/v1/webhook-deliveries/{row['delivery_id']}"
+
+
+def webhook_replay(stage: Stage, api: Client) -> str:
+    """Store a replay that is done, as the worker would have left it."""
+    endpoint = create(api, "webhook-endpoints", **webhook_endpoint(api))["id"]
+    (row,) = stage.sql(
+        """
+        INSERT INTO webhook_replays (tenant_id, id, endpoint_id, scope, since, event_types, state, progress_percent,
+            looked_at_count, queued_count, completed_at, created_at, updated_at)
+        VALUES ($1, gen_random_uuid(), $2, 'all', now(), '{*}', 'done', 100, 0, 0, now(), now(), now())
+        RETURNING id
+        """,
+        api.tenant.id,
+        UUID(endpoint),
+    )
+    return f"/v1/webhook-replays/{row['id']}"
 
 
 def outbound_email(stage: Stage, api: Client) -> str:

@@ -33,6 +33,7 @@ from tests.contract.bodies import (
     user,
     webhook_delivery,
     webhook_endpoint,
+    webhook_replay,
 )
 from tests.contract.sign_in_cases import BODIES as SIGN_IN_BODIES
 from tests.stage import Client, Stage
@@ -111,6 +112,7 @@ CASES = (
         masked={"authentication": {"type": "basic", "username": "helpdesk", "secret": None}},
     ),
     Case("webhook-deliveries", made=webhook_delivery),
+    Case("webhook-replays", made=webhook_replay),
     Case("erasures", made=erasure),
     Case("outbound-emails", made=outbound_email),
     Case("sessions", made=session),
@@ -148,10 +150,29 @@ ACTIONS: Mapping[str, JSON | None] = {
     "api_keys_rotate": {"overlap_seconds": 0, "force": True},
     "contacts_reveal": {"ticket_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40", "reason": "To call back."},
     "webhook_endpoints_rotate_secret": {"force": True},
-    "webhook_endpoints_test": None,
+    "webhook_endpoints_test": {"type": "ticket.created", "data": {"object_version": 7}, "is_free_form": False},
     "webhook_endpoints_ping": None,
     "webhook_endpoints_pause": None,
     "webhook_endpoints_resume": None,
+    "webhook_endpoints_recover": {"since": "2026-03-02T09:00:00Z", "until": "2026-03-03T09:00:00Z"},
+    "webhook_endpoints_replay": {
+        "after": None,
+        "since": "2026-03-02T09:00:00Z",
+        "until": "2026-03-03T09:00:00Z",
+        "event_types": ["ticket.*"],
+    },
+    "webhook_endpoints_stats": None,
+    "webhook_replays_cancel": None,
+    "webhook_deliveries_retry": {
+        "ids": None,
+        "filter": {
+            "endpoint_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40",
+            "event_types": ["ticket.*"],
+            "state": ["failed"],
+            "since": "2026-03-02T09:00:00Z",
+            "until": "2026-03-03T09:00:00Z",
+        },
+    },
     "contacts_erase": {"reason": "Asked for by letter.", "messages": "redact"},
     "contacts_export": None,
     "users_erase": {"reason": "Asked for by letter.", "messages": "redact"},

@@ -26,6 +26,7 @@ _WITHOUT_GUARD = frozenset(
         "webhook_endpoints_rotate_secret",
         "webhook_endpoints_test",
         "webhook_deliveries_redeliver",
+        "webhook_replays_cancel",
     }
 )
 

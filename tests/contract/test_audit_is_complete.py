@@ -11,7 +11,7 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Cause, Principal
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from tests.conftest import MakeSandbox
-from tests.contract.bodies import JSON, create
+from tests.contract.bodies import JSON, create, webhook_delivery
 from tests.contract.operations import OPERATIONS, Operation, World
 from tests.contract.rows import TENANT_TABLES
 from tests.stage import Client, Stage
@@ -57,13 +57,29 @@ def add_second_factor(stage: Stage, api: Client) -> None:
     )
 
 
+def keep_replaying(stage: Stage, api: Client) -> None:
+    """Let there be a replay to cancel."""
+    stage.sql("UPDATE webhook_replays SET state = 'running', completed_at = NULL WHERE tenant_id = $1", api.tenant.id)
+
+
+def fail_a_delivery(stage: Stage, api: Client) -> None:
+    """Let there be a dead letter."""
+    webhook_delivery(stage, api)
+    stage.sql("UPDATE webhook_deliveries SET state = 'failed' WHERE tenant_id = $1", api.tenant.id)
+    switch_on(stage, api)
+
+
 # What must be so before an operation can succeed.
 FIRST: Mapping[str, Callable[[Stage, Client], None]] = {
     "users_reset_second_factor": add_second_factor,
     "webhook_deliveries_redeliver": switch_on,
+    "webhook_deliveries_retry": fail_a_delivery,
     "webhook_endpoints_ping": switch_on,
+    "webhook_endpoints_recover": switch_on,
+    "webhook_endpoints_replay": switch_on,
     "webhook_endpoints_resume": pause,
     "webhook_endpoints_test": switch_on,
+    "webhook_replays_cancel": keep_replaying,
 }
 # What these ask for a worker does, in transactions of its own.
 DONE_LATER = {"contacts_erase", "users_erase"}
@@ -76,7 +92,10 @@ def revealed_for_a_ticket(api: Client, path: str) -> JSON:
 
 
 # Bodies that name what belongs to the object in the path.
-BODY: Mapping[str, Callable[[Client, str], JSON]] = {"contacts_reveal": revealed_for_a_ticket}
+BODY: Mapping[str, Callable[[Client, str], JSON]] = {
+    "contacts_reveal": revealed_for_a_ticket,
+    "webhook_deliveries_retry": lambda _, __: {"filter": {}},
+}
 
 
 @pytest.mark.parametrize("operation", CHANGING, ids=str)

@@ -107,8 +107,9 @@ def referring_bodies(operation: Operation, api: Client) -> list[JSON]:
 
 
 def references(operation: Operation, body: JSON) -> list[str]:
-    """Name the places of a body that hold the id of another object, as the schema tells."""
-    return [pointer for pointer, _ in leaves(body) if _schema_at(operation, pointer).get("format") == "uuid"]
+    """Name the places of a body that hold the id of another object, as the schema tells; a filter only looks for it."""
+    found = [pointer for pointer, _ in leaves(body) if _schema_at(operation, pointer).get("format") == "uuid"]
+    return [pointer for pointer in found if not pointer.startswith("/filter/")]
 
 
 def _schema_at(operation: Operation, pointer: str) -> dict[str, Any]:

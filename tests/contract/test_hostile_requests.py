@@ -1,6 +1,7 @@
 """Hostile queries, paths, headers, methods and sizes on every operation: refused with a problem, or harmless."""
 
 import json
+import re
 import socket
 from uuid import uuid4
 
@@ -205,7 +206,9 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(api: Client, stage: Stag
 
 @pytest.mark.parametrize("template", DOCUMENT["paths"])
 def test_a_method_that_is_not_offered_is_refused(api: Client, template: str) -> None:
-    offered = {method.upper() for method in DOCUMENT["paths"][template]}
+    # Where others have an id, the word in a path such as `…/retry` is read as one.
+    alike = (other for other in DOCUMENT["paths"] if re.fullmatch(re.sub(r"{\w+}", "[^/]+", other), template))
+    offered = {method.upper() for path in alike for method in DOCUMENT["paths"][path]}
     path = template.replace("{code}", "not_found")
     for name in ("{id}", "{comment_id}"):
         path = path.replace(name, str(uuid4()))

@@ -306,6 +306,7 @@ def test_the_application_may_do_exactly_what_is_reviewed(stage: Stage) -> None:
         "outbound_emails: DELETE",
         "webhook_attempts: DELETE",
         "webhook_deliveries: DELETE",
+        "webhook_replays: DELETE",
     }
 
     assert grants(stage, "helpdesk_app") == (rows - withheld) | APP_MAY_BEYOND_ROWS

@@ -19,7 +19,12 @@ STORED = (
 MOVES = ("started", "warning", "breached", "paused", "resumed", "met", "missed", "cancelled", "reopened", "retargeted")
 # The names that are made up at run time: each template in a call of record(), with what it can become.
 FILLED: Mapping[str, tuple[str, ...]] = {
-    "{resource.name}.created": (*(f"{name}.created" for name in STORED), "ticket.created", "erasure.created"),
+    "{resource.name}.created": (
+        *(f"{name}.created" for name in STORED),
+        "ticket.created",
+        "erasure.created",
+        "webhook_replay.created",
+    ),
     "{resource.name}.updated": (*(f"{name}.updated" for name in STORED), "sign_in_settings.updated"),
     "{resource.name}.deleted": tuple(f"{name}.deleted" for name in STORED if name != "api_key"),
     "ticket.{name}": ("ticket.updated", "ticket.status_changed", "ticket.assigned"),

@@ -30,6 +30,7 @@ _RESOURCES: Final = {
     "sign-in-settings": "where the front ends of the tenant are",
     "webhook-endpoints": "webhook endpoints",
     "webhook-deliveries": "webhook deliveries",
+    "webhook-replays": "replays of webhooks",
     "test-clock": "the test clock of a sandbox tenant",
 }
 

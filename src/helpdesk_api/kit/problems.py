@@ -87,18 +87,12 @@ def status_of(refusal: Refusal | type[Refusal]) -> int:
     return STATUS[refusal.kind]
 
 
-def render(refusal: Refusal, *, request_id: str, instance: str = "") -> tuple[int, dict[str, str], bytes]:
-    """Turn a refusal into status, headers and body bytes."""
-    status = status_of(refusal)
-    headers = {"content-type": MEDIA_TYPE}
-    if refusal.retry_after is not None:
-        headers["retry-after"] = str(max(1, round(refusal.retry_after.total_seconds())))
-    if refusal.kind is Kind.UNAUTHENTICATED:
-        headers["www-authenticate"] = "Bearer"
-    problem = Problem(
+def problem_of(refusal: Refusal, *, request_id: str, instance: str = "") -> Problem:
+    """Describe a refusal, alone or as the result for one of several things that were asked for at once."""
+    return Problem(
         type=f"/problems/{refusal.code}",
         title=refusal.title,
-        status=status,
+        status=status_of(refusal),
         detail=refusal.detail,
         instance=instance,
         code=refusal.code,
@@ -111,7 +105,17 @@ def render(refusal: Refusal, *, request_id: str, instance: str = "") -> tuple[in
             for error in refusal.errors
         ],
     )
-    return status, headers, to_json(problem, by_alias=True)
+
+
+def render(refusal: Refusal, *, request_id: str, instance: str = "") -> tuple[int, dict[str, str], bytes]:
+    """Turn a refusal into status, headers and body bytes."""
+    headers = {"content-type": MEDIA_TYPE}
+    if refusal.retry_after is not None:
+        headers["retry-after"] = str(max(1, round(refusal.retry_after.total_seconds())))
+    if refusal.kind is Kind.UNAUTHENTICATED:
+        headers["www-authenticate"] = "Bearer"
+    problem = problem_of(refusal, request_id=request_id, instance=instance)
+    return problem.status, headers, to_json(problem, by_alias=True)
 
 
 class ProblemType(BaseModel):

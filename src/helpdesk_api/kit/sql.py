@@ -15,7 +15,6 @@ from sqlalchemy import (
     DateTime,
     ForeignKeyConstraint,
     Index,
-    Insert,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
@@ -23,10 +22,9 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     func,
-    insert,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.schema import ColumnCollectionConstraint
 from sqlalchemy.sql.cache_key import CacheKey

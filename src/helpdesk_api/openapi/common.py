@@ -122,7 +122,9 @@ HEADERS: Mapping[str, Any] = {
 RATE_LIMIT_HEADERS = ("RateLimit-Policy", "RateLimit")
 
 # Answers that say where to look, beside every 201.
-LOCATED = frozenset({("test_clock_advance", "202")})
+LOCATED = frozenset(
+    {("test_clock_advance", "202"), ("webhook_endpoints_recover", "202"), ("webhook_endpoints_replay", "202")}
+)
 
 SUCCESS_TEXT: Mapping[str, str] = {
     "page": "One page.",
@@ -130,6 +132,7 @@ SUCCESS_TEXT: Mapping[str, str] = {
     "get 200": "What was asked for, as it is now.",
     "post 200": "Done; this is the result.",
     "post 202": "Accepted; it is done in the background.",
+    "post 207": "Done for each by itself; `results` tells which succeeded.",
     "post 201": "Created; `Location` tells where.",
     "patch 200": "The object after the change.",
     "delete 204": "Deleted.",

@@ -20,12 +20,14 @@ from helpdesk_api.privacy.erasures import ERASURES
 from helpdesk_api.privacy.export import EXPORT_EXAMPLE
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
 from helpdesk_api.webhooks.catalogue import event_type_list
-from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE
+from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE, DELIVERIES
 from helpdesk_api.webhooks.events_feed import EVENT_EXAMPLE
+from helpdesk_api.webhooks.statistics import STATS_EXAMPLE
 
 _CREATED = "2026-11-23T09:00:00Z"
 _UPDATED = "2026-11-23T09:30:00Z"
 _VERSION = 3
+_ENDPOINT = DELIVERIES.example["endpoint_id"]
 _CURSOR = "eyJleGFtcGxlIjp0cnVlfQ.c2lnbmF0dXJl"
 
 # What a client typically changes; a resource without a line here changes its first field.
@@ -135,6 +137,18 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
             ],
         },
     )
+    yield "WebhookRecovery", {"since": "2026-11-22T00:00:00Z", "until": None}
+    yield "WebhookReplayCreate", {"after": None, "since": "2026-11-22T00:00:00Z", "until": None, "event_types": ["*"]}
+    yield "WebhookTestRequest", {"type": "ticket.created", "data": {"object_version": 7}, "is_free_form": False}
+    yield "WebhookRetry", {"filter": {"endpoint_id": _ENDPOINT, "state": ["failed"]}}
+    yield (
+        "WebhookRetryResults",
+        {
+            "results": [{"index": 0, "id": EVENT_EXAMPLE["object_id"], "status": 202, "error": None}],
+            "has_more": False,
+        },
+    )
+    yield "WebhookStats", STATS_EXAMPLE | {"endpoint_id": _ENDPOINT}
     yield "WebhookTest", {"event_id": EVENT_EXAMPLE["id"]}
     yield "AuditPage", {"data": [AUDIT_EXAMPLE], "page": {"next_cursor": _CURSOR}}
     page = {"next_cursor": _CURSOR, "prev_cursor": None}

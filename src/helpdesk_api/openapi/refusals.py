@@ -104,6 +104,10 @@ from helpdesk_api.webhooks.endpoint_actions import SecretRotatingError
 from helpdesk_api.webhooks.endpoints import EndpointDisabledError, FullPayloadDeniedError, TooManyEndpointsError
 from helpdesk_api.webhooks.event_visibility import ReachTooNarrowError
 from helpdesk_api.webhooks.events_feed import UnknownEventTypeError
+from helpdesk_api.webhooks.replays import ReplayEndedError, ReplayRunningError
+from helpdesk_api.webhooks.retrying import DeliveryPendingError
+from helpdesk_api.webhooks.statistics import StepTooShortError, WindowBackwardsError
+from helpdesk_api.webhooks.test_messages import InvalidTestError
 
 Refusals = tuple[type[Refusal], ...]
 
@@ -186,8 +190,16 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "webhook_endpoints_update": (UnsafeURLError, MissingSecretError, FullPayloadDeniedError, ReachTooNarrowError),
     "webhook_endpoints_ping": (EndpointDisabledError,),
     "webhook_endpoints_rotate_secret": (SecretRotatingError, AnswerSealedError),
-    "webhook_endpoints_test": (EndpointDisabledError,),
+    "webhook_endpoints_test": (EndpointDisabledError, InvalidTestError),
+    "webhook_endpoints_stats": (WindowBackwardsError, StepTooShortError),
     "webhook_deliveries_redeliver": (DeliveryInProgressError, EndpointDisabledError),
+    "webhook_deliveries_retry": (NotFoundError, DeliveryPendingError, EndpointDisabledError),
+    "webhook_endpoints_recover": (EndpointDisabledError, ReplayRunningError),
+    "webhook_endpoints_replay": (
+        *(EndpointDisabledError, ReplayRunningError, FullPayloadDeniedError, ReachTooNarrowError),
+        CursorMismatchError,
+    ),
+    "webhook_replays_cancel": (ReplayEndedError,),
     "events_list": (UnknownEventTypeError,),
     "test_clock_get": (NoTestClockError,),
     "test_clock_advance": (NoTestClockError, ClockAdvancingError, ClockBackwardsError, ClockTooFarError),

@@ -78,7 +78,7 @@ class WebhookDelivery(Entity):
             description=(
                 "`pending`: will be tried. `delivered`: the receiver answered 2xx. `failed`: the last attempt of the "
                 "schedule failed, or the receiver asked for no more. `cancelled`: its endpoint was off when it fell "
-                "due."
+                "due, or did not want it any more."
             ),
             examples=list(State),
         ),
@@ -204,7 +204,7 @@ async def send_again(ctx: Ctx, delivery_id: UUID) -> WebhookDelivery:
     The job is locked before the delivery, in the order in which a worker that records attempts takes them.
     """
     seen = await crud.fetch(ctx, DELIVERIES, delivery_id)
-    await _check_endpoint(ctx, seen.endpoint_id)
+    await check_endpoint(ctx, seen.endpoint_id)
     values: dict[str, Any] = {"next_attempt_at": ctx.now}
     if seen.state == State.PENDING:
         key = {"tenant": ctx.tenant_id, "delivery": delivery_id}
@@ -232,7 +232,8 @@ async def send_again(ctx: Ctx, delivery_id: UUID) -> WebhookDelivery:
     return sent
 
 
-async def _check_endpoint(ctx: Ctx, endpoint_id: UUID) -> None:
+async def check_endpoint(ctx: Ctx, endpoint_id: UUID) -> None:
+    """Refuse to send to an endpoint that is off or was deleted; raises EndpointDisabledError."""
     endpoint = (await crud.fetch_many(ctx, ENDPOINTS, [endpoint_id])).get(endpoint_id)
     if endpoint is None or not endpoint.is_enabled:
         message = f"The endpoint {endpoint_id} is switched off or deleted; nothing can be sent to it."

@@ -33,6 +33,7 @@ class Attempt:
     """
 
     delivery_id: UUID
+    endpoint_id: UUID
     number: int
     started_at: datetime
     duration: timedelta
@@ -46,7 +47,8 @@ class Attempt:
 
 
 _ATTEMPT_COLUMNS = (
-    "tenant_id", "id", "delivery_id", "number", "started_at", "duration_ms", "status", "error", "response_excerpt",
+    "tenant_id", "id", "delivery_id", "endpoint_id", "number", "started_at", "duration_ms", "status", "error",
+    "response_excerpt",
 )  # fmt: skip
 _outcomes = select(
     func.unnest(bindparam("delivery_id", type_=ARRAY(Uuid))).label("delivery_id"),
@@ -94,6 +96,7 @@ async def write_attempts(ctx: Ctx, made: Sequence[Attempt]) -> None:
             "tenant_id": [ctx.tenant_id] * len(made),
             "id": [new_id() for _ in made],
             "delivery_id": [attempt.delivery_id for attempt in made],
+            "endpoint_id": [attempt.endpoint_id for attempt in made],
             "number": [attempt.number for attempt in made],
             "started_at": [attempt.started_at for attempt in made],
             "duration_ms": [attempt.duration // _MILLISECOND for attempt in made],

@@ -1,4 +1,7 @@
-"""What can be done with a webhook endpoint besides changing it: ping, test, pause, resume, and a new secret."""
+"""What can be done with a webhook endpoint besides changing it: ping, pause, resume, and a new secret.
+
+Testing one is `webhooks.test_messages`.
+"""
 
 from typing import Annotated
 from uuid import UUID
@@ -12,19 +15,19 @@ from helpdesk_api.kit.conditional import IfMatch, check_version
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.resource_routes import operation, tag_response
-from helpdesk_api.kit.schema import Flag, Input, Output
+from helpdesk_api.kit.schema import Flag, Input
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 from helpdesk_api.webhooks import endpoint_life
 from helpdesk_api.webhooks.endpoints import (
     BOTH_SECRETS_SIGN_FOR,
     ENDPOINTS,
-    EndpointDisabledError,
     NewWebhookEndpoint,
     WebhookEndpoint,
     with_secret,
 )
 from helpdesk_api.webhooks.models import webhook_endpoints
 from helpdesk_api.webhooks.signing import SigningKeys
+from helpdesk_api.webhooks.test_messages import WebhookTest
 
 _Writing = Annotated[Ctx, allowed("webhook-endpoints:write")]
 
@@ -45,12 +48,6 @@ class SecretRotation(Input):
 
 
 _GENTLY = SecretRotation()
-
-
-class WebhookTest(Output):
-    """A message that is on its way."""
-
-    event_id: Annotated[UUID, Field(description="The event that is sent; `webhook-deliveries?event_id=` follows it.")]
 
 
 router = APIRouter(prefix=f"/v1/{ENDPOINTS.plural}/{{id}}", tags=[ENDPOINTS.plural], route_class=UnitOfWorkRoute)
@@ -119,21 +116,7 @@ async def rotate_secret(
 )
 async def ping_endpoint(id: UUID, ctx: _Writing) -> WebhookTest:
     """Send a ping."""
-    endpoint_life.ping(ctx, await _switched_on(ctx, id))
-    return WebhookTest(event_id=ctx.events[-1].id)
-
-
-@router.post(
-    "/test",
-    status_code=202,
-    operation_id=operation(ENDPOINTS, "test"),
-    summary="Send a test to a webhook endpoint",
-    description="Records a `webhook_endpoint.test` event and sends it to this endpoint only, whatever it wants else.",
-)
-async def send_test(id: UUID, ctx: _Writing) -> WebhookTest:
-    """Send a test."""
-    endpoint = await _switched_on(ctx, id)
-    record(ctx, "webhook_endpoint.test", object_id=id, version=endpoint.version)
+    endpoint_life.ping(ctx, await endpoint_life.switched_on(ctx, id))
     return WebhookTest(event_id=ctx.events[-1].id)
 
 
@@ -168,11 +151,3 @@ async def resume(id: UUID, *, response: Response, expected: IfMatch, ctx: _Writi
     await lanes.reopen(ctx, id)
     tag_response(response, after)
     return after
-
-
-async def _switched_on(ctx: Ctx, endpoint_id: UUID) -> WebhookEndpoint:
-    endpoint = await crud.fetch(ctx, ENDPOINTS, endpoint_id)
-    if not endpoint.is_enabled:
-        message = f"The endpoint {endpoint_id} is switched off; switch it on first."
-        raise EndpointDisabledError(message)
-    return endpoint

@@ -21,6 +21,7 @@ from helpdesk_api.kit.tenancy import tenants
 from helpdesk_api.webhooks import credentials
 from helpdesk_api.webhooks.endpoints import (
     ENDPOINTS,
+    EndpointDisabledError,
     NewWebhookEndpoint,
     Reason,
     WebhookEndpoint,
@@ -91,6 +92,15 @@ async def change(
     if is_to_be_verified and after.is_enabled:
         ping(ctx, after)
     return after
+
+
+async def switched_on(ctx: Ctx, endpoint_id: UUID) -> WebhookEndpoint:
+    """Read an endpoint that something is to be sent to; raises EndpointDisabledError for one that is off."""
+    endpoint = await crud.fetch(ctx, ENDPOINTS, endpoint_id)
+    if not endpoint.is_enabled:
+        message = f"The endpoint {endpoint_id} is switched off; switch it on first."
+        raise EndpointDisabledError(message)
+    return endpoint
 
 
 def ping(ctx: Ctx, endpoint: WebhookEndpoint) -> None:

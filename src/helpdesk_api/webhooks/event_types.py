@@ -119,6 +119,14 @@ _REST: Final = (
     _type("person.exported", "Somebody read everything that is stored about a contact or user."),
     _type("test_clock.advanced", "Somebody moved the test clock of the sandbox; its object is the tenant.", "now"),
     _type("webhook_delivery.redelivered", "Somebody had a delivery sent again."),
+    _type(
+        "webhook_replay.created",
+        "Somebody asked for events to be sent again to an endpoint.",
+        *("endpoint_id", "event_types", "scope", "since", "state"),
+        version=_CREATED_FIRST,
+    ),
+    _type("webhook_replay.completed", "All that a replay was asked for is queued; `data` tells how much.", "state"),
+    _type("webhook_replay.cancelled", "A replay ended before its time.", "cancelled_reason", "state"),
 )
 
 _TENANT: Final = (

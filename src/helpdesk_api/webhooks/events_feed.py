@@ -106,7 +106,7 @@ class FeedQuery(BaseModel):
     ] = []
 
 
-class _Position(NamedTuple):
+class Position(NamedTuple):
     """A place in commit order, between two events."""
 
     xid: int
@@ -146,7 +146,7 @@ async def list_events(
 ) -> EventFeed:
     """Follow the feed."""
     signer: Signer = request.app.state.runtime.signer
-    start = _start(ctx, signer, query.after)
+    start = position_after(ctx, signer, query.after)
     resources = request.app.state.runtime.resources
     found = await _after(ctx, start, _filters(query) + seen_events(ctx, resources), query.limit)
     # One row says how far the feed is settled, also when there are no events.
@@ -156,7 +156,7 @@ async def list_events(
     del rows[query.limit :]
     # At the end the position is that up to which all was looked at: a rare type does not cost a look at all the others
     # with every call.
-    end = _Position(rows[-1]["xid"], rows[-1]["seq"]) if has_more else _Position(settled_below - 1, _LAST)
+    end = Position(rows[-1]["xid"], rows[-1]["seq"]) if has_more else Position(settled_below - 1, _LAST)
     page = FeedPage.trusted({"next_cursor": _cursor(ctx, signer, end), "has_more": has_more})
     return EventFeed.trusted({"data": [_event(ctx, resources, row) for row in rows], "page": page})
 
@@ -180,7 +180,7 @@ async def get_event(id: UUID, request: Request, ctx: Annotated[Ctx, allowed("eve
     return _event(ctx, resources, row)
 
 
-async def _after(ctx: Ctx, start: _Position, conditions: list[ColumnElement[bool]], limit: int) -> list[Record]:
+async def _after(ctx: Ctx, start: Position, conditions: list[ColumnElement[bool]], limit: int) -> list[Record]:
     """Fetch one row more than asked for, each with the transaction below which all is settled."""
     order = commit_order()
     page = (
@@ -236,21 +236,21 @@ def _event(ctx: Ctx, resources: Resources, row: Record) -> Event:
     })  # fmt: skip
 
 
-def _cursor(ctx: Ctx, signer: Signer, position: _Position) -> str:
+def _cursor(ctx: Ctx, signer: Signer, position: Position) -> str:
     return signer.sign(_POSITION, json.dumps([ctx.tenant_id.hex, *position], separators=(",", ":")).encode())
 
 
-def _start(ctx: Ctx, signer: Signer, after: str | None) -> _Position:
+def position_after(ctx: Ctx, signer: Signer, after: str | None) -> Position:
     """Give the position to go on from: the beginning, the end, or what a cursor says."""
     if after is None:
-        return _Position(0, 0)
-    return _Position(_LAST, _LAST) if after == _END else _read_cursor(ctx, signer, after)
+        return Position(0, 0)
+    return Position(_LAST, _LAST) if after == _END else _read_cursor(ctx, signer, after)
 
 
-def _read_cursor(ctx: Ctx, signer: Signer, text: str) -> _Position:
+def _read_cursor(ctx: Ctx, signer: Signer, text: str) -> Position:
     payload = signer.verify(_POSITION, text)
     tenant, *position = (None,) if payload is None else json.loads(payload)
     if tenant != ctx.tenant_id.hex:
         message = "The cursor is not one of this feed, or is damaged; go on from the last one that was, or start anew."
         raise CursorMismatchError(message, pointer="/after", location="query")
-    return _Position(*position)
+    return Position(*position)

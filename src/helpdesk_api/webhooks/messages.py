@@ -2,10 +2,11 @@
 
 A message says what happened to which version of which object, and names the fields; their values are read through the
 API, under the reader's own rights. So nothing that somebody wrote leaves in a message, and a late one misleads nobody.
-Only an endpoint with `payload: full` is told the values too. Either may come in an envelope of CloudEvents 1.0.
+Only an endpoint with `payload: full` is told the values too. Either may come in an envelope of CloudEvents 1.0. A test
+says whatever its sender wants it to (`webhooks.test_messages`).
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, JsonValue
@@ -13,6 +14,8 @@ from pydantic_core import to_json
 
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.schema import Output
+
+TEST: Final = "webhook_endpoint.test"
 
 
 class Actor(Output):
@@ -71,8 +74,24 @@ class CloudEvent(Output):
 
 def message_of(event: Record, *, tenant_id: UUID) -> tuple[str, bytes]:
     """Write the message of an event as its endpoint wants it: the media type, and the bytes to sign and send."""
+    event_type, data = _played(event) or (event["type"], _told(event))
+    if event["format"] == "cloudevents":
+        return "application/cloudevents+json", to_json({
+            "specversion": "1.0",
+            "id": event["id"],
+            "source": f"urn:uuid:{tenant_id}",
+            "type": event_type,
+            "subject": f"{data.get('object_type', event['object_type'])}/{data.get('object_id', event['object_id'])}",
+            "time": event["occurred_at"],
+            "datacontenttype": "application/json",
+            "data": data,
+        })  # fmt: skip
+    return "application/json", to_json({"type": event_type, "timestamp": event["occurred_at"], "data": data})
+
+
+def _told(event: Record) -> dict[str, Any]:
     is_full = event["payload"] == "full"
-    data = {
+    return {
         "id": event["id"],
         "object_type": event["object_type"],
         "object_id": event["object_id"],
@@ -83,15 +102,12 @@ def message_of(event: Record, *, tenant_id: UUID) -> tuple[str, bytes]:
         "changes": event["changes"] if is_full else None,
         "details": event["data"] if is_full else None,
     }
-    if event["format"] == "cloudevents":
-        return "application/cloudevents+json", to_json({
-            "specversion": "1.0",
-            "id": event["id"],
-            "source": f"urn:uuid:{tenant_id}",
-            "type": event["type"],
-            "subject": f"{event['object_type']}/{event['object_id']}",
-            "time": event["occurred_at"],
-            "datacontenttype": "application/json",
-            "data": data,
-        })  # fmt: skip
-    return "application/json", to_json({"type": event["type"], "timestamp": event["occurred_at"], "data": data})
+
+
+def _played(event: Record) -> tuple[str, dict[str, Any]] | None:
+    """Give the type and the data of a test that plays another event, or None for everything else."""
+    message = event["data"].get("message") if event["type"] == TEST else None
+    if message is None:
+        return None
+    data: dict[str, Any] = message["data"]
+    return message["type"], data if message["is_free_form"] else data | {"id": event["id"]}

@@ -1,4 +1,4 @@
-"""The tables of webhooks: endpoints and their health, what is delivered to them, and every attempt at it.
+"""The tables of webhooks: endpoints and their health, what is delivered to them, every attempt at it, and replays.
 
 Deliveries and attempts live in real time, also in a sandbox: a receiver cannot be asked to wait for a test clock.
 """
@@ -109,6 +109,8 @@ webhook_deliveries = tenant_table(
 webhook_attempts = tenant_table(
     "webhook_attempts",
     Column("delivery_id", Uuid, nullable=False),
+    # For statistics; an attempt from before has none and is left out of them.
+    Column("endpoint_id", Uuid),
     Column("number", Integer, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),
     Column("duration_ms", Integer, nullable=False),
@@ -118,5 +120,36 @@ webhook_attempts = tenant_table(
     UniqueConstraint("tenant_id", "delivery_id", "number"),
     CheckConstraint("num_nonnulls(status, error) = 1", name="answer_or_error"),
     reference("delivery_id", "webhook_deliveries"),
+    Index(None, "tenant_id", "endpoint_id", "started_at"),
     versioned=False,
+)
+
+# A replay refers to its endpoint by id only, as deliveries do.
+webhook_replays = tenant_table(
+    "webhook_replays",
+    Column("endpoint_id", Uuid, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("since", DateTime(timezone=True)),
+    Column("until", DateTime(timezone=True)),
+    Column("event_types", ARRAY(Text), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("cancelled_reason", Text),
+    Column("progress_percent", Integer, nullable=False),
+    Column("looked_at_count", Integer, nullable=False),
+    Column("queued_count", Integer, nullable=False),
+    Column("reached_at", DateTime(timezone=True)),
+    Column("completed_at", DateTime(timezone=True)),
+    # How far it has come: in the log a transaction and a number, among the deliveries a time and an id.
+    Column("position", JSONB),
+    # The transactions between which it looks: the first it met, and the one that asked for it. What later ones do is
+    # sent as it happens.
+    Column("began_xid", Xid8),
+    Column("until_xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
+    CheckConstraint("scope IN ('failed', 'all')", name="scope"),
+    CheckConstraint("state IN ('running', 'done', 'cancelled')", name="state"),
+    CheckConstraint("(state = 'cancelled') = (cancelled_reason IS NOT NULL)", name="cancelled_for_a_reason"),
+    CheckConstraint("(state = 'running') = (completed_at IS NULL)", name="completed_at_some_time"),
+    CheckConstraint("progress_percent BETWEEN 0 AND 100", name="progress_percent"),
+    Index(None, "tenant_id", "created_at", "id"),
+    Index(None, "tenant_id", "endpoint_id", "created_at", "id"),
 )

@@ -16,14 +16,14 @@ from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.jobs import NewJob
 from helpdesk_api.kit.sql import Statement, insert_many
 from helpdesk_api.webhooks.event_types import is_wanted
+from helpdesk_api.webhooks.messages import TEST
 from helpdesk_api.webhooks.models import webhook_deliveries, webhook_endpoints
 
 DELIVER: Final = "webhooks.deliver"
 DELIVER_PING: Final = "webhooks.ping"
 PING: Final = "webhook_endpoint.ping"
-TEST: Final = "webhook_endpoint.test"
 # Whatever an endpoint wants, these go to the one that they are about, and to no other.
-_FOR_ONE: Final = frozenset({PING, TEST})
+FOR_ONE: Final = frozenset({PING, TEST})
 
 _COLUMNS = (
     "tenant_id", "id", "endpoint_id", "event_id", "event_type", "object_id", "event_seq", "state", "attempt_count",
@@ -34,13 +34,27 @@ _ENABLED = Statement(
     .where(webhook_endpoints.c.tenant_id == bindparam("tenant"), webhook_endpoints.c.is_enabled)
     .order_by(webhook_endpoints.c.id)
 )
-_QUEUE = Statement(insert_many(webhook_deliveries, _COLUMNS))
+# A replay may have been there before the dispatch of an event, or the other way round.
+_QUEUE = Statement(
+    insert_many(webhook_deliveries, _COLUMNS).on_conflict_do_nothing(
+        index_elements=["tenant_id", "endpoint_id", "event_id"]
+    )
+)
 
 
 async def queue_deliveries(ctx: Ctx, events: Sequence[Record]) -> None:
     """Store a delivery and its job for each of these events and each endpoint that wants it."""
     endpoints = await ctx.tx.rows(_ENABLED, {"tenant": ctx.tenant_id})
-    wanted = [(endpoint["id"], event) for event in events for endpoint in endpoints if _is_for(endpoint, event)]
+    await put_deliveries(
+        ctx, [(endpoint["id"], event) for event in events for endpoint in endpoints if _is_for(endpoint, event)]
+    )
+
+
+async def put_deliveries(ctx: Ctx, wanted: Sequence[tuple[UUID, Record]]) -> None:
+    """Store a delivery and its job for each of these endpoints and events that has none yet.
+
+    The lanes are locked before the deliveries are stored, by whoever does so. A job without a delivery ends by itself.
+    """
     if not wanted:
         return
     ids = [new_id() for _ in wanted]
@@ -87,6 +101,6 @@ def delivery_job(ctx: Ctx, delivery_id: UUID, endpoint_id: UUID, *, event_type: 
 def _is_for(endpoint: Record, event: Record) -> bool:
     if event["xid"] < endpoint["since_xid"]:
         return False
-    if event["type"] in _FOR_ONE:
+    if event["type"] in FOR_ONE:
         return bool(event["object_id"] == endpoint["id"])
     return is_wanted(event["type"], endpoint["event_types"])

@@ -14,7 +14,7 @@ from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.webhooks import credentials
 from helpdesk_api.webhooks.delivery_log import Attempt, State
-from helpdesk_api.webhooks.messages import message_of
+from helpdesk_api.webhooks.messages import TEST, message_of
 from helpdesk_api.webhooks.models import SEALED_CREDENTIALS, SEALED_KEYS
 from helpdesk_api.webhooks.outgoing import Outgoing
 from helpdesk_api.webhooks.signing import SigningKeys, sign
@@ -23,6 +23,7 @@ from helpdesk_api.webhooks.signing import SigningKeys, sign
 _JITTER = random.SystemRandom()
 
 _AGENT: Final = {"user-agent": "helpdesk-api"}
+_IS_TEST: Final = {"webhook-test": "true"}
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 # How long an overloaded receiver is left alone if it does not say so itself.
 _RESPITE: Final = timedelta(seconds=5)
@@ -48,6 +49,8 @@ async def post(runtime: Runtime, job: Job, delivery: Outgoing) -> Answer:
     media_type, body = message_of(delivery, tenant_id=job.tenant_id)
     signature = sign(_keys(runtime.sealer, job, delivery, at), str(delivery["id"]), int(at.timestamp()), body)
     headers = _own_headers(runtime.sealer, job, delivery) | _AGENT | {"content-type": media_type} | signature
+    if delivery["type"] == TEST:
+        headers |= _IS_TEST
     try:
         response = await runtime.outbound.post(delivery["url"], content=body, headers=headers)
     except OutboundError as error:
@@ -99,6 +102,7 @@ def judged(answer: Answer, *, now: datetime) -> Attempt:
             quiet_until = _quiet_until(now, throttled=throttled, asked=asked)
     return Attempt(
         delivery_id=answer.delivery["delivery_id"],
+        endpoint_id=answer.delivery["endpoint_id"],
         number=number,
         started_at=answer.started_at,
         duration=answer.duration,
