@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Body, Request, Response
 
+from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.resource_routes import (
@@ -85,10 +86,14 @@ async def update_endpoint(
     """Change an endpoint."""
     runtime = request.app.state.runtime
     changes = body.given()
-    check_payload(ctx, changes.get("payload") or Payload.THIN)
-    check_subscription(ctx, runtime.resources, changes.get("event_types") or ())
+    payload, patterns = changes.get("payload") or Payload.THIN, changes.get("event_types") or ()
     if "url" in changes:
         runtime.outbound.check_url(changes["url"])
+        # Who moves an endpoint has everything sent to another place that it is sent already.
+        before = await crud.fetch_locked(ctx, ENDPOINTS, id)
+        payload, patterns = changes.get("payload") or before.payload, patterns or before.event_types
+    check_payload(ctx, payload)
+    check_subscription(ctx, runtime.resources, patterns)
     changed = await endpoint_life.change(ctx, runtime.sealer, id, changes, expected=expected)
     tag_response(response, changed)
     return changed

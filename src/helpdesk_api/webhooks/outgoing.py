@@ -11,7 +11,9 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import events
 from helpdesk_api.kit.sql import Statement
+from helpdesk_api.webhooks.event_types import is_wanted
 from helpdesk_api.webhooks.models import webhook_deliveries, webhook_endpoint_health, webhook_endpoints
+from helpdesk_api.webhooks.queueing import FOR_ONE
 
 # A row of deliveries, events and endpoints: the columns of the event go by their own names.
 Outgoing: TypeAlias = Record
@@ -24,6 +26,7 @@ _LOAD = Statement(
         webhook_deliveries.c.attempt_count,
         webhook_endpoints.c.url,
         webhook_endpoints.c.is_enabled,
+        webhook_endpoints.c.event_types,
         webhook_endpoints.c.max_in_flight,
         webhook_endpoints.c.rate_per_second,
         webhook_deliveries.c.event_seq,
@@ -66,6 +69,11 @@ _LOAD = Statement(
         webhook_deliveries.c.id == any_(bindparam("ids", type_=ARRAY(webhook_deliveries.c.id.type))),
     )
 )
+
+
+def is_still_wanted(row: Outgoing) -> bool:
+    """Tell whether the endpoint is there, is on, and wants this type of event now: it may have changed since."""
+    return bool(row["is_enabled"]) and (row["type"] in FOR_ONE or is_wanted(row["type"], row["event_types"]))
 
 
 async def load(ctx: Ctx, delivery_ids: Sequence[UUID]) -> list[Outgoing]:

@@ -26,7 +26,7 @@ from helpdesk_api.webhooks.conclusions import conclude
 from helpdesk_api.webhooks.delivery_log import Attempt, State, cancel_pending, write_attempts
 from helpdesk_api.webhooks.endpoint_life import shut_if_unready
 from helpdesk_api.webhooks.ordering import not_before, wake
-from helpdesk_api.webhooks.outgoing import Outgoing, load
+from helpdesk_api.webhooks.outgoing import Outgoing, is_still_wanted, load
 from helpdesk_api.webhooks.queueing import PING
 from helpdesk_api.webhooks.sending import Answer, is_success, judged, post
 
@@ -123,7 +123,7 @@ class _Session:
                 continue
             if row["delivery_id"] in self._put_off:
                 continue
-            if row["is_enabled"]:
+            if is_still_wanted(row):
                 self._waiting.append(row)
                 self._look_at_endpoint(row)
             else:
