@@ -256,7 +256,8 @@ _WORDED: Mapping[type[Refusal], Refusal] = {
 
 # What a shape lets happen, in the order in which a request meets it.
 _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
-    (lambda shape: shape.is_known, (UnauthenticatedError, AddressNotAllowedError, TenantSuspendedError)),
+    (lambda shape: shape.is_known, (UnauthenticatedError, AddressNotAllowedError)),
+    (lambda shape: shape.is_known or shape.signs_in, (TenantSuspendedError,)),
     (lambda shape: shape.is_counted, (RateLimitedError,)),
     (lambda shape: shape.scopes, (MissingPermissionError,)),
     (lambda shape: shape.is_known and shape.method == "get", (ViewAsMalformedError, ViewAsExceedsOwnError)),
