@@ -1,4 +1,4 @@
-"""A suspended tenant lets nobody in: whoever signs in is told what a request of the tenant is told, and nothing is done."""
+"""A suspended tenant lets nobody in: who signs in is told what a request of the tenant is told, and nothing is done."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
