@@ -60,6 +60,7 @@ from helpdesk_api.kit.exchange import BodyTooLargeError, BodyTooSlowError
 from helpdesk_api.kit.http import ShuttingDownError
 from helpdesk_api.kit.idempotency import (
     AnswerSealedError,
+    AnswerWithheldError,
     IdempotencyKeyReusedError,
     InvalidIdempotencyKeyError,
     RequestInProgressError,
@@ -268,6 +269,7 @@ _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
     (lambda shape: shape.has_body, (*UNREADABLE, BodyTooSlowError, UnsupportedMediaError)),
     (lambda shape: shape.has_body, (ValueTooLargeError, UnstorableValueError)),
     (lambda shape: shape.takes_key, (InvalidIdempotencyKeyError, IdempotencyKeyReusedError, RequestInProgressError)),
+    (lambda shape: shape.takes_key, (AnswerWithheldError,)),
     (lambda shape: shape.writes, (WriteConflictError, CommitLostError)),
     (lambda shape: shape.takes_version, (InvalidIfMatchError, StaleVersionError)),
     (lambda shape: shape.pages, (CursorMismatchError, CursorExpiredError, UnknownSortError)),
