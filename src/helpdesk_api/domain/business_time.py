@@ -1,23 +1,26 @@
 """Open hours and arithmetic on them: when a budget of open time is used up, and how much lies between two instants.
 
-Owns what a calendar means; `domain.timeline` lays its hours out on the UTC axis, and what the time is measured for
-(clocks, targets, pauses) belongs to `domain.sla`. Instants are aware, results are UTC, durations are real elapsed time
-kept to the microsecond. Instants before 1970 or after 2099 are refused.
+Owns what a calendar means; `domain.wall_hours` turns its hours into instants, `domain.timeline` lays them out on the
+UTC axis, and what the time is measured for (clocks, targets, pauses) belongs to `domain.sla`. Instants are aware,
+results are UTC, durations are real elapsed time kept to the microsecond. Instants before 1970 or after 2099 are
+refused.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from helpdesk_api.domain.errors import InvalidError
-from helpdesk_api.domain.timeline import FIRST_YEAR, LAST_YEAR, Hours, Interval, Stretch, Timeline
+from helpdesk_api.domain.timeline import FIRST_YEAR, LAST_YEAR, Stretch, Timeline
+from helpdesk_api.domain.wall_hours import Hours, Interval, Season, WallHours, layout
 
-__all__ = ["ALWAYS_OPEN", "Calendar", "Interval", "zone_named"]
+__all__ = ["ALWAYS_OPEN", "Calendar", "Interval", "Season", "zone_named"]
 
 HORIZON: Final = timedelta(days=7_305)
 """Twenty years. A budget that is not used up by then was put on a calendar that (nearly) never opens."""
@@ -94,7 +97,8 @@ def zone_named(name: str) -> ZoneInfo:
 class Calendar:
     """When people work, in the wall time of one zone. Equal calendars share their computed timeline.
 
-    `weekly` holds seven days, Monday first. `special_hours` replace the weekly hours of one date, which is also how a
+    `weekly` holds seven days, Monday first; a date in one of the `seasons` has the week of the first that covers it.
+    `special_hours` replace the weekly hours of one date, which is also how a
     Saturday becomes a working day; hours belong to the date on which they begin, so a night shift keeps its tail when
     the next date has special hours. `holidays` are closed spans of one local date and win over everything, the tail of
     the night shift that began the day before included. Intervals may overlap or touch; they count once.
@@ -102,27 +106,34 @@ class Calendar:
     An instant is open when the wall clock of the zone shows an open time. So an hour that the spring change skips is
     never worked and an edge in the gap is the instant of the change, and an hour that the autumn change repeats is
     worked twice: a night shift over the change is an hour shorter or longer, a day of 09:00 to 17:00 notices nothing.
+
+    `earlier` are the hours that were in force before, each with the instant until which they were, in this order: a
+    moment is open when the hours in force at that moment say so.
     """
 
     zone: str
     weekly: tuple[Hours, ...]
     special_hours: Mapping[date, Hours] = field(default_factory=dict, hash=False)
     holidays: Mapping[date, Hours] = field(default_factory=dict, hash=False)
+    seasons: tuple[Season, ...] = ()
+    earlier: tuple[tuple[datetime, "Calendar"], ...] = ()
     _timeline: Timeline = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the hours, detach from the caller's mappings and find the timeline that equal calendars share."""
-        if len(self.weekly) != 7:  # noqa: PLR2004 - the number of days in a week needs no name.
-            raise InvalidCalendarError(f"a week has seven days, not {len(self.weekly)}")
-        for hours in (*self.weekly, *self.special_hours.values(), *self.holidays.values()):
-            if len(hours) > MOST_INTERVALS:
-                raise InvalidCalendarError(f"a day may have {MOST_INTERVALS} intervals, not {len(hours)}")
-            for interval in hours:
-                if not (0 <= interval.start < _DAY and interval.start < interval.end <= interval.start + _DAY):
-                    raise InvalidCalendarError(f"{interval} is not an interval of at most a day that starts in the day")
+        for week in (self.weekly, *(season.weekly for season in self.seasons)):
+            if len(week) != 7:  # noqa: PLR2004 - the number of days in a week needs no name.
+                raise InvalidCalendarError(f"a week has seven days, not {len(week)}")
+            _check_hours(week)
+        _check_hours((*self.special_hours.values(), *self.holidays.values()))
         for on, closed in self.holidays.items():
             if any(interval.end > _DAY for interval in closed):
                 raise InvalidCalendarError(f"the holiday of {on} reaches into the next date, which needs its own")
+        for season in self.seasons:
+            if season.last_on < season.first_on or (season.repeats_yearly and _is_over_a_year(season)):
+                raise InvalidCalendarError(f"a season from {season.first_on} to {season.last_on} is not possible")
+        if any(until >= later for (until, _), (later, _) in pairwise(self.earlier)):
+            raise InvalidCalendarError("earlier hours must be in the order in which they were in force")
         object.__setattr__(self, "special_hours", MappingProxyType(dict(self.special_hours)))
         object.__setattr__(self, "holidays", MappingProxyType(dict(self.holidays)))
         object.__setattr__(self, "_timeline", _shared_timeline(self))
@@ -171,7 +182,7 @@ class Calendar:
         return timedelta(0, 0, _position(self._around(ended), ended) - _position(self._around(began), began))
 
     def position(self, at: datetime) -> timedelta:
-        """Return the open time from a fixed origin to `at`, negative before it.
+        """Return the open time from an origin of this calendar to `at`, negative before it.
 
         Only differences mean anything: `position(b) - position(a)` is the open time between two instants, so a list
         of many clocks reads the present position once.
@@ -207,9 +218,33 @@ class Calendar:
         return self._timeline.through(_instant(instant).year)
 
 
+def _check_hours(days: Iterable[Hours]) -> None:
+    for hours in days:
+        if len(hours) > MOST_INTERVALS:
+            raise InvalidCalendarError(f"a day may have {MOST_INTERVALS} intervals, not {len(hours)}")
+        for interval in hours:
+            if not (0 <= interval.start < _DAY and interval.start < interval.end <= interval.start + _DAY):
+                raise InvalidCalendarError(f"{interval} is not an interval of at most a day that starts in the day")
+
+
+def _is_over_a_year(season: Season) -> bool:
+    return season.last_on.toordinal() - season.first_on.toordinal() >= 365  # noqa: PLR2004 - the days of a year.
+
+
 @lru_cache(maxsize=128)
 def _shared_timeline(calendar: Calendar) -> Timeline:
-    return Timeline(zone_named(calendar.zone), calendar.weekly, calendar.special_hours, calendar.holidays)
+    in_force = (*calendar.earlier, (_instant(_SUPPORTED_UNTIL), calendar))
+    return Timeline(layout([(_microseconds(until), _wall_hours(hours)) for until, hours in in_force]))
+
+
+def _wall_hours(calendar: Calendar) -> WallHours:
+    return WallHours(
+        zone_named(calendar.zone),
+        weekly=calendar.weekly,
+        seasons=calendar.seasons,
+        special_hours=calendar.special_hours,
+        holidays=calendar.holidays,
+    )
 
 
 def _position(stretch: Stretch, instant: int) -> int:
