@@ -1,9 +1,10 @@
-"""The route class of operations that open their own units of work: signing in, and proving oneself again.
+"""The route class of operations that open their own units of work: signing in, proving oneself again, fetching a file.
 
 They cannot run inside one unit of work: an attempt must be counted even when it is refused, no connection may be held
-while a password is verified, and who signs in names the tenant in the body. Each unit is committed before the answer is
-sent. They take no idempotency key, because their answers hold secrets and must not be stored. Which operations are of
-this class is listed, and a test compares.
+while a password is verified or another server is asked, and who signs in names the tenant in the body. Each unit is
+committed before the answer is sent. They take no idempotency key, because the answers to signing in hold secrets and
+must not be stored; what else is of this class can be repeated without harm. Which operations those are is listed, and a
+test compares.
 """
 
 from collections.abc import Callable, Coroutine
@@ -49,12 +50,20 @@ class DirectRoute(APIRoute):
 
 
 class _Known(Authentication):
-    """Hand an endpoint its caller."""
+    """Hand an endpoint its caller, if that one has a permission."""
+
+    def __init__(self, *permissions: str) -> None:
+        self._permissions = permissions
 
     async def __call__(self, request: Request) -> Principal:
-        return await authenticated(request)
+        principal = await authenticated(request)
+        principal.require(*self._permissions)
+        return principal
 
 
-def known() -> Any:
-    """Declare that the caller must be known; it stands beside the type of the principal in the signature."""
-    return Security(_Known())
+def known(*permissions: str) -> Any:
+    """Declare that the caller must be known, and the permission that is needed or several of which one will do.
+
+    It stands beside the type of the principal in the signature.
+    """
+    return Security(_Known(*permissions), scopes=permissions)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Body, Request, Response
 from pydantic import BaseModel, Field, create_model
 
 from helpdesk_api.kit import crud
+from helpdesk_api.kit.checked_changes import Check, Follow, change, create
 from helpdesk_api.kit.conditional import IfMatch, entity_tag
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.listing import PageQuery
@@ -71,7 +72,7 @@ class Shapes(Generic[R]):
             f"{title}Page", __base__=page, __doc__=f"One page of {title}s.", **extra
         )
 
-    async def with_included(self, request: Request, ctx: Ctx, rows: list[R], query: BaseModel) -> dict[str, Any]:
+    async def with_included(self, ctx: Ctx, rows: list[R], query: BaseModel) -> dict[str, Any]:
         """Fetch the related objects that a query asks for; nothing for a resource without relations."""
         if not self.resource.includes:
             return {}
@@ -85,8 +86,6 @@ class Shapes(Generic[R]):
                 ctx.principal.require(f"{include.resource.plural}:read")
                 ids = {value for row in rows if (value := getattr(row, include.column)) is not None}
                 found = await crud.fetch_many(ctx, include.resource, list(ids))
-                if include.resource.watch is not None:
-                    await include.resource.watch(request, ctx, list(found.values()))
                 parts[include.part].update(found)
         return {"included": self._included.trusted(parts)}
 
@@ -108,11 +107,6 @@ def _include_field(resource: Resource[Any]) -> dict[str, Any]:
     description = f"Related objects to send along; comma-separated names of {names.replace('|', ', ')}."
     pattern = f"^({names})(,({names}))*$"
     return {"include": (str | None, Field(default=None, pattern=pattern, max_length=200, description=description))}
-
-
-# Looks at what was given before it is stored, beside the object as it is now, if there is one yet; gives what is to be
-# stored, or refuses. A removal gives nothing.
-Check = Callable[[Ctx, dict[str, Any], R | None], Awaitable[dict[str, Any]]]
 
 
 def routes(
@@ -160,10 +154,12 @@ def add_reading(
     *,
     present: Callable[[Ctx, list[R]], Awaitable[list[R]]] = as_stored,
     fetch: Callable[[Ctx, UUID], Awaitable[R]] | None = None,
+    watch: Callable[[Request, Ctx, list[R]], Awaitable[None]] | None = None,
 ) -> None:
     """Add the list and the reading of one.
 
-    `present` completes rows with what their table does not hold; `fetch` reads one that is complete already.
+    `present` completes rows with what their table does not hold; `fetch` reads one that is complete already; `watch` is
+    told what is read.
     """
     shapes = Shapes(resource)
     many = resource.plural.replace("-", " ")
@@ -180,9 +176,9 @@ def add_reading(
             ctx.principal.require(f"{resource.plural}:list")
         found = await find_page(ctx, resource.listing, query, request.app.state.runtime.signer)
         rows = await present(ctx, [resource.read.from_record(row) for row in found.rows])
-        if resource.watch is not None:
-            await resource.watch(request, ctx, rows)
-        included = await shapes.with_included(request, ctx, rows, query)
+        if watch is not None:
+            await watch(request, ctx, rows)
+        included = await shapes.with_included(ctx, rows, query)
         return shapes.page.trusted({"data": rows, "page": found.page, "total": found.total, **included})
 
     async def get_one(id: UUID, request: Request, response: Response, ctx: Ctx) -> Any:
@@ -191,10 +187,10 @@ def add_reading(
             found = await fetch(ctx, id)
         else:
             (found,) = await present(ctx, [await crud.fetch(ctx, resource, id)])
-        if resource.watch is not None:
-            await resource.watch(request, ctx, [found])
+        if watch is not None:
+            await watch(request, ctx, [found])
         tag_response(response, found)
-        included = await shapes.with_included(request, ctx, [found], query)
+        included = await shapes.with_included(ctx, [found], query)
         return shapes.one.trusted({**vars(found), **included}) if included else found
 
     # The scope is known only now; FastAPI reads annotations when the route is added.
@@ -219,16 +215,15 @@ def add_create(
     *,
     verb: str = "write",
     check: Check[R] | None = None,
+    follow: Follow[R] | None = None,
+    note: str = "",
 ) -> None:
-    """Add the creation of one; `verb` is that of the permission it needs."""
+    """Add the creation of one; `verb` is that of the permission it needs, `note` a sentence for the description."""
     one = resource.name.replace("_", " ")
 
     async def create_one(body: Input, request: Request, response: Response, ctx: Ctx) -> Any:
         check_given(ctx, resource, body, creating=True)
-        values = body.model_dump()
-        if check is not None:
-            values = await check(ctx, values, None)
-        created = await crud.add(ctx, resource, values)
+        created = await create(ctx, resource, body.model_dump(), check=check, follow=follow)
         announce_created(request, response, created)
         return created
 
@@ -239,22 +234,25 @@ def add_create(
     router.add_api_route(
         "", create_one, methods=["POST"], status_code=201, response_model=resource.read,
         operation_id=operation(resource, "create"), summary=f"Create a {one}",
-        description=f"Stores a new {one} and records `{resource.name}.created`.",
+        description=f"Stores a new {one} and records `{resource.name}.created`. {note}".rstrip(),
     )  # fmt: skip
 
 
-def add_update(router: APIRouter, resource: Resource[R], model: type[Input], *, check: Check[R] | None = None) -> None:
-    """Add the change of one by merge patch (RFC 7396)."""
+def add_update(
+    router: APIRouter,
+    resource: Resource[R],
+    model: type[Input],
+    *,
+    check: Check[R] | None = None,
+    follow: Follow[R] | None = None,
+    note: str = "",
+) -> None:
+    """Add the change of one by merge patch (RFC 7396); `note` is a sentence for the description."""
     one = resource.name.replace("_", " ")
 
     async def update_one(id: UUID, body: Input, response: Response, expected: IfMatch, ctx: Ctx) -> Any:
         check_given(ctx, resource, body)
-        given = body.given()
-        if check is not None:
-            before = await crud.fetch_locked(ctx, resource, id)
-            crud.difference(resource, before, given)
-            given = await check(ctx, given, before)
-        changed = await crud.amend(ctx, resource, id, given, expected=expected)
+        changed = await change(ctx, resource, id, body.given(), expected=expected, check=check, follow=follow)
         tag_response(response, changed)
         return changed
 
@@ -267,8 +265,8 @@ def add_update(router: APIRouter, resource: Resource[R], model: type[Input], *, 
         operation_id=operation(resource, "update"), summary=f"Change a {one}",
         description=(
             f"Changes the given fields (RFC 7396: null empties, absent keeps, lists are replaced) and records "
-            f"`{resource.name}.updated`. A patch that changes nothing leaves version and events as they are."
-        ),
+            f"`{resource.name}.updated`. A patch that changes nothing leaves version and events as they are. {note}"
+        ).rstrip(),
     )  # fmt: skip
 
 

@@ -107,8 +107,11 @@ class Input(BaseModel):
         return self.model_dump(include=self.model_fields_set)
 
 
-def patch_model(create: type[Input]) -> type[Input]:
-    """Make the model of a merge patch (RFC 7396) from that of a creation: no field is required or has a default."""
+def patch_model(create: type[Input], *, of: str | None = None) -> type[Input]:
+    """Make the model of a merge patch (RFC 7396) from that of a creation: no field is required or has a default.
+
+    `of` names what is changed, where the model of the creation is not named after it.
+    """
     fields: dict[str, Any] = {}
     for name, info in create.model_fields.items():
         field = copy(info)
@@ -116,7 +119,7 @@ def patch_model(create: type[Input]) -> type[Input]:
         # A factory keeps the default out of the schema. Its value is never used: only what is given counts.
         field.default_factory = _absent
         fields[name] = (info.annotation, field)
-    title = create.__name__.removesuffix("Create")
+    title = of or create.__name__.removesuffix("Create")
     return create_model(
         f"{title}Update", __base__=Input, __doc__=f"Changes to a {title}; what is absent stays.", **fields
     )
