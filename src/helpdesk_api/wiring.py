@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from helpdesk_api.agreements import calendar_routes, sla_policies
+from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
 from helpdesk_api.directory import companies, contacts, magic_links
 from helpdesk_api.identity import (
     api_keys,
@@ -45,7 +45,6 @@ from helpdesk_api.kit.client_address import ClientAddresses
 from helpdesk_api.kit.db import open_database
 from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.dispatch import dispatch
-from helpdesk_api.kit.distinct_counts import DistinctCounts
 from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.events import DISPATCH
 from helpdesk_api.kit.key_sets import KeySets
@@ -60,7 +59,6 @@ from helpdesk_api.kit.resource_routes import ResourceRouter
 from helpdesk_api.kit.runtime import Chore, JobKind, Runtime, Subscriber
 from helpdesk_api.kit.sealing import SealedColumn, Sealer
 from helpdesk_api.kit.shared_buckets import SharedBuckets
-from helpdesk_api.kit.shared_store import SharedStore
 from helpdesk_api.kit.signatures import Notary
 from helpdesk_api.kit.standing import Standings
 from helpdesk_api.kit.tokens import Signer
@@ -97,6 +95,9 @@ ROUTERS: Sequence[APIRouter] = (
     roles.router,
     me.router,
     calendar_routes.router,
+    calendar_imports.router,
+    national_holidays.router,
+    national_holidays.countries_router,
     sla_policies.router,
     api_keys.router,
     key_rotation.router,
@@ -183,7 +184,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
     async with (
         open_database(settings.database_url.get_secret_value(), pool_size=settings.pool_size, name=name) as database,
         OutboundClient(allow=settings.outbound_networks) as outbound,
-        _open_store(settings) as store,
+        _open_admission(settings, addresses, Standings(database)) as admission,
         Passwords() as passwords,
     ):
         yield Runtime(
@@ -199,9 +200,8 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             passwords=passwords,
             authenticate=BearerAuthenticator(),
             addresses=addresses,
-            admission=_admission(settings, store, addresses, Standings(database)),
+            admission=admission,
             usage=UsageCounts(),
-            distinct=DistinctCounts(store),
             view_as=view_as,
             deadline_handlers=DEADLINES,
             job_kinds=JOBS,
@@ -229,21 +229,17 @@ def _mail_transport(settings: Settings) -> transports.MailTransport:
     return transports.MissingTransport()
 
 
-def _admission(
-    settings: Settings, store: SharedStore, addresses: ClientAddresses, standings: Standings
-) -> Admission:  # fmt: skip
+@asynccontextmanager
+async def _open_admission(
+    settings: Settings, addresses: ClientAddresses, standings: Standings
+) -> AsyncIterator[Admission]:
+    buckets = SharedBuckets(settings.redis_url.get_secret_value() if settings.redis_url else None)
     quotas = RequestQuotas(
         credential=per_minute("credential", settings.rate_limit_credential),
         tenant=per_minute("tenant", settings.rate_limit_tenant),
         address=per_minute("address", settings.rate_limit_address),
     )
-    return Admission(RateLimiter(SharedBuckets(store)), quotas, addresses, standings)
-
-
-@asynccontextmanager
-async def _open_store(settings: Settings) -> AsyncIterator[SharedStore]:
-    store = SharedStore(settings.redis_url.get_secret_value() if settings.redis_url else None)
     try:
-        yield store
+        yield Admission(RateLimiter(buckets), quotas, addresses, standings)
     finally:
-        await store.close()
+        await buckets.close()

@@ -96,8 +96,17 @@ def calendar(api: Client) -> JSON:
         "name": unique("Calendar"),
         "time_zone": "Europe/Rome",
         "weekly_hours": {day: [{**hours}] for day in days},
+        "seasons": [
+            {
+                "name": "Summer",
+                "first_on": "2026-07-01",
+                "last_on": "2026-08-31",
+                "repeats_yearly": True,
+                "weekly_hours": {day: [{**hours}] for day in days},
+            }
+        ],
         "special_hours": [{"on": "2026-12-12", "name": "Stocktaking", "hours": [hours]}],
-        "holidays": [{"on": "2026-12-24", "name": "Christmas Eve", "start": "13:00", "end": "24:00"}],
+        "holidays": [{"on": "2026-12-24", "name": "Christmas Eve", "start": "13:00", "end": "24:00", "source": "own"}],
     }
 
 
@@ -293,6 +302,14 @@ def identity_provider(api: Client) -> JSON:
         "role_id": create(api, "roles", **role(api))["id"],
         "is_enabled": True,
     }
+
+
+def a_calendar_version(stage: Stage, api: Client) -> dict[str, str]:
+    """Make a calendar; gives its id and its version."""
+    del stage
+    calendar_id = create(api, "calendars", **calendar(api))["id"]
+    (version,) = api.get(f"/v1/calendars/{calendar_id}/versions").json()["data"]
+    return {"id": calendar_id, "version_id": version["id"]}
 
 
 def an_event(stage: Stage, api: Client) -> dict[str, str]:

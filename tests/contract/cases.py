@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.contract.bodies import (
     JSON,
+    a_calendar_version,
     an_event,
     api_key,
     calendar,
@@ -98,7 +99,7 @@ CASES = (
     Case("teams", team, patch={"name": "Renamed"}, cleared="description"),
     Case("users", user, patch={"is_active": False}, cleared="team_id"),
     Case("roles", role, patch={"permissions": ["tickets:read", "tickets:write"]}),
-    Case("calendars", calendar, patch={"time_zone": "Asia/Kathmandu"}),
+    Case("calendars", calendar, patch={"time_zone": "Asia/Kathmandu", "effective_from": "2026-01-01T00:00:00Z"}),
     Case("sla-policies", sla_policy, patch={"position": 0}, cleared="description"),
     Case("tickets", ticket, patch={"priority": "urgent"}, cleared="assignee_id", never_null="subject"),
     Case("comments", note, parent=comments_of_new_ticket, created_event="ticket.note_added"),
@@ -138,6 +139,9 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "events_get": Single(parameters=an_event),
     "event_types_list": Single(),
     "webhook_egress_get": Single(),
+    "holiday_countries_list": Single(),
+    "calendar_versions_list": Single(parameters=a_calendar_version),
+    "calendar_versions_get": Single(parameters=a_calendar_version),
 }
 
 # Operations on one object beside the usual five, with a body that is valid for them.
@@ -149,6 +153,30 @@ ACTIONS: Mapping[str, JSON | None] = {
     "api_keys_usage": None,
     "api_keys_rotate": {"overlap_seconds": 0, "force": True},
     "contacts_reveal": {"ticket_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40", "reason": "To call back."},
+    "calendars_take_holidays": {
+        "country": "IT",
+        "subdivision": "RM",
+        "categories": ["public"],
+        "first_year": 2026,
+        "last_year": 2028,
+        "language": "en_US",
+        "effective_from": "2026-01-01T00:00:00Z",
+        "dry_run": False,
+    },
+    "calendars_refresh_holidays": {
+        "first_year": 2026,
+        "last_year": 2028,
+        "effective_from": "2026-01-01T00:00:00Z",
+        "dry_run": False,
+    },
+    "calendars_import": {
+        "file": "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20261231\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+        "first_year": 2026,
+        "last_year": 2028,
+        "replace": False,
+        "effective_from": "2026-01-01T00:00:00Z",
+        "dry_run": False,
+    },
     "webhook_endpoints_rotate_secret": {"force": True},
     "webhook_endpoints_test": {"type": "ticket.created", "data": {"object_version": 7}, "is_free_form": False},
     "webhook_endpoints_ping": None,

@@ -86,7 +86,8 @@ class Operation:
         if self.id in SINGLE_OPERATIONS or self.id in ACTIONS or self.case is None:
             return self.valid_body(api) or {}
         offered = (self.body_schema or {})["properties"]
-        return {name: value for name, value in self.case.new_body(api).items() if name in offered}
+        whole = self.case.new_body(api) | dict(self.case.patch if self.method == "PATCH" else {})
+        return {name: value for name, value in whole.items() if name in offered}
 
     def __str__(self) -> str:
         """Name the operation in the report."""

@@ -35,7 +35,11 @@ def attempt(client: Client, operation: Operation, ids: dict[str, str]) -> int:
     """Call an operation on one of these objects, without an effect."""
     plural = operation.template.split("/")[2]
     path = operation.template.format(
-        id=ids.get(plural, str(uuid4())), comment_id=ids.get("comments", ""), key="x", delivery_id=uuid4()
+        id=ids.get(plural, str(uuid4())),
+        comment_id=ids.get("comments", ""),
+        key="x",
+        delivery_id=uuid4(),
+        version_id=uuid4(),
     )
     body = None
     if operation.method in {"POST", "PATCH"} and operation.body_schema is not None:

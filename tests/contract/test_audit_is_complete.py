@@ -69,8 +69,20 @@ def fail_a_delivery(stage: Stage, api: Client) -> None:
     switch_on(stage, api)
 
 
+def take_holidays(stage: Stage, api: Client) -> None:
+    """Let every calendar have national holidays of some years."""
+    stage.sql(
+        """
+        UPDATE calendars SET national_holidays = '{"country": "IT", "subdivision": null, "categories": ["public"],
+        "first_year": 2026, "last_year": 2026, "language": null}' WHERE tenant_id = $1
+        """,
+        api.tenant.id,
+    )
+
+
 # What must be so before an operation can succeed.
 FIRST: Mapping[str, Callable[[Stage, Client], None]] = {
+    "calendars_refresh_holidays": take_holidays,
     "users_reset_second_factor": add_second_factor,
     "webhook_deliveries_redeliver": switch_on,
     "webhook_deliveries_retry": fail_a_delivery,

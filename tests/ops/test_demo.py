@@ -96,7 +96,7 @@ def test_a_second_command_leaves_the_demo_as_it_is_and_gives_another_key(
 )
 def test_nobody_has_worked_outside_hours_whenever_the_demo_is_made(now: datetime) -> None:
     calendar = demo_data.calendar(now.year).model_dump(mode="json")
-    office = hours(calendar["time_zone"], calendar["weekly_hours"], calendar["special_hours"], calendar["holidays"])
+    office = hours(calendar)
 
     happened = list(demo._happenings(now, office))
 

@@ -14,10 +14,11 @@ from sqlalchemy import Boolean, Column, Index, Integer, Text, UniqueConstraint, 
 from sqlalchemy.dialects.postgresql import JSONB
 from typing_extensions import TypedDict
 
-from helpdesk_api.agreements.calendar_schemas import Calendar
-from helpdesk_api.agreements.calendars import CALENDARS, present_hours
+from helpdesk_api.agreements.calendar_versions import hours_of
+from helpdesk_api.agreements.calendars import CALENDARS
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.domain.business_time import BudgetOutOfReachError
+from helpdesk_api.domain.business_time import Calendar as Hours
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.identity.visibility import SHARED
@@ -255,17 +256,17 @@ async def _check(ctx: Ctx, policy: SLAPolicy) -> None:
             message = f"There is no company {company_id}."
             raise UnknownReferenceError(message, pointer=f"/conditions/company_ids/{index}")
     if policy.calendar_id is not None:
-        _check_reachable(ctx, await crud.fetch(ctx, CALENDARS, policy.calendar_id), policy)
+        calendar = await crud.fetch(ctx, CALENDARS, policy.calendar_id)
+        _check_reachable(ctx, await hours_of(ctx, calendar.id, calendar.version), policy)
 
 
-async def check_policies_of(ctx: Ctx, calendar: Calendar) -> None:
+async def check_policies_of(ctx: Ctx, calendar_id: UUID, hours: Hours) -> None:
     """Refuse hours in which the targets of a policy measured by them could never be reached."""
-    for policy in await ctx.tx.all(SLAPolicy, _BY_CALENDAR, {"tenant": ctx.tenant_id, "calendar": calendar.id}):
-        _check_reachable(ctx, calendar, policy)
+    for policy in await ctx.tx.all(SLAPolicy, _BY_CALENDAR, {"tenant": ctx.tenant_id, "calendar": calendar_id}):
+        _check_reachable(ctx, hours, policy)
 
 
-def _check_reachable(ctx: Ctx, calendar: Calendar, policy: SLAPolicy) -> None:
-    hours = present_hours(calendar)
+def _check_reachable(ctx: Ctx, hours: Hours, policy: SLAPolicy) -> None:
     for index, target in enumerate(policy.targets):
         if target["hours"] == "business":
             try:

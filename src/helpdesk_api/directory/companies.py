@@ -85,11 +85,10 @@ COMPANIES = Resource(
     sorts=(Sort("name", companies.c.name, "text"),),
     rows=rows_of(company=companies.c.id),
     guards_lists=True,
-    watch=watch_reading,
 )
 
 router = ResourceRouter(COMPANIES)
-add_reading(router, COMPANIES)
+add_reading(router, COMPANIES, watch=watch_reading)
 add_create(router, COMPANIES, CompanyCreate)
 add_update(router, COMPANIES, patch_model(CompanyCreate))
 add_delete(router, COMPANIES)

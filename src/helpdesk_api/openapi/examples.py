@@ -14,6 +14,7 @@ from helpdesk_api.identity.me import ME_EXAMPLE
 from helpdesk_api.identity.permissions import FIELD_GROUPS, FOR_CONTACTS, PERMISSIONS
 from helpdesk_api.kit.problems import catalogue
 from helpdesk_api.kit.resource import Resource
+from helpdesk_api.openapi.agreement_examples import AGREEMENT_EXAMPLES
 from helpdesk_api.openapi.schemas import Schema
 from helpdesk_api.openapi.sign_in_examples import SIGN_IN_EXAMPLES
 from helpdesk_api.privacy.erasures import ERASURES
@@ -36,6 +37,10 @@ _CHANGES: Mapping[str, Mapping[str, Any]] = {
     "CompanyUpdate": {"notes": None, "domains": ["alpine-dairy.example", "alpine.example"]},
     "ContactUpdate": {"phones": ["+390669821234", "+393331234567"]},
     "UserUpdate": {"is_active": False},
+    "CalendarUpdate": {
+        "holidays": [{"on": "2026-12-07", "name": "Flood"}],
+        "effective_from": "2026-12-06T23:00:00Z",
+    },
     "SLAPolicyUpdate": {"position": 20},
     "WebhookEndpointUpdate": {"is_enabled": False},
 }
@@ -109,6 +114,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "ProblemType", catalogue()["stale_version"].model_dump()
     yield "Me", ME_EXAMPLE
     yield from SIGN_IN_EXAMPLES
+    yield from AGREEMENT_EXAMPLES.items()
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE
     yield (

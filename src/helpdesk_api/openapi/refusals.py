@@ -9,7 +9,14 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from helpdesk_api.agreements.calendars import NeverOpensError
+from helpdesk_api.agreements.calendar_files import CalendarFileTooLargeError, NotACalendarFileError
+from helpdesk_api.agreements.calendar_imports import CalendarNotFetchedError
+from helpdesk_api.agreements.calendar_versions import NeverOpensError, NothingTakesEffectError, TooManyVersionsError
+from helpdesk_api.agreements.national_holidays import (
+    NoNationalHolidaysError,
+    TooManyHolidaysError,
+    UnknownHolidaysError,
+)
 from helpdesk_api.agreements.sla_policies import CalendarRequiredError, TargetOutOfReachError
 from helpdesk_api.domain.business_time import BudgetOutOfReachError, InvalidCalendarError
 from helpdesk_api.domain.errors import (
@@ -60,7 +67,6 @@ from helpdesk_api.kit.exchange import BodyTooLargeError, BodyTooSlowError
 from helpdesk_api.kit.http import ShuttingDownError
 from helpdesk_api.kit.idempotency import (
     AnswerSealedError,
-    AnswerWithheldError,
     IdempotencyKeyReusedError,
     InvalidIdempotencyKeyError,
     RequestInProgressError,
@@ -125,6 +131,7 @@ _OF_PERSON: Refusals = (RoleExceedsOwnError, ReachMismatchError)
 _OF_ROLE: Refusals = (*_OF_PERSON, NotForContactsError)
 _TICKET_PARTIES: Refusals = (ContactNotOfCompanyError, InactiveUserError, BudgetOutOfReachError)
 
+_EDITED_HOURS: Refusals = (InvalidCalendarError, NeverOpensError, TargetOutOfReachError, TooManyVersionsError)
 _PROVE_AGAIN: Refusals = (SessionRequiredError, InvalidCredentialsError, TooManyAttemptsError, TooBusyToVerifyError)
 
 # What only one operation refuses, beside what its shape tells.
@@ -169,7 +176,16 @@ OF_OPERATION: Mapping[str, Refusals] = {
     **dict.fromkeys(("contacts_export", "users_export"), (PartialExportError,)),
     "comments_create": (ContactNotOfCompanyError, BudgetOutOfReachError, NotOwnNameError, AuthorRequiredError),
     "calendars_create": (InvalidCalendarError, NeverOpensError),
-    "calendars_update": (InvalidCalendarError, NeverOpensError, TargetOutOfReachError),
+    "calendars_update": (*_EDITED_HOURS, NothingTakesEffectError),
+    "calendars_take_holidays": (*_EDITED_HOURS, UnknownHolidaysError, TooManyHolidaysError),
+    "calendars_refresh_holidays": (
+        *(*_EDITED_HOURS, UnknownHolidaysError, TooManyHolidaysError),
+        NoNationalHolidaysError,
+    ),
+    "calendars_import": (
+        *(*_EDITED_HOURS, TooManyHolidaysError, UnsafeURLError, CalendarNotFetchedError),
+        *(NotACalendarFileError, CalendarFileTooLargeError),
+    ),
     "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError),
     "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError),
     "api_keys_create": (
@@ -257,8 +273,7 @@ _WORDED: Mapping[type[Refusal], Refusal] = {
 
 # What a shape lets happen, in the order in which a request meets it.
 _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
-    (lambda shape: shape.is_known, (UnauthenticatedError, AddressNotAllowedError)),
-    (lambda shape: shape.is_known or shape.signs_in, (TenantSuspendedError,)),
+    (lambda shape: shape.is_known, (UnauthenticatedError, AddressNotAllowedError, TenantSuspendedError)),
     (lambda shape: shape.is_counted, (RateLimitedError,)),
     (lambda shape: shape.scopes, (MissingPermissionError,)),
     (lambda shape: shape.is_known and shape.method == "get", (ViewAsMalformedError, ViewAsExceedsOwnError)),
@@ -269,7 +284,6 @@ _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
     (lambda shape: shape.has_body, (*UNREADABLE, BodyTooSlowError, UnsupportedMediaError)),
     (lambda shape: shape.has_body, (ValueTooLargeError, UnstorableValueError)),
     (lambda shape: shape.takes_key, (InvalidIdempotencyKeyError, IdempotencyKeyReusedError, RequestInProgressError)),
-    (lambda shape: shape.takes_key, (AnswerWithheldError,)),
     (lambda shape: shape.writes, (WriteConflictError, CommitLostError)),
     (lambda shape: shape.takes_version, (InvalidIfMatchError, StaleVersionError)),
     (lambda shape: shape.pages, (CursorMismatchError, CursorExpiredError, UnknownSortError)),

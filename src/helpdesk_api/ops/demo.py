@@ -13,7 +13,8 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
-from helpdesk_api.agreements.calendars import add_calendar, hours_of
+from helpdesk_api.agreements.calendar_routes import add_calendar
+from helpdesk_api.agreements.calendar_versions import hours_of
 from helpdesk_api.agreements.sla_policies import add_policy
 from helpdesk_api.directory.companies import COMPANIES, CompanyCreate
 from helpdesk_api.directory.contacts import CONTACTS, ContactCreate

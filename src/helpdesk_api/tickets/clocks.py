@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select, update
 
-from helpdesk_api.agreements.calendars import hours_of
+from helpdesk_api.agreements.calendar_versions import hours_of
 from helpdesk_api.agreements.promises import Promise
 from helpdesk_api.domain import sla
 from helpdesk_api.domain.business_time import ALWAYS_OPEN, Calendar

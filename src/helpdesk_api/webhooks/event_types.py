@@ -164,7 +164,12 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             *_stored("team", "A team", "description", "name", changing="name"),
             *_stored("user", "A user", "email", "is_active", "name", "role_id", "team_id", changing="team_id"),
             *_stored("role", "A role", "field_groups", "name", "permissions", "reach", changing="permissions"),
-            *_stored("calendar", "A calendar", "holidays", "name", "time_zone", "weekly_hours", changing="holidays"),
+            *_stored(
+                "calendar",
+                "A calendar",
+                *("holidays", "name", "seasons", "time_zone", "weekly_hours"),
+                changing="holidays",
+            ),
             *_stored("sla_policy", "An SLA policy", "name", "position", "targets", changing="targets"),
             *_stored("api_key", "An API key", "name", "scopes", changing="revoked_at", removable=False),
             _type(
