@@ -91,9 +91,9 @@ replay: environment ## Play a help-desk history through the API and compare ever
 	@test -r "$(LOG)" || { echo "There is no history to read at '$(LOG)'. Name one: make replay LOG=history.csv"; exit 1; }
 	@$(BIN)/helpdesk replay "$(LOG)" $(ARGS)
 
-client: environment ## Lint the OpenAPI document, compile a TypeScript client from it and let that create a ticket.
+client: environment ## Lint the document, compile a client and the TypeScript of the docs, sign in with a real provider.
 	@$(BIN)/python tools/typescript_client.py check
-	@$(BIN)/python -m pytest -q tests/contract/test_typescript_client.py
+	@$(BIN)/python -m pytest -q tests/contract/test_typescript_client.py tests/contract/test_real_identity_provider.py
 
 lock: environment ## Compile the requirement locks from pyproject.toml; ARGS='--upgrade' takes newer versions.
 	@$(BIN)/$(COMPILE) $(ARGS) pyproject.toml -o requirements/base.txt

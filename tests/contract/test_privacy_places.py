@@ -4,14 +4,16 @@ from sqlalchemy import ARRAY, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from helpdesk_api.kit.sql import metadata
+from helpdesk_api.privacy.people import PersonType
 from helpdesk_api.privacy.places import EVERY_COLUMN, EXCEPTED, places
+from helpdesk_api.privacy.sign_in_search import ways_in
 from tests.contract.rows import TENANT_TABLES
 
 # Unique columns, by which people tell such things apart; reviewed, for none of them to be made of a person.
 TELL_APART = {
     ("api_key_usage", "operation_id"),
     ("deadlines", "kind"),
-    # What a provider calls a person goes with the user or stays as the provider's own number for one.
+    # What a provider calls a person is removed with whom it is.
     ("external_identities", "subject"),
     ("identity_providers", "issuer"),
     ("identity_providers", "name"),
@@ -49,3 +51,15 @@ def test_every_exception_names_what_there_is() -> None:
 
     assert unknown == set()
     assert all(reason for columns in EXCEPTED.values() for reason in columns.values())
+
+
+def test_every_table_whose_rows_go_with_a_person_is_emptied_of_an_erased_one() -> None:
+    kinds: tuple[PersonType, ...] = ("user", "contact")
+    removed = {kind: sorted(column.table.name for column in ways_in(kind)) for kind in kinds}
+
+    assert removed == {
+        "user": [
+            "external_identities", "passwords", "recovery_codes", "sessions", "sign_in_links", "totp_factors"
+        ],
+        "contact": ["sessions", "sign_in_links"],
+    }  # fmt: skip

@@ -21,7 +21,7 @@ TOGETHER = 8
 ONE_WAIT = 1.0
 NO_WAIT = 0.2
 LIMIT = {"HELPDESK_RATE_LIMIT_CREDENTIAL": str(QUOTA), "HELPDESK_LOG_LEVEL": "info"}
-COUNTED_TOGETHER = "rate_limits.counted_together"
+COUNTED_TOGETHER = "valkey.back"
 
 
 @dataclass(frozen=True)

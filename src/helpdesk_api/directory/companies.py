@@ -85,10 +85,11 @@ COMPANIES = Resource(
     sorts=(Sort("name", companies.c.name, "text"),),
     rows=rows_of(company=companies.c.id),
     guards_lists=True,
+    watch=watch_reading,
 )
 
 router = ResourceRouter(COMPANIES)
-add_reading(router, COMPANIES, watch=watch_reading)
+add_reading(router, COMPANIES)
 add_create(router, COMPANIES, CompanyCreate)
 add_update(router, COMPANIES, patch_model(CompanyCreate))
 add_delete(router, COMPANIES)

@@ -107,6 +107,7 @@ CONTACTS = Resource(
     includes=(Include("company", "company_id", COMPANIES), Include("portal_role", "portal_role_id", ROLES)),
     rows=rows_of(company=contacts.c.company_id, contact=contacts.c.id),
     guards_lists=True,
+    watch=watch_reading,
 )
 
 
@@ -123,7 +124,7 @@ async def _checked(ctx: Ctx, given: dict[str, Any], before: Contact | None) -> d
 
 
 router = ResourceRouter(CONTACTS)
-add_reading(router, CONTACTS, watch=watch_reading)
+add_reading(router, CONTACTS)
 add_create(router, CONTACTS, ContactCreate, verb="create", check=_checked)
 add_update(router, CONTACTS, patch_model(ContactCreate), check=_checked)
 add_delete(router, CONTACTS)

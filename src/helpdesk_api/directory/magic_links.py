@@ -18,7 +18,7 @@ from helpdesk_api.identity.sign_in.links import find_link, read_link, use_link
 from helpdesk_api.identity.sign_in.mailing import ask_for_link, send_link
 from helpdesk_api.identity.sign_in.routes import LinkRequest, LinkRequested, Token, link_requested, located
 from helpdesk_api.identity.sign_in.sessions import Person, SessionTokens, invalid_token
-from helpdesk_api.identity.sign_in.visits import enter, visit_of
+from helpdesk_api.identity.sign_in.visits import begin_visit, enter
 from helpdesk_api.kit import jobs
 from helpdesk_api.kit.admission import count_for_address
 from helpdesk_api.kit.context import Cause, Ctx, system
@@ -80,7 +80,8 @@ class MagicLinkToken(Input):
 async def send_magic_link(body: LinkRequest, request: Request) -> LinkRequested:
     """Ask for a magic link."""
     runtime: Runtime = request.app.state.runtime
-    await ask_for_link(runtime, visit_of(request), body.tenant_id, body.email, job_kind=SEND)
+    visit = await begin_visit(request, body.tenant_id)
+    await ask_for_link(runtime, visit, body.tenant_id, body.email, job_kind=SEND)
     return link_requested("magic_link")
 
 
@@ -97,7 +98,8 @@ async def send_magic_link(body: LinkRequest, request: Request) -> LinkRequested:
 async def redeem_magic_link(body: MagicLinkToken, request: Request, response: Response) -> SessionTokens:
     """Sign in with a magic link."""
     runtime: Runtime = request.app.state.runtime
-    visit, token = visit_of(request), read_link(body.token)
+    token = read_link(body.token)
+    visit = await begin_visit(request, token.tenant_id)
     async with visit.work(runtime, token.tenant_id) as ctx:
         link = await find_link(ctx.tx, token, "magic_link")
         await use_link(ctx, link)

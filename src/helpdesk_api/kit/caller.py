@@ -32,6 +32,7 @@ async def authenticated(request: Request, *, is_plain_read: bool = False) -> Pri
     """
     runtime: Runtime = request.app.state.runtime
     principal = await _recognised(runtime, request)
+    request.state.principal = principal
     request.state.tenant_id = principal.tenant_id
     request.state.credential_id = principal.credential_id
     bind_contextvars(tenant_id=str(principal.tenant_id))

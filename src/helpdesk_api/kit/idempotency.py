@@ -4,6 +4,9 @@ The stored answer is written in the transaction of the change itself, so the two
 while the first is still running is told so (409) instead of being made to wait; the same key with another payload is
 refused (422). Keys are kept for 24 hours and belong to the credential, method and path that used them.
 
+An answer is given again only to who may still do and see what it might when it was answered: with other rights, the
+caller is told that the write was done and no more.
+
 An answer that shows a secret is sealed under a key derived from the credential that the caller sent, of which the
 database holds a hash at most: neither a copy of the database nor the settings of the server open it, only the caller.
 """
@@ -35,7 +38,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from helpdesk_api.domain.errors import ConflictError, InvalidError, MalformedError
-from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.context import Ctx, Principal, new_id
 from helpdesk_api.kit.db import Database
 from helpdesk_api.kit.sealing import SealBrokenError, Sealer
 from helpdesk_api.kit.sql import Statement, tenant_table
@@ -55,6 +58,8 @@ idempotency_keys = tenant_table(
     Column("headers", JSONB, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("is_sealed", Boolean, nullable=False),
+    # What the caller might do and see when it was answered; null in rows from before this was kept.
+    Column("rights", LargeBinary),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("tenant_id", "credential_id", "method", "path", "key"),
     Index(None, "expires_at"),
@@ -88,6 +93,13 @@ class AnswerSealedError(ConflictError):
 
     code = "answer_sealed"
     title = "The stored answer cannot be shown to this credential"
+
+
+class AnswerWithheldError(ConflictError):
+    """The write was done, but the caller's rights have changed since; what it answered then is not given out now."""
+
+    code = "answer_withheld"
+    title = "The stored answer is not for these rights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +148,14 @@ _FIND = Statement(
         idempotency_keys.c.headers,
         idempotency_keys.c.body,
         idempotency_keys.c.is_sealed,
+        idempotency_keys.c.rights,
     ).where(*_mine, idempotency_keys.c.expires_at > func.now())
 )
 _insert = insert(idempotency_keys).values(
     {column.name: bindparam(column.name) for column in idempotency_keys.c if column.name != "expires_at"}
     | {"expires_at": func.now() + KEEP}
 )
-_ANEW = ("fingerprint", "status", "headers", "body", "is_sealed", "expires_at")
+_ANEW = ("fingerprint", "status", "headers", "body", "is_sealed", "rights", "expires_at")
 _STORE = Statement(
     _insert.on_conflict_do_update(
         index_elements=["tenant_id", "credential_id", "method", "path", "key"],
@@ -185,8 +198,8 @@ async def keyed(request: Request, *, shows_secret: bool) -> Keyed | None:
 async def earlier_answer(ctx: Ctx, write: Keyed) -> Response | None:
     """Give the stored answer to this write, or None when it is the first.
 
-    Raises RequestInProgressError for a twin in flight, IdempotencyKeyReusedError for another payload, AnswerSealedError
-    for an answer that this caller cannot open.
+    Raises RequestInProgressError for a twin in flight, IdempotencyKeyReusedError for another payload,
+    AnswerWithheldError when the caller's rights have changed, AnswerSealedError for what this caller cannot open.
     """
     if not await _hold(ctx, write):
         message = "The first request with this key is still being processed."
@@ -197,6 +210,9 @@ async def earlier_answer(ctx: Ctx, write: Keyed) -> Response | None:
     if stored["fingerprint"] != write.fingerprint:
         message = "This key was used for a request with other content; use a new key."
         raise IdempotencyKeyReusedError(message, pointer="/Idempotency-Key", location="header")
+    if stored["rights"] != _rights(ctx.principal):
+        message = "The write was done. The rights of the caller have changed since; read what it may see now."
+        raise AnswerWithheldError(message, params={"location": stored["headers"].get("location")})
     headers = {**stored["headers"], "idempotency-replayed": "true"}
     body = _opened(ctx, write, stored["body"]) if stored["is_sealed"] else stored["body"]
     return Response(content=body, status_code=stored["status"], headers=headers)
@@ -218,6 +234,7 @@ async def store_answer(ctx: Ctx, write: Keyed, response: Response) -> None:
             "headers": headers,
             "body": body,
             "is_sealed": write.credential is not None,
+            "rights": _rights(ctx.principal),
         },
     )
 
@@ -249,6 +266,13 @@ def _belonging(ctx: Ctx, write: Keyed) -> dict[str, Any]:
 async def _hold(ctx: Ctx, write: Keyed) -> bool:
     owner = f"{ctx.tenant_id}{ctx.principal.id}"
     return bool(await ctx.tx.value(_TRY_LOCK, {"owner": owner, "lock": write.lock}))
+
+
+def _rights(principal: Principal) -> bytes:
+    """Digest all that an answer to somebody depends on."""
+    reach = principal.reach
+    parts = (sorted(principal.permissions), sorted(principal.field_groups), reach.kind, sorted(reach.values.items()))
+    return hashlib.sha256(repr(parts).encode()).digest()
 
 
 def _identity(ctx: Ctx, write: Keyed) -> dict[str, Any]:

@@ -4,7 +4,7 @@ It only describes. What is done with such objects is `kit.crud`, which endpoints
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -12,8 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import Column, ScalarSelect, Table, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
+from starlette.requests import Request
 
 from helpdesk_api.domain.errors import NotFoundError
+from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.listing import Filter, Listing, Sort, created_and_updated
 from helpdesk_api.kit.quotas import TenantQuota
 from helpdesk_api.kit.schema import Entity
@@ -21,6 +23,7 @@ from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.visibility import FieldGroup, RowRules, field_groups, seen_rows
 
 R = TypeVar("R", bound=Entity)
+Watch = Callable[[Request, Ctx, Sequence[Entity]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Resource(Generic[R]):
     rows: RowRules = dataclasses.field(default_factory=dict)
     # Whether listing them in bulk, not narrowed by a lookup, is a permission of its own: `<plural>:list`.
     guards_lists: bool = False
+    # Who is told what is read of them, whether by itself, in a list, or along with what refers to it.
+    watch: Watch | None = None
     # What the statement that stores a new object computes by itself; it may use the bind parameter `of_tenant`.
     computed: Mapping[str, ScalarSelect[Any]] = dataclasses.field(default_factory=dict)
     # How many a tenant may have; `activates` names the flag that makes one count which did not before.

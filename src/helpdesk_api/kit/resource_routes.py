@@ -72,7 +72,7 @@ class Shapes(Generic[R]):
             f"{title}Page", __base__=page, __doc__=f"One page of {title}s.", **extra
         )
 
-    async def with_included(self, ctx: Ctx, rows: list[R], query: BaseModel) -> dict[str, Any]:
+    async def with_included(self, request: Request, ctx: Ctx, rows: list[R], query: BaseModel) -> dict[str, Any]:
         """Fetch the related objects that a query asks for; nothing for a resource without relations."""
         if not self.resource.includes:
             return {}
@@ -86,6 +86,8 @@ class Shapes(Generic[R]):
                 ctx.principal.require(f"{include.resource.plural}:read")
                 ids = {value for row in rows if (value := getattr(row, include.column)) is not None}
                 found = await crud.fetch_many(ctx, include.resource, list(ids))
+                if include.resource.watch is not None:
+                    await include.resource.watch(request, ctx, list(found.values()))
                 parts[include.part].update(found)
         return {"included": self._included.trusted(parts)}
 
@@ -154,12 +156,10 @@ def add_reading(
     *,
     present: Callable[[Ctx, list[R]], Awaitable[list[R]]] = as_stored,
     fetch: Callable[[Ctx, UUID], Awaitable[R]] | None = None,
-    watch: Callable[[Request, Ctx, list[R]], Awaitable[None]] | None = None,
 ) -> None:
     """Add the list and the reading of one.
 
-    `present` completes rows with what their table does not hold; `fetch` reads one that is complete already; `watch` is
-    told what is read.
+    `present` completes rows with what their table does not hold; `fetch` reads one that is complete already.
     """
     shapes = Shapes(resource)
     many = resource.plural.replace("-", " ")
@@ -176,9 +176,9 @@ def add_reading(
             ctx.principal.require(f"{resource.plural}:list")
         found = await find_page(ctx, resource.listing, query, request.app.state.runtime.signer)
         rows = await present(ctx, [resource.read.from_record(row) for row in found.rows])
-        if watch is not None:
-            await watch(request, ctx, rows)
-        included = await shapes.with_included(ctx, rows, query)
+        if resource.watch is not None:
+            await resource.watch(request, ctx, rows)
+        included = await shapes.with_included(request, ctx, rows, query)
         return shapes.page.trusted({"data": rows, "page": found.page, "total": found.total, **included})
 
     async def get_one(id: UUID, request: Request, response: Response, ctx: Ctx) -> Any:
@@ -187,10 +187,10 @@ def add_reading(
             found = await fetch(ctx, id)
         else:
             (found,) = await present(ctx, [await crud.fetch(ctx, resource, id)])
-        if watch is not None:
-            await watch(request, ctx, [found])
+        if resource.watch is not None:
+            await resource.watch(request, ctx, [found])
         tag_response(response, found)
-        included = await shapes.with_included(ctx, [found], query)
+        included = await shapes.with_included(request, ctx, [found], query)
         return shapes.one.trusted({**vars(found), **included}) if included else found
 
     # The scope is known only now; FastAPI reads annotations when the route is added.

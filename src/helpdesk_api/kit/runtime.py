@@ -11,6 +11,7 @@ from helpdesk_api.kit.client_address import Address, ClientAddresses
 from helpdesk_api.kit.context import Cause, Ctx, Principal
 from helpdesk_api.kit.db import Database, Record
 from helpdesk_api.kit.deadlines import Handler
+from helpdesk_api.kit.distinct_counts import DistinctCounts
 from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.jobs import Job
 from helpdesk_api.kit.key_sets import KeySets
@@ -89,6 +90,7 @@ class Runtime:
     addresses: ClientAddresses
     admission: Admission
     usage: UsageCounts
+    distinct: DistinctCounts
     view_as: ViewAs
     deadline_handlers: Mapping[str, Handler]
     job_kinds: Mapping[str, JobKind]

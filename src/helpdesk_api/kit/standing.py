@@ -38,6 +38,7 @@ class Standing:
     """How a tenant stands. `requests` is its own quota, or None for that of everybody."""
 
     is_served: bool
+    is_there: bool
     requests: Quota | None
     origins: frozenset[bytes]
 
@@ -65,9 +66,18 @@ class Standings:
         """Give the standing of a tenant; raises TenantSuspendedError when it is not served."""
         standing = await self.of(tenant_id)
         if not standing.is_served:
-            message = "This tenant is suspended; nothing of it is lost. Ask whoever runs this service."
-            raise TenantSuspendedError(message)
+            raise _suspended()
         return standing
+
+    async def check_not_suspended(self, tenant_id: UUID) -> None:
+        """Raise TenantSuspendedError for a tenant that is not served now; one that does not exist passes.
+
+        Whoever names a tenant without a credential is told of it what a known caller is told, and of one that does not
+        exist nothing.
+        """
+        standing = await self.of(tenant_id)
+        if standing.is_there and not standing.is_served:
+            raise _suspended()
 
     def forget(self, tenant_id: UUID) -> None:
         """Stop believing anything of a tenant in this process."""
@@ -82,10 +92,15 @@ class Standings:
         async with self._database.transaction(tenant_id, read_only=True) as transaction:
             row = await transaction.row(_READ, {"tenant": tenant_id})
         if row is None:
-            return Standing(is_served=False, requests=None, origins=frozenset())
+            return Standing(is_served=False, is_there=False, requests=None, origins=frozenset())
         requests = row["quota_requests_per_minute"]
         return Standing(
             is_served=not row["is_halted"],
+            is_there=True,
             requests=None if requests is None else Quota("tenant", requests),
             origins=frozenset(origin.encode() for origin in row["cors_origins"]),
         )
+
+
+def _suspended() -> TenantSuspendedError:
+    return TenantSuspendedError("This tenant is suspended; nothing of it is lost. Ask whoever runs this service.")

@@ -96,6 +96,7 @@ class UnitOfWorkRoute(APIRoute):
         """Wrap the handler."""
         handler = self.make_handler()
         shows_secret = getattr(self.response_model, "shows_secret", False)
+        permissions = _permissions_of(self)
         known = query_names(self)
 
         async def serve(request: Request) -> Response:
@@ -105,6 +106,7 @@ class UnitOfWorkRoute(APIRoute):
                     handler,
                     StrictRequest(request.scope, request.receive),
                     known,
+                    permissions=permissions,
                     shows_secret=shows_secret,
                     reads_only=self.reads_only,
                 )
@@ -144,11 +146,11 @@ class _Allowed(Authentication):
     """
 
     def __init__(self, *permissions: str) -> None:
-        self._permissions = permissions
+        self.permissions = permissions
 
     async def __call__(self, request: Request) -> Ctx:
         ctx: Ctx = request.scope[_CTX]
-        ctx.principal.require(*self._permissions)
+        ctx.principal.require(*self.permissions)
         return ctx
 
 
@@ -158,6 +160,12 @@ def allowed(*permissions: str) -> Any:
     It stands beside the type of the context in the signature. Without one, whoever is known may call.
     """
     return Security(_Allowed(*permissions), scopes=permissions)
+
+
+def _permissions_of(route: APIRoute) -> tuple[str, ...]:
+    """Give the permissions of which an endpoint needs one."""
+    guards = (dependency.call for dependency in route.dependant.dependencies)
+    return next((guard.permissions for guard in guards if isinstance(guard, _Allowed)), ())
 
 
 class StrictRequest(Request):
@@ -170,7 +178,13 @@ class StrictRequest(Request):
 
 
 async def _serve(
-    handler: Handler, request: Request, known: frozenset[str], *, shows_secret: bool, reads_only: bool
+    handler: Handler,
+    request: Request,
+    known: frozenset[str],
+    *,
+    permissions: tuple[str, ...],
+    shows_secret: bool,
+    reads_only: bool,
 ) -> Response:
     runtime: Runtime = request.app.state.runtime
     is_read = request.method in _READING
@@ -191,6 +205,9 @@ async def _serve(
         return not_modified(request, response)
     await read_body(request)
     write = await idempotency.keyed(request, shows_secret=shows_secret)
+    if write is not None:
+        # Before a stored answer is looked for: it is nothing to who may no longer ask for it.
+        principal.require(*permissions)
     for attempt in range(1, _ATTEMPTS):
         try:
             return await _write(handler, request, write, runtime, principal, cause)

@@ -67,6 +67,7 @@ from helpdesk_api.kit.exchange import BodyTooLargeError, BodyTooSlowError
 from helpdesk_api.kit.http import ShuttingDownError
 from helpdesk_api.kit.idempotency import (
     AnswerSealedError,
+    AnswerWithheldError,
     IdempotencyKeyReusedError,
     InvalidIdempotencyKeyError,
     RequestInProgressError,
@@ -273,7 +274,8 @@ _WORDED: Mapping[type[Refusal], Refusal] = {
 
 # What a shape lets happen, in the order in which a request meets it.
 _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
-    (lambda shape: shape.is_known, (UnauthenticatedError, AddressNotAllowedError, TenantSuspendedError)),
+    (lambda shape: shape.is_known, (UnauthenticatedError, AddressNotAllowedError)),
+    (lambda shape: shape.is_known or shape.signs_in, (TenantSuspendedError,)),
     (lambda shape: shape.is_counted, (RateLimitedError,)),
     (lambda shape: shape.scopes, (MissingPermissionError,)),
     (lambda shape: shape.is_known and shape.method == "get", (ViewAsMalformedError, ViewAsExceedsOwnError)),
@@ -284,6 +286,7 @@ _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
     (lambda shape: shape.has_body, (*UNREADABLE, BodyTooSlowError, UnsupportedMediaError)),
     (lambda shape: shape.has_body, (ValueTooLargeError, UnstorableValueError)),
     (lambda shape: shape.takes_key, (InvalidIdempotencyKeyError, IdempotencyKeyReusedError, RequestInProgressError)),
+    (lambda shape: shape.takes_key, (AnswerWithheldError,)),
     (lambda shape: shape.writes, (WriteConflictError, CommitLostError)),
     (lambda shape: shape.takes_version, (InvalidIfMatchError, StaleVersionError)),
     (lambda shape: shape.pages, (CursorMismatchError, CursorExpiredError, UnknownSortError)),

@@ -39,6 +39,11 @@ class Shape:
         return self.writes and not self.is_direct
 
     @property
+    def signs_in(self) -> bool:
+        """Tell whether it lets somebody in who is not known yet."""
+        return self.is_direct and not self.is_known
+
+    @property
     def is_counted(self) -> bool:
         """Tell whether rate limits apply: to everything but what load balancers ask."""
         return self.id not in {"service_livez", "service_readyz"}

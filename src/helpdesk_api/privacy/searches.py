@@ -1,7 +1,7 @@
 """Where an erasure looks, in order, and what it leaves there; the event log comes last (`privacy.event_search`).
 
-What the person wrote is emptied or redacted by whatever names them; elsewhere only values that tell of nobody else are
-taken out.
+What the person could sign in with is removed first (`privacy.sign_in_search`). What the person wrote is emptied or
+redacted by whatever names them; elsewhere only values that tell of nobody else are taken out.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from helpdesk_api.privacy.event_search import search_events
 from helpdesk_api.privacy.matching import may_hold, may_name
 from helpdesk_api.privacy.people import PersonType
 from helpdesk_api.privacy.places import Place, places
+from helpdesk_api.privacy.sign_in_search import sign_in_searches
 from helpdesk_api.privacy.work import Search, Work, page_of
 from helpdesk_api.tickets.models import comments, tickets
 
@@ -34,7 +35,8 @@ def searches(person_type: PersonType) -> Sequence[Search]:
         ]
     else:
         written = [_written(comments, (comments.c.body,), comments.c.author_user_id)]
-    return [*written, *map(_named, places()), _stored_answers, _sealed_emails, search_events]
+    ways = sign_in_searches(person_type)
+    return [*ways, *written, *map(_named, places()), _stored_answers, _sealed_emails, search_events]
 
 
 def _written(table: Table, texts: tuple[Column[Any], ...], author: Column[UUID]) -> Search:

@@ -107,7 +107,7 @@ async def count_attempt(database: Database, tenant_id: UUID, limit: Limit, subje
         "tenant": tenant_id,
         "attempt_id": new_id(),
         "purpose": limit.purpose,
-        "subject": _hashed(subject),
+        "subject": hashed_subject(subject),
         "within": limit.within,
     }
     async with database.transaction(tenant_id) as transaction:
@@ -123,7 +123,7 @@ async def count_attempt(database: Database, tenant_id: UUID, limit: Limit, subje
 
 async def forget_attempts(database: Database, tenant_id: UUID, limit: Limit, subject: str) -> None:
     """Start counting anew, after a success."""
-    arguments = {"tenant": tenant_id, "purpose_is": limit.purpose, "subject_is": _hashed(subject)}
+    arguments = {"tenant": tenant_id, "purpose_is": limit.purpose, "subject_is": hashed_subject(subject)}
     async with database.transaction(tenant_id) as transaction:
         await transaction.run(_FORGET, arguments)
 
@@ -134,7 +134,8 @@ async def purge_attempts(runtime: Runtime) -> None:
         await transaction.run(_PURGE)
 
 
-def _hashed(subject: str) -> bytes:
+def hashed_subject(subject: str) -> bytes:
+    """Give what is stored instead of the address or id that an attempt was for."""
     return hashlib.sha256(subject.strip().lower().encode()).digest()
 
 

@@ -32,7 +32,7 @@ from helpdesk_api.identity.sign_in.token_checks import (
     check_token,
     read_token,
 )
-from helpdesk_api.identity.sign_in.visits import Visit, enter, record_failure, visit_of
+from helpdesk_api.identity.sign_in.visits import Visit, begin_visit, enter, record_failure
 from helpdesk_api.identity.users import USERS
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.admission import count_for_address
@@ -109,7 +109,7 @@ class TokenExchange(Input):
 async def exchange_token(body: TokenExchange, request: Request, response: Response) -> SessionTokens:
     """Sign in with the token of a provider."""
     runtime: Runtime = request.app.state.runtime
-    visit = visit_of(request)
+    visit = await begin_visit(request, body.tenant_id)
     try:
         provider, claims = await _checked(runtime, body.tenant_id, body.token)
     except TokenRefusedError as error:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from helpdesk_api.identity.sign_in.attempts import PASSWORD, count_attempt, forget_attempts
 from helpdesk_api.identity.sign_in.credentials import invalid_credentials
 from helpdesk_api.identity.sign_in.factor_proof import prove_second_factor
-from helpdesk_api.identity.sign_in.links import find_link, read_link, use_link, void_links
+from helpdesk_api.identity.sign_in.links import find_link, use_link, void_links
 from helpdesk_api.identity.sign_in.models import passwords
 from helpdesk_api.identity.sign_in.sessions import (
     EndReason,
@@ -31,6 +31,7 @@ from helpdesk_api.kit.db import Record, Transaction
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.tokens import KeyToken
 
 _PERSON = (users.c.id, users.c.name, users.c.email, users.c.is_active, users.c.version, passwords.c.hash)
 _WITH_PASSWORD = (passwords.c.tenant_id == users.c.tenant_id) & (passwords.c.user_id == users.c.id)
@@ -99,9 +100,8 @@ async def sign_in(runtime: Runtime, visit: Visit, given: Credentials) -> Session
     return tokens
 
 
-async def set_password_by_link(runtime: Runtime, visit: Visit, *, token: str, password: str) -> None:
+async def set_password_by_link(runtime: Runtime, visit: Visit, read: KeyToken, *, password: str) -> None:
     """Set the password of who was sent a link. Raises InvalidTokenError and WeakPasswordError; a link survives both."""
-    read = read_link(token)
     async with runtime.db.transaction(read.tenant_id, read_only=True) as transaction:
         link = await find_link(transaction, read, "invitation", "password_reset")
         user = await _addressee(transaction, read.tenant_id, link.person, link.email)

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AfterValidator, Field, StringConstraints
 
 from helpdesk_api.identity.sign_in.access import principal_of
-from helpdesk_api.identity.sign_in.links import LIFE, Purpose
+from helpdesk_api.identity.sign_in.links import LIFE, Purpose, read_link
 from helpdesk_api.identity.sign_in.mailing import SEND_TO_USER, ask_for_link
 from helpdesk_api.identity.sign_in.passwords import Credentials, forget_all, set_password_by_link, sign_in
 from helpdesk_api.identity.sign_in.sessions import SessionTokens, invalid_token, refresh
-from helpdesk_api.identity.sign_in.visits import record_failure, visit_of
+from helpdesk_api.identity.sign_in.visits import begin_visit, record_failure
 from helpdesk_api.kit.admission import count_for_address
 from helpdesk_api.kit.direct_routes import DirectRoute
 from helpdesk_api.kit.passwords import LONGEST
@@ -88,7 +88,8 @@ async def sign_in_with_password(body: SignIn, request: Request, response: Respon
     """Sign in."""
     runtime: Runtime = request.app.state.runtime
     given = Credentials(body.tenant_id, body.email, body.password, body.code)
-    return located(response, await sign_in(runtime, visit_of(request), given))
+    visit = await begin_visit(request, body.tenant_id)
+    return located(response, await sign_in(runtime, visit, given))
 
 
 @router.post(
@@ -106,7 +107,7 @@ async def refresh_session(body: TokenRefresh, request: Request) -> SessionTokens
     token = read_key(body.refresh_token)
     if token is None:
         raise invalid_token()
-    visit = visit_of(request)
+    visit = await begin_visit(request, token.tenant_id)
     async with visit.work(runtime, token.tenant_id) as ctx:
         refreshed = await refresh(ctx, token)
         # Who may no longer come in gets no more tokens, and the old one stays unused.
@@ -135,7 +136,8 @@ async def refresh_session(body: TokenRefresh, request: Request) -> SessionTokens
 async def reset_password(body: LinkRequest, request: Request) -> LinkRequested:
     """Ask for a link to choose a new password with."""
     runtime: Runtime = request.app.state.runtime
-    await ask_for_link(runtime, visit_of(request), body.tenant_id, body.email, job_kind=SEND_TO_USER)
+    visit = await begin_visit(request, body.tenant_id)
+    await ask_for_link(runtime, visit, body.tenant_id, body.email, job_kind=SEND_TO_USER)
     return link_requested("password_reset")
 
 
@@ -152,7 +154,9 @@ async def reset_password(body: LinkRequest, request: Request) -> LinkRequested:
 async def set_password(body: PasswordChoice, request: Request) -> None:
     """Choose a password."""
     runtime: Runtime = request.app.state.runtime
-    await set_password_by_link(runtime, visit_of(request), token=body.token, password=body.password)
+    token = read_link(body.token)
+    visit = await begin_visit(request, token.tenant_id)
+    await set_password_by_link(runtime, visit, token, password=body.password)
 
 
 def located(response: Response, tokens: SessionTokens) -> SessionTokens:

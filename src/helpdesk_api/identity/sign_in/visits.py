@@ -36,6 +36,16 @@ def visit_of(request: Request) -> Visit:
     return Visit(cause_of(request))
 
 
+async def begin_visit(request: Request, tenant_id: UUID) -> Visit:
+    """Begin the visit of somebody who is not known yet; raises TenantSuspendedError.
+
+    Nothing is done for a tenant that is suspended: no password is looked at, no token used up, no link sent.
+    """
+    runtime: Runtime = request.app.state.runtime
+    await runtime.admission.standings.check_not_suspended(tenant_id)
+    return visit_of(request)
+
+
 async def enter(
     runtime: Runtime, visit: Visit, tenant_id: UUID, person: Person, method: Method
 ) -> SessionTokens | None:
