@@ -2,13 +2,13 @@
 
 What was stored before holds from the instant at which it was stored, which its id tells; the first version always has.
 
-Revision: 0028. Comes after: 0027.
+Revision: 0029. Comes after: 0028.
 """
 
 from alembic import op
 
-revision = "0028"
-down_revision = "0027"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 
