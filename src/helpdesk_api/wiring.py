@@ -69,7 +69,7 @@ from helpdesk_api.privacy import routes as privacy_routes
 from helpdesk_api.privacy.erasing import erase
 from helpdesk_api.privacy.erasures import ERASE
 from helpdesk_api.settings import ConfigurationError, Settings
-from helpdesk_api.tickets import clocks, resources, reveal, routes, service
+from helpdesk_api.tickets import clock_routes, clock_rows, resources, reveal, routes, service
 from helpdesk_api.webhooks import (
     catalogue,
     deliveries,
@@ -89,6 +89,7 @@ from helpdesk_api.webhooks import (
 
 ROUTERS: Sequence[APIRouter] = (
     routes.router,
+    clock_routes.router,
     companies.router,
     contacts.router,
     reveal.router,
@@ -156,8 +157,8 @@ SUBSCRIPTIONS: Sequence[Subscriber] = (queueing.queue_deliveries, audit_seals.sc
 CHORES: Sequence[Chore] = (tenant_purge.purge_due, attempts.purge_attempts)
 
 DEADLINES: Mapping[str, Handler] = {
-    clocks.WARNING_KIND: service.on_warning,
-    clocks.BREACH_KIND: service.on_breach,
+    clock_rows.WARNING_KIND: service.on_warning,
+    clock_rows.BREACH_KIND: service.on_breach,
 }
 
 JOBS: Mapping[str, JobKind] = {

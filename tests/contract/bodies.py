@@ -146,6 +146,14 @@ def ticket(api: Client) -> JSON:
     }
 
 
+def a_clock(stage: Stage, api: Client) -> dict[str, str]:
+    """Name a ticket and the clock that a policy has started for it."""
+    del stage
+    policy = sla_policy(api) | {"conditions": {"company_ids": [], "priorities": [], "types": []}}
+    create(api, "sla-policies", **policy | {"targets": [{"metric": "resolution", "seconds": 3_600}]})
+    return {"id": create(api, "tickets", **ticket(api))["id"], "clock": "resolution"}
+
+
 def note(api: Client) -> JSON:
     """Give an internal note by a new user."""
     return {"kind": "note", "body": unique("Note"), "author_user_id": create(api, "users", **user(api))["id"]}

@@ -13,6 +13,7 @@ from typing import Any
 from tests.contract.bodies import (
     JSON,
     a_calendar_version,
+    a_clock,
     an_event,
     api_key,
     calendar,
@@ -135,6 +136,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "test_clock_advance": Single({"to": "2026-03-02T09:00:00Z"}),
     "me_get": Single(),
     "permissions_list": Single(),
+    "sla_clocks_explain": Single(parameters=a_clock),
     "events_list": Single(),
     "events_get": Single(parameters=an_event),
     "event_types_list": Single(),

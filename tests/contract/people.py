@@ -96,6 +96,9 @@ def _fill(made: People, stack: ExitStack) -> None:
     made.own |= {"companies": ours["id"], "teams": team}
     made.hidden |= {"companies": others["id"], "teams": elsewhere}
     made.hidden["contacts"] = a_contact(api, "stranger", others["id"])["id"]
+    # Every ticket has a clock.
+    target = {"metric": "resolution", "seconds": 3_600, "hours": "calendar"}
+    create(made.api, "sla-policies", name=unique("Policy"), position=1, targets=[target])
     made.own["tickets"] = a_ticket(made, made.own, "own")
     made.hidden["tickets"] = a_ticket(made, made.hidden, "hidden")
     for which in (made.own, made.hidden):

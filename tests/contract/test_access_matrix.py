@@ -37,6 +37,7 @@ def attempt(client: Client, operation: Operation, ids: dict[str, str]) -> int:
     path = operation.template.format(
         id=ids.get(plural, str(uuid4())),
         comment_id=ids.get("comments", ""),
+        clock="resolution",
         key="x",
         delivery_id=uuid4(),
         version_id=uuid4(),

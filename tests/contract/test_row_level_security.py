@@ -46,7 +46,7 @@ APP_MAY_BEYOND_ROWS = {
         f"tenants.{column}: UPDATE"
         for column in (
             *("name", "version", "suspended_at", "purge_at", "cors_origins", "quota_requests_per_minute"),
-            *("quota_users", "quota_api_keys", "quota_webhook_endpoints"),
+            *("quota_users", "quota_api_keys", "quota_webhook_endpoints", "language"),
         )
     ),
     "webhook_attempts.error: UPDATE",

@@ -1,14 +1,14 @@
 """The history of a clock as values, and the clock as what its history makes of it.
 
 Whatever the product stores or fires along the way, the clock must come out as `replay` says, so this is what a repair,
-a recomputation or a doubt is settled with. The single steps and their rules are `domain.sla`.
+a recomputation, an explanation or a doubt is settled with. The single steps and their rules are `domain.sla`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from helpdesk_api.domain.sla import Clock, Metric, Terms, cancel, pause, reopen, resume, retarget, settle, start, stop
 
@@ -24,6 +24,12 @@ class Move(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    terms: Terms
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     move: Move
     at: datetime
@@ -35,6 +41,8 @@ class Retargeted:
     at: datetime
 
 
+Change: TypeAlias = Moved | Retargeted
+
 _MOVES: Final = {
     Move.PAUSE: pause,
     Move.RESUME: resume,
@@ -44,22 +52,42 @@ _MOVES: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredClock:
+    """A clock with the terms that it stands under, whose calendar measures it."""
+
+    clock: Clock
+    terms: Terms
+
+    def after(self, change: Change) -> "MeasuredClock":
+        """Give the clock as a change leaves it."""
+        calendar = self.terms.calendar
+        match change:
+            case Retargeted():
+                return MeasuredClock(retarget(self.clock, change.terms, calendar=calendar, at=change.at), change.terms)
+            case Moved():
+                return MeasuredClock(_MOVES[change.move](self.clock, calendar, change.at), self.terms)
+
+
+def begun(metric: Metric, started: Started, *, instance: int = 1) -> MeasuredClock:
+    """Give the clock at the beginning of its history."""
+    return MeasuredClock(start(metric, started.terms, started.at, instance=instance), started.terms)
+
+
 def replay(
     metric: Metric,
     terms: Terms,
     at: datetime,
     *,
-    history: Iterable[Moved | Retargeted],
+    history: Iterable[Change],
     until: datetime,
     instance: int = 1,
 ) -> Clock:
     """Return the clock that was started `at` and went through `history`, as it stands at `until`."""
-    clock, calendar = start(metric, terms, at, instance=instance), terms.calendar
-    for step in history:
-        match step:
-            case Retargeted():
-                clock = retarget(clock, step.terms, calendar=calendar, at=step.at)
-                calendar = step.terms.calendar
-            case Moved():
-                clock = _MOVES[step.move](clock, calendar, step.at)
-    return settle(clock, until)
+    measured = begun(metric, Started(terms, at), instance=instance)
+    for change in history:
+        measured = measured.after(change)
+    return settle(measured.clock, until)
+
+
+History: TypeAlias = Sequence[Started | Moved | Retargeted]

@@ -1,17 +1,17 @@
 """The life of a ticket: which status may follow which, and what each status asks of the ticket's clocks.
 
-Says what a status means for a metric and carries a clock there; how a clock runs, stops and is due is `domain.sla`,
-and what else a change of status sets off (events, times on the ticket, reopen counts) belongs to `tickets`.
+Says what a status means for a metric and by which moves a clock gets there; how a clock runs, stops and is due is
+`domain.sla`, and what else a change of status sets off (events, times on the ticket, reopen counts) belongs to
+`tickets`.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
-from helpdesk_api.domain.business_time import Calendar
+from helpdesk_api.domain.clock_history import Move
 from helpdesk_api.domain.errors import ConflictError
-from helpdesk_api.domain.sla import Clock, ClockState, Metric, cancel, pause, reopen, resume, stop
+from helpdesk_api.domain.sla import LIVE, ClockState, Metric
 
 
 class Status(StrEnum):
@@ -76,23 +76,23 @@ def clock_effect(metric: Metric, status: Status) -> ClockEffect:
     return _EFFECTS[metric][status]
 
 
-def follow_status(clock: Clock, status: Status, *, calendar: Calendar, at: datetime) -> Clock:
-    """Carry a clock to what the ticket's new status asks of it; a clock that is there already comes back unchanged.
+def moves_to(status: Status, *, metric: Metric, state: ClockState) -> Iterator[Move]:
+    """Give the moves that carry a clock to what the ticket's new status asks of it; none when it is there already.
 
     An answered first response stays answered whatever the status, and a resolution clock that was cancelled, because
     nothing was promised any more, stays cancelled. A stopped clock that a reopened ticket needs again runs on.
     """
-    effect = clock_effect(clock.metric, status)
-    if clock.state in _REOPENED_FROM[clock.metric] and status not in FINISHED:
-        clock = reopen(clock, calendar, at)
-    match effect, clock.state:
-        case ClockEffect.RUN, ClockState.PAUSED:
-            return resume(clock, calendar, at)
-        case ClockEffect.PAUSE, ClockState.RUNNING:
-            return pause(clock, calendar, at)
-        case ClockEffect.STOP, ClockState.RUNNING | ClockState.PAUSED:
-            return stop(clock, calendar, at)
-        case ClockEffect.CANCEL, ClockState.RUNNING | ClockState.PAUSED:
-            return cancel(clock, calendar, at)
+    if state in _REOPENED_FROM[metric] and status not in FINISHED:
+        yield Move.REOPEN
+        state = ClockState.RUNNING
+    match clock_effect(metric, status):
+        case ClockEffect.RUN if state is ClockState.PAUSED:
+            yield Move.RESUME
+        case ClockEffect.PAUSE if state is ClockState.RUNNING:
+            yield Move.PAUSE
+        case ClockEffect.STOP if state in LIVE:
+            yield Move.STOP
+        case ClockEffect.CANCEL if state in LIVE:
+            yield Move.CANCEL
         case _:
-            return clock
+            return

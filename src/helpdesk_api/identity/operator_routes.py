@@ -47,6 +47,7 @@ async def create(body: TenantCreate, request: Request, response: Response) -> Te
         clock_at=body.test_clock_at,
         quotas=quotas_of(body.quotas),
         cors_origins=tuple(body.cors_origins),
+        language=body.language,
     )
     response.headers["location"] = f"{PREFIX}/tenants/{created.id}"
     return TenantState.of(created)
@@ -71,7 +72,7 @@ async def get(id: UUID, request: Request) -> TenantState:
 async def update(
     id: UUID, body: Annotated[TenantUpdate, Body(media_type=MERGE_PATCH)], request: Request
 ) -> TenantState:
-    """Change name, quotas or origins."""
+    """Change name, quotas, origins or language."""
     return TenantState.of(await _operator(request).amend(id, **body.columns()))
 
 

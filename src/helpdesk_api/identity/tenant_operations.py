@@ -57,7 +57,7 @@ class Operator:
         return await self._change(tenant_id, "resumed", changes)
 
     async def amend(self, tenant_id: UUID, **given: Any) -> Tenant:  # noqa: ANN401 - columns of any type.
-        """Change name, quotas or origins; raises AlreadyExistsError when the name is taken."""
+        """Change name, quotas, origins or language; raises AlreadyExistsError when the name is taken."""
         return await self._change(tenant_id, "updated", lambda _tenant, _now: given)
 
     async def schedule_deletion(self, tenant_id: UUID, *, grace: timedelta = GRACE) -> Tenant:
@@ -100,6 +100,7 @@ def _columns(tenant: Tenant) -> dict[str, Any]:
         "suspended_at": tenant.suspended_at,
         "purge_at": tenant.purge_at,
         "cors_origins": list(tenant.cors_origins),
+        "language": tenant.language,
         **tenant.quotas.columns(),
     }
 

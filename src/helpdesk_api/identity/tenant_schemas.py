@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from helpdesk_api.identity.tenants import Quotas, Tenant
 from helpdesk_api.kit.cors import is_origin
+from helpdesk_api.kit.languages import Language
 from helpdesk_api.kit.schema import Input, Instant, Line, Output
 
 _MOST_REQUESTS = 1_000_000
@@ -53,6 +54,7 @@ class TenantCreate(Input):
     )
     quotas: QuotasInput = QuotasInput()
     cors_origins: Origins = Field(default=[])
+    language: Language = "en"
 
 
 class TenantUpdate(Input):
@@ -61,6 +63,7 @@ class TenantUpdate(Input):
     name: Annotated[Line, Field(default_factory=str)]
     quotas: Annotated[QuotasInput, Field(default_factory=QuotasInput)]
     cors_origins: Annotated[Origins, Field(default_factory=list)]
+    language: Annotated[Language, Field(default_factory=str)]
 
     def columns(self) -> dict[str, Any]:
         """Give what is to change by the columns that hold it."""
@@ -100,6 +103,7 @@ class TenantState(Output):
     purge_at: AwareDatetime | None
     quotas: dict[str, int | None]
     cors_origins: list[str]
+    language: Language
 
     @classmethod
     def of(cls, tenant: Tenant) -> Self:
@@ -115,6 +119,7 @@ class TenantState(Output):
             purge_at=tenant.purge_at,
             quotas=asdict(tenant.quotas),
             cors_origins=list(tenant.cors_origins),
+            language=tenant.language,
         )
 
 

@@ -15,6 +15,7 @@ from helpdesk_api.domain.errors import NotFoundError
 from helpdesk_api.identity.roles import seed_built_in_roles
 from helpdesk_api.kit.context import new_id
 from helpdesk_api.kit.db import Database, Record
+from helpdesk_api.kit.languages import Language
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import counters, tenants
 
@@ -58,6 +59,7 @@ class Tenant:
     purge_at: datetime | None = None
     quotas: Quotas = Quotas()
     cors_origins: tuple[str, ...] = ()
+    language: Language = "en"
 
     @property
     def is_sandbox(self) -> bool:
@@ -86,9 +88,12 @@ async def create_tenant(
     clock_at: datetime | None = None,
     quotas: Quotas = Quotas(),
     cors_origins: tuple[str, ...] = (),
+    language: Language = "en",
 ) -> Tenant:
     """Create a tenant; raises AlreadyExistsError when the name is taken."""
-    tenant = Tenant(new_id(), name, clock_at, datetime.now(UTC), quotas=quotas, cors_origins=cors_origins)
+    tenant = Tenant(
+        new_id(), name, clock_at, datetime.now(UTC), quotas=quotas, cors_origins=cors_origins, language=language
+    )
     async with database.transaction(tenant.id) as transaction:
         await transaction.run(
             insert(tenants).values(
@@ -97,6 +102,7 @@ async def create_tenant(
                 clock_at=tenant.clock_at,
                 created_at=tenant.created_at,
                 cors_origins=list(cors_origins),
+                language=tenant.language,
                 **quotas.columns(),
             )
         )

@@ -5,12 +5,13 @@ argument list, remembering the text under SQLAlchemy's own cache key, so that a 
 look-up. Running it is `kit.db`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Constraint,
     DateTime,
     ForeignKeyConstraint,
@@ -19,8 +20,10 @@ from sqlalchemy import (
     MetaData,
     PrimaryKeyConstraint,
     Table,
+    Text,
     Uuid,
     bindparam,
+    cast,
     func,
     select,
 )
@@ -30,6 +33,7 @@ from sqlalchemy.schema import ColumnCollectionConstraint
 from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
     naming_convention={
@@ -124,13 +128,20 @@ def reference(column: str, table: str, **options: Any) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"], **options)
 
 
-def insert_many(table: Table, columns: Sequence[str]) -> Insert:
+def insert_many(table: Table, columns: Sequence[str], *, as_text: Collection[str] = ()) -> Insert:
     """Build an insert that takes one array per column, so that any number of rows is one statement with one text.
 
-    The parameters are named after the columns. Columns that are arrays themselves cannot be given this way.
+    The parameters are named after the columns. Columns that are arrays themselves cannot be given this way, and what is
+    an array in JSON only `as_text`: an array of arrays has more dimensions, not longer elements.
     """
-    arrays = [func.unnest(bindparam(name, type_=ARRAY(table.c[name].type))).label(name) for name in columns]
+    arrays = [_unnested(name, table.c[name].type, is_text=name in as_text).label(name) for name in columns]
     return insert(table).from_select(list(columns), select(*arrays))
+
+
+def _unnested(name: str, kind: TypeEngine[Any], *, is_text: bool) -> ColumnElement[Any]:
+    if is_text:
+        return cast(func.unnest(bindparam(name, type_=ARRAY(Text))), kind)
+    return func.unnest(bindparam(name, type_=ARRAY(kind)))
 
 
 @lru_cache(maxsize=1)

@@ -44,6 +44,7 @@ tenants = Table(
     Column("quota_api_keys", Integer),
     Column("quota_webhook_endpoints", Integer),
     Column("cors_origins", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("language", Text, nullable=False, server_default="en"),
 )
 
 counters = tenant_table(

@@ -19,6 +19,7 @@ from helpdesk_api.openapi.schemas import Schema
 from helpdesk_api.openapi.sign_in_examples import SIGN_IN_EXAMPLES
 from helpdesk_api.privacy.erasures import ERASURES
 from helpdesk_api.privacy.export import EXPORT_EXAMPLE
+from helpdesk_api.tickets.explanation_schemas import EXPLANATION_EXAMPLE
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
 from helpdesk_api.webhooks.catalogue import event_type_list
 from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE, DELIVERIES
@@ -117,6 +118,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield from AGREEMENT_EXAMPLES.items()
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE
+    yield "ClockExplanation", EXPLANATION_EXAMPLE
     yield (
         "Catalogue",
         {

@@ -104,6 +104,7 @@ from helpdesk_api.openapi.shapes import Shape
 from helpdesk_api.privacy.erasures import ErasurePendingError
 from helpdesk_api.privacy.export import PartialExportError
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
+from helpdesk_api.tickets.explanations import HistoryIncompleteError
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.tickets.service import ContactNotOfCompanyError, InactiveUserError
 from helpdesk_api.webhooks.credentials import MissingSecretError
@@ -170,6 +171,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
     ),
     "me_remove_second_factor": (*_PROVE_AGAIN, NoSecondFactorError),
     "users_reset_second_factor": (NoSecondFactorError, RoleExceedsOwnError),
+    "sla_clocks_explain": (HistoryIncompleteError,),
     "tickets_create": _TICKET_PARTIES,
     "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
     "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError),

@@ -16,7 +16,7 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.visibility import seen_rows
-from helpdesk_api.tickets.clocks import hours_by
+from helpdesk_api.tickets.clock_rows import hours_by
 from helpdesk_api.tickets.models import sla_clocks, tickets
 from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import ClockShown, Ticket
@@ -27,8 +27,8 @@ _NOTHING = timedelta()
 _COLUMNS = tuple(
     sla_clocks.c[name]
     for name in (
-        "ticket_id", "metric", "state", "target", "elapsed", "since_at", "due_at", "warned_at", "breached_at",
-        "stopped_at", "policy_id", "policy_version", "calendar_id", "calendar_version",
+        "id", "ticket_id", "metric", "instance", "state", "target", "elapsed", "since_at", "due_at", "warned_at",
+        "breached_at", "stopped_at", "policy_id", "policy_version", "calendar_id", "calendar_version",
     )
 )  # fmt: skip
 _SHOWN = Statement(
@@ -111,7 +111,9 @@ def _shown(row: Record | Mapping[str, Any], calendar: Calendar, present: timedel
         if state == ClockState.RUNNING:
             left -= max(present - calendar.position(row["since_at"]), _NOTHING)
     return {
+        "id": row["id"],
         "metric": row["metric"],
+        "instance": row["instance"],
         "state": state,
         "hours": "calendar" if row["calendar_id"] is None else "business",
         "target_seconds": target // _SECOND,

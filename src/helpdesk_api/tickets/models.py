@@ -13,7 +13,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from helpdesk_api.kit.sql import reference, tenant_table
 
@@ -92,6 +92,7 @@ sla_clocks = tenant_table(
     Column("warned_at", DateTime(timezone=True)),
     Column("breached_at", DateTime(timezone=True)),
     Column("stopped_at", DateTime(timezone=True)),
+    Column("history", JSONB, nullable=False, server_default="[]"),
     UniqueConstraint("tenant_id", "ticket_id", "metric", "instance"),
     CheckConstraint("state IN ('running', 'paused', 'met', 'breached', 'cancelled')", name="state"),
     CheckConstraint("state <> 'paused' OR due_at IS NULL", name="paused_is_never_due"),

@@ -53,7 +53,9 @@ TICKETS = Resource(
         "reopen_count": 0,
         "clocks": [
             {
+                "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e45",
                 "metric": "first_response",
+                "instance": 1,
                 "state": "running",
                 "hours": "business",
                 "target_seconds": 3600,

@@ -49,7 +49,9 @@ class TicketCreate(Input):
 class ClockShown(TypedDict):
     """One promise being measured. Times of a clock in business hours count the calendar's open time only."""
 
+    id: UUID
     metric: Annotated[str, Field(examples=["first_response", "resolution"])]
+    instance: Annotated[int, Field(description="Counts the clocks of this metric on the ticket, from 1.")]
     state: Annotated[
         str,
         Field(

@@ -26,8 +26,8 @@ from helpdesk_api.kit.deadlines import DueDeadline
 from helpdesk_api.kit.events import Changes, record
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
-from helpdesk_api.tickets import clocks
-from helpdesk_api.tickets.clocks import TicketClock
+from helpdesk_api.tickets import clock_rows, clocks
+from helpdesk_api.tickets.clock_rows import TicketClock
 from helpdesk_api.tickets.models import comments, sla_clocks
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
 from helpdesk_api.tickets.schemas import Comment, Ticket
@@ -77,7 +77,7 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
         "reopen_count": 0,
     }
     created = await crud.add(ctx, TICKETS, values, object_id=ticket_id)
-    await clocks.write_new(ctx, begun, created.version)
+    await clock_rows.write_new(ctx, begun, created.version)
     return created
 
 
@@ -94,7 +94,7 @@ async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *
         await _company_for(ctx, company_id, contact_id)
     if "assignee_id" in wanted:
         await _check_assignee(ctx, changes["assignee_id"])
-    running = await clocks.of_ticket(ctx, ticket_id)
+    running = await clock_rows.of_ticket(ctx, ticket_id)
     return await _change(ctx, before, running, {field: new for field, (_, new) in wanted.items()})
 
 
@@ -108,7 +108,7 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
     ctx, before = await _locked(ctx, ticket_id)
     if values["author_contact_id"] is not None and values["author_contact_id"] != before.contact_id:
         await _company_for(ctx, before.company_id, values["author_contact_id"], field="author_contact_id")
-    running = await clocks.of_ticket(ctx, ticket_id)
+    running = await clock_rows.of_ticket(ctx, ticket_id)
     comment = await _store_comment(ctx, ticket_id, values)
     is_reply = comment.kind == "reply"
     moved = running
@@ -157,9 +157,12 @@ async def _locked(ctx: Ctx, ticket_id: UUID) -> tuple[Ctx, Ticket]:
 async def _reach(ctx: Ctx, deadline: DueDeadline, mark: Callable[[Clock, datetime], Clock]) -> None:
     ticket_id = await ctx.tx.value(_TICKET_OF_CLOCK, {"tenant": ctx.tenant_id, "clock": deadline.object_id})
     ctx, before = await _locked(ctx, ticket_id)
-    running = await clocks.of_ticket(ctx, ticket_id)
+    running = await clock_rows.of_ticket(ctx, ticket_id)
     moved = [
-        replace(item, clock=mark(item.clock, ctx.now)) if item.id == deadline.object_id else item for item in running
+        replace(item, measured=replace(item.measured, clock=mark(item.clock, ctx.now)))
+        if item.id == deadline.object_id
+        else item
+        for item in running
     ]
     await _change(ctx, before, running, {}, answered=moved)
 
@@ -192,14 +195,14 @@ async def _change(
         check_transition(old, new)
         values |= _milestones(before, old, new, ctx.now)
         moved = clocks.follow(moved, new, ctx.now, promised=promises.keys() if is_reopen(old, new) else ())
-    if _PROMISE_FIELDS & values.keys():
-        moved, begun = await clocks.retarget(ctx, before.id, moved, promises, new)
+    if changed := _PROMISE_FIELDS & values.keys():
+        moved, begun = await clocks.retarget(ctx, before.id, moved, promises, new, changed=changed)
     effective = crud.difference(TICKETS, before, values)
     stored = {field: value for field, (_, value) in effective.items()}
     after = await crud.store_changes(ctx, TICKETS, before, stored | {"due_at": clocks.earliest_due([*moved, *begun])})
     _record_changes(ctx, after, effective)
-    await clocks.write_moved(ctx, running, moved, after.version)
-    await clocks.write_new(ctx, begun, after.version)
+    await clock_rows.write_moved(ctx, running, moved, after.version)
+    await clock_rows.write_new(ctx, begun, after.version)
     return after
 
 

@@ -1,0 +1,213 @@
+"""The rows of SLA clocks: loaded, stored with their history, and kept in step with their deadlines and events.
+
+How a clock moves is decided in `tickets.clocks`; here a moved clock is written down. Each move is recorded as one
+`ticket.sla_*` event, with the version that the ticket gets by the change.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_json
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.postgresql import JSONB
+
+from helpdesk_api.agreements.calendar_versions import hours_of
+from helpdesk_api.domain import sla
+from helpdesk_api.domain.business_time import ALWAYS_OPEN, Calendar
+from helpdesk_api.domain.clock_history import Change, MeasuredClock
+from helpdesk_api.domain.sla import Clock, ClockState, Metric, Terms
+from helpdesk_api.kit import deadlines
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.db import Record
+from helpdesk_api.kit.deadlines import Deadline
+from helpdesk_api.kit.events import record
+from helpdesk_api.kit.sql import Statement, insert_many
+from helpdesk_api.tickets.clock_entries import Reason, Source, written
+from helpdesk_api.tickets.models import sla_clocks
+
+WARNING_KIND = "ticket.sla_warning"
+BREACH_KIND = "ticket.sla_breach"
+
+_SECOND = timedelta(seconds=1)
+_CLOCK_FIELDS = tuple(field.name for field in fields(Clock))
+_SOURCE_FIELDS = tuple(field.name for field in fields(Source))
+_COLUMNS = ("tenant_id", "id", "ticket_id", *_SOURCE_FIELDS, *_CLOCK_FIELDS)
+
+_INSERT = Statement(insert_many(sla_clocks, (*_COLUMNS, "history"), as_text=("history",)))
+_UPDATE = Statement(
+    update(sla_clocks)
+    .where(sla_clocks.c.tenant_id == bindparam("of_tenant"), sla_clocks.c.id == bindparam("of_clock"))
+    .values(
+        {name: bindparam(name) for name in (*_SOURCE_FIELDS, *_CLOCK_FIELDS)}
+        # Appended where it is: nobody has to read a long history to add to it.
+        | {"history": sla_clocks.c.history.concat(bindparam("happened", type_=JSONB))}
+    )
+)
+_OF_TICKET = Statement(
+    select(*(sla_clocks.c[name] for name in _COLUMNS if name != "tenant_id"))
+    .where(sla_clocks.c.tenant_id == bindparam("tenant"), sla_clocks.c.ticket_id == bindparam("ticket"))
+    .order_by(sla_clocks.c.metric, sla_clocks.c.instance)
+)
+
+_STATE_MOVES: Mapping[ClockState, str] = {
+    ClockState.RUNNING: "resumed",
+    ClockState.PAUSED: "paused",
+    ClockState.MET: "met",
+    ClockState.BREACHED: "missed",
+    ClockState.CANCELLED: "cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TicketClock:
+    """A clock together with its row, and what of its history is not stored yet."""
+
+    id: UUID
+    ticket_id: UUID
+    source: Source
+    measured: MeasuredClock
+    unwritten: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def clock(self) -> Clock:
+        """Give the clock itself."""
+        return self.measured.clock
+
+    @property
+    def calendar(self) -> Calendar:
+        """Give the hours that measure it."""
+        return self.measured.terms.calendar
+
+    def after(self, change: Change, reason: Reason, *, source: Source | None = None) -> "TicketClock":
+        """Give the clock as a change leaves it; `source` is where other terms come from."""
+        moved = replace(self, source=source or self.source, measured=self.measured.after(change))
+        if moved == self:
+            return self
+        return replace(moved, unwritten=(*self.unwritten, written(change, reason, moved.source)))
+
+
+async def of_ticket(ctx: Ctx, ticket_id: UUID) -> list[TicketClock]:
+    """Load the clocks of one ticket, which the caller has locked."""
+    rows = await ctx.tx.rows(_OF_TICKET, {"tenant": ctx.tenant_id, "ticket": ticket_id})
+    return [await _from_row(ctx, row) for row in rows]
+
+
+async def write_new(ctx: Ctx, begun: Sequence[TicketClock], version: int) -> None:
+    """Store the clocks of a ticket whose row has been written, with their deadlines and events."""
+    if not begun:
+        return
+    rows = [_row(ctx, item) | {"history": to_json(item.unwritten).decode()} for item in begun]
+    await ctx.tx.run(_INSERT, {name: [row[name] for row in rows] for name in (*_COLUMNS, "history")})
+    await _arrange(ctx, begun, but_not=[{} for _ in begun])
+    for item in begun:
+        _record(ctx, "started", item, version)
+
+
+async def write_moved(ctx: Ctx, before: Sequence[TicketClock], after: Sequence[TicketClock], version: int) -> None:
+    """Store what has moved, keep its deadlines in step and record what happened to each clock."""
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    for old, new in changed:
+        row = _row(ctx, new)
+        stored = {"of_tenant": row["tenant_id"], "of_clock": row["id"], "happened": list(new.unwritten)}
+        await ctx.tx.run(_UPDATE, stored | row)
+        for move in _moves(old.clock, new.clock):
+            _record(ctx, move, new, version)
+        # What was recorded by other means, by a shorter target for one, must not fire any more.
+        void = [kind for kind in _ahead(old.clock) if kind not in _ahead(new.clock)]
+        if void:
+            await deadlines.cancel(ctx, void, object_id=new.id, instance=new.clock.instance)
+    # Only what has moved: another worker may be at the breach of a clock while this one is at its warning, and the two
+    # would wait for each other.
+    await _arrange(ctx, [new for _, new in changed], but_not=[_ahead(old.clock) for old, _ in changed])
+
+
+async def hours_by(ctx: Ctx, calendar_id: UUID | None, version: int | None) -> Calendar:
+    """Give the hours that measure a clock: those of its calendar, or all of them for calendar time."""
+    if calendar_id is None or version is None:
+        return ALWAYS_OPEN
+    return await hours_of(ctx, calendar_id, version)
+
+
+def _moves(old: Clock, new: Clock) -> list[str]:
+    """Name what happened to a clock, in the order in which it happened."""
+    moves: list[str] = []
+    if old.warned_at is None and new.warned_at is not None:
+        moves.append("warning")
+    if old.breached_at is None and new.breached_at is not None:
+        moves.append("breached")
+    if old.state is not new.state:
+        moves.append(_STATE_MOVES[new.state] if old.state in sla.LIVE else "reopened")
+    elif old.target != new.target or old.warning != new.warning or old.due_at != new.due_at:
+        moves.append("retargeted")
+    return moves
+
+
+def _record(ctx: Ctx, move: str, item: TicketClock, version: int) -> None:
+    clock = item.clock
+    happened_at = {"warning": clock.warned_at, "breached": clock.breached_at}.get(move)
+    record(
+        ctx,
+        f"ticket.sla_{move}",
+        object_id=item.ticket_id,
+        version=version,
+        occurred_at=happened_at,
+        data={
+            "clock_id": item.id,
+            "metric": clock.metric,
+            "instance": clock.instance,
+            "state": clock.state,
+            "due_at": clock.due_at,
+            "target_seconds": clock.target // _SECOND,
+            "elapsed_seconds": clock.elapsed // _SECOND,
+            "policy_id": item.source.policy_id,
+            "policy_version": item.source.policy_version,
+        },
+    )
+
+
+async def _arrange(ctx: Ctx, items: Sequence[TicketClock], *, but_not: Sequence[Mapping[str, datetime]]) -> None:
+    """Set the deadlines of clocks; for each clock, `but_not` are those that stand as they should."""
+    await deadlines.arrange(
+        ctx,
+        [
+            Deadline(kind, item.id, item.clock.instance, due_at)
+            for item, standing in zip(items, but_not, strict=True)
+            for kind, due_at in _ahead(item.clock).items()
+            if standing.get(kind) != due_at
+        ],
+    )
+
+
+def _ahead(clock: Clock) -> dict[str, datetime]:
+    """Give the instants at which something is still to be recorded for a clock, by kind of deadline."""
+    if clock.state is not ClockState.RUNNING:
+        return {}
+    instants = {
+        WARNING_KIND: clock.warning_at if clock.warned_at is None else None,
+        BREACH_KIND: clock.due_at if clock.breached_at is None else None,
+    }
+    return {kind: at for kind, at in instants.items() if at is not None}
+
+
+def _row(ctx: Ctx, item: TicketClock) -> dict[str, Any]:
+    own = {"tenant_id": ctx.tenant_id, "id": item.id, "ticket_id": item.ticket_id}
+    return own | asdict(item.source) | {name: getattr(item.clock, name) for name in _CLOCK_FIELDS}
+
+
+async def _from_row(ctx: Ctx, row: Record) -> TicketClock:
+    values = dict(row.items())
+    clock = Clock(**{name: values[name] for name in _CLOCK_FIELDS} | {
+        "metric": Metric(values["metric"]),
+        "state": ClockState(values["state"]),
+    })  # fmt: skip
+    source = Source(**{name: values[name] for name in _SOURCE_FIELDS})
+    calendar = await hours_by(ctx, source.calendar_id, source.calendar_version)
+    return TicketClock(
+        id=values["id"],
+        ticket_id=values["ticket_id"],
+        source=source,
+        measured=MeasuredClock(clock, Terms(clock.target, calendar, clock.warning)),
+    )
