@@ -44,6 +44,7 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
     """Build the application; its pool and bell open when it is started."""
     metrics = Metrics()
     cors = CORS(settings.cors_origins)
+    ending = drain or Drain()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -56,12 +57,13 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
             counting = asyncio.create_task(
                 keep_storing(runtime, stopping, every_seconds=settings.usage_seconds), name="usage of API keys"
             )
+            parting = asyncio.create_task(_send_listeners_home(runtime, ending), name="end of streams")
             try:
                 yield
             finally:
                 stopping.set()
                 await counting
-                for task in (ringing, learning):
+                for task in (ringing, learning, parting):
                     task.cancel()
                     with suppress(asyncio.CancelledError):
                         await task
@@ -87,11 +89,17 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
     app.add_middleware(
         Edge,
         metrics=metrics,
-        drain=drain or Drain(),
+        drain=ending,
         limits=Limits(max_body_bytes=settings.max_body_bytes),
         cors=cors,
     )
     return app
+
+
+async def _send_listeners_home(runtime: Runtime, drain: Drain) -> None:
+    """End streams and waiting requests as soon as the process is asked to end: they would outlast its patience."""
+    await drain.wait()
+    runtime.live.close()
 
 
 async def _keep_origins(runtime: Runtime, cors: CORS) -> None:

@@ -125,6 +125,18 @@ class Settings(BaseSettings):
     usage_seconds: Annotated[
         float, Field(ge=0.05, le=60, description="How often a process stores what API keys were used for.")
     ] = 15.0
+    streams_of_caller: Annotated[
+        int,
+        Field(ge=1, le=100_000, description="Event streams and waiting requests that one caller may hold per process."),
+    ] = 50
+    streams_of_tenant: Annotated[
+        int,
+        Field(ge=1, le=100_000, description="Event streams and waiting requests of one tenant per process."),
+    ] = 2_000
+    stream_heartbeat_seconds: Annotated[
+        float,
+        Field(ge=0.05, le=60, description="How often a quiet event stream gives a sign of life and checks its caller."),
+    ] = 10.0
     drain_seconds: Annotated[
         float,
         Field(ge=0, le=60, description="How long the API still serves, no longer ready, after it was told to stop."),

@@ -49,6 +49,7 @@ from helpdesk_api.kit.distinct_counts import DistinctCounts
 from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.events import DISPATCH
 from helpdesk_api.kit.key_sets import KeySets
+from helpdesk_api.kit.live import ListenerLimits, LiveEvents
 from helpdesk_api.kit.mail import queue, transports
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.operator_route import OperatorKey
@@ -61,6 +62,7 @@ from helpdesk_api.kit.runtime import Chore, JobKind, Runtime, Subscriber
 from helpdesk_api.kit.sealing import SealedColumn, Sealer
 from helpdesk_api.kit.shared_buckets import SharedBuckets
 from helpdesk_api.kit.shared_store import SharedStore
+from helpdesk_api.kit.signals import open_signals
 from helpdesk_api.kit.signatures import Notary
 from helpdesk_api.kit.standing import Standings
 from helpdesk_api.kit.tokens import Signer
@@ -161,6 +163,9 @@ DEADLINES: Mapping[str, Handler] = {
     clock_rows.BREACH_KIND: service.on_breach,
 }
 
+# Types of objects whose changes may change what anybody sees: who listens is looked up again before being told more.
+GRANTS = frozenset({"role", "tenant"})
+
 JOBS: Mapping[str, JobKind] = {
     DISPATCH: JobKind(dispatch, batch=100, concurrency=4, lease=timedelta(seconds=30)),
     # The lease outlasts an attempt to hand a message over, and the recording of it.
@@ -189,10 +194,13 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
         OutboundClient(allow=settings.outbound_networks) as outbound,
         _open_store(settings) as store,
         Passwords() as passwords,
+        open_signals(settings.redis_url.get_secret_value() if settings.redis_url else None) as signals,
     ):
         yield Runtime(
             db=database,
             bell=bell,
+            signals=signals,
+            live=LiveEvents(database, signals, metrics, grants=GRANTS, limits=_listener_limits(settings)),
             metrics=metrics,
             outbound=outbound,
             key_sets=KeySets(outbound),
@@ -215,6 +223,14 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             chores=CHORES,
             operator_key=OperatorKey(settings.operator_key.get_secret_value()) if settings.operator_key else None,
         )
+
+
+def _listener_limits(settings: Settings) -> ListenerLimits:
+    return ListenerLimits(
+        of_caller=settings.streams_of_caller,
+        of_tenant=settings.streams_of_tenant,
+        heartbeat_seconds=settings.stream_heartbeat_seconds,
+    )
 
 
 def _mail_transport(settings: Settings) -> transports.MailTransport:

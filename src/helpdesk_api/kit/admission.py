@@ -45,9 +45,15 @@ class Admission:
         self.standings = standings
 
     async def known(self, request: Request, principal: Principal) -> None:
-        """Count a request of a known caller; raises TenantSuspendedError and RateLimitedError."""
+        """Count a request of a known caller; raises TenantSuspendedError and RateLimitedError.
+
+        A request that is looked at again, because it waited, counts once.
+        """
         standing = await self.standings.check_served(principal.tenant_id)
-        request.scope["state"][TENANT_ORIGINS] = standing.origins
+        state = request.scope["state"]
+        if state.get(TENANT_ORIGINS) is not None:
+            return
+        state[TENANT_ORIGINS] = standing.origins
         tenant, subjects = str(principal.tenant_id), []
         if self._quotas.credential is not None:
             # The braces keep the buckets of a tenant on one node of a cluster.

@@ -10,7 +10,7 @@ pg_snapshot_xmin`), so no row can appear behind a position that was already read
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -83,6 +83,14 @@ events = tenant_table(
     versioned=False,
 )
 
+# What followers of the log are told; the rest is for the audit trail.
+TOLD: Final = (
+    events.c.xid, events.c.seq, events.c.id, events.c.type, events.c.object_type, events.c.object_id,
+    events.c.object_version, events.c.changes, events.c.data, events.c.actor_type, events.c.actor_id,
+    events.c.cause_type, events.c.cause_id, events.c.occurred_at,
+)  # fmt: skip
+LAST_OF_TRANSACTION: Final = 2**63 - 1
+
 _COLUMNS = (
     "tenant_id", "id", "type", "object_type", "object_id", "object_version", "changes", "data",
     "actor_type", "actor_id", "cause_type", "cause_id", "occurred_at", "credential_id", "ip", "user_agent",
@@ -98,6 +106,13 @@ _WRITE = Statement(
     )
     .add_cte(insert_many(events, _COLUMNS).cte("recorded"))
 )
+
+
+class Position(NamedTuple):
+    """A place in commit order: behind this event, or with `LAST_OF_TRANSACTION` behind all of a transaction."""
+
+    xid: int
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,11 +41,20 @@ class Drain:
     """Whether this process is on its way out: it still answers, but wants no new work."""
 
     def __init__(self) -> None:
-        self.has_begun = False
+        self._begun = asyncio.Event()
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether the process was asked to end."""
+        return self._begun.is_set()
 
     def begin(self) -> None:
         """Fail readiness, and end each connection after its present answer. There is no way back."""
-        self.has_begun = True
+        self._begun.set()
+
+    async def wait(self) -> None:
+        """Wait until the process is asked to end."""
+        await self._begun.wait()
 
 
 class Edge:

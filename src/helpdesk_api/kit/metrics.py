@@ -50,6 +50,13 @@ class Metrics:
         self._outbox_oldest_age = Gauge(
             "outbox_oldest_age_seconds", "Age of the oldest job that is due and not done.", registry=registry
         )
+        self._live_listeners = Gauge(
+            "live_listeners", "Open streams and requests that wait for events.", registry=registry
+        )
+        self._live_events = Counter("live_events_sent", "Events sent on streams.", registry=registry)
+        self._live_streams_ended = Counter(
+            "live_streams_ended", "Streams that the server ended.", ("reason",), registry=registry
+        )
         # Finding a labelled series costs more than counting in it, and there are few of them.
         self._request_series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
@@ -89,6 +96,18 @@ class Metrics:
         """Set how much work waits, and for how long the oldest of it."""
         self._outbox_pending.set(pending)
         self._outbox_oldest_age.set(oldest_age_seconds)
+
+    def live_listeners(self, change: int) -> None:
+        """Count one who begins to listen, or ends it."""
+        self._live_listeners.inc(change)
+
+    def live_events_sent(self, count: int) -> None:
+        """Count events that went out on a stream."""
+        self._live_events.inc(count)
+
+    def live_stream_ended(self, reason: str) -> None:
+        """Count a stream that the server ended, by a word for why."""
+        self._live_streams_ended.labels(reason).inc()
 
     def render(self) -> tuple[bytes, str]:
         """Give the page that Prometheus reads, and its media type."""

@@ -15,11 +15,13 @@ from helpdesk_api.kit.distinct_counts import DistinctCounts
 from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.jobs import Job
 from helpdesk_api.kit.key_sets import KeySets
+from helpdesk_api.kit.live import LiveEvents
 from helpdesk_api.kit.mail.transports import MailTransport
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.outbound import OutboundClient
 from helpdesk_api.kit.passwords import Passwords
 from helpdesk_api.kit.sealing import Sealer
+from helpdesk_api.kit.signals import Signals
 from helpdesk_api.kit.signatures import Notary
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.usage import UsageCounts
@@ -78,6 +80,8 @@ class Runtime:
 
     db: Database
     bell: Bell
+    signals: Signals
+    live: LiveEvents
     metrics: Metrics
     outbound: OutboundClient
     key_sets: KeySets

@@ -79,6 +79,7 @@ async def unit_of_work(
         await write_recorded(ctx)
     if ctx.events:
         ctx.due.append(real_now)
+        runtime.signals.announce(principal.tenant_id)
     if ctx.due:
         runtime.bell.ring(ctx.due)
 

@@ -23,8 +23,8 @@ from helpdesk_api.tickets.explanation_schemas import EXPLANATION_EXAMPLE
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
 from helpdesk_api.webhooks.catalogue import event_type_list
 from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE, DELIVERIES
-from helpdesk_api.webhooks.events_feed import EVENT_EXAMPLE
 from helpdesk_api.webhooks.statistics import STATS_EXAMPLE
+from helpdesk_api.webhooks.feed import EVENT_EXAMPLE
 
 _CREATED = "2026-11-23T09:00:00Z"
 _UPDATED = "2026-11-23T09:30:00Z"

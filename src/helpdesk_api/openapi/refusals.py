@@ -74,6 +74,7 @@ from helpdesk_api.kit.idempotency import (
 )
 from helpdesk_api.kit.key_sets import KeysUnavailableError
 from helpdesk_api.kit.listing import UnknownSortError
+from helpdesk_api.kit.live import TooManyStreamsError
 from helpdesk_api.kit.outbound.targets import UnsafeURLError
 from helpdesk_api.kit.passwords import TooBusyToVerifyError, WeakPasswordError
 from helpdesk_api.kit.problems import InternalError, render
@@ -111,8 +112,8 @@ from helpdesk_api.webhooks.credentials import MissingSecretError
 from helpdesk_api.webhooks.deliveries import DeliveryInProgressError
 from helpdesk_api.webhooks.endpoint_actions import SecretRotatingError
 from helpdesk_api.webhooks.endpoints import EndpointDisabledError, FullPayloadDeniedError, TooManyEndpointsError
+from helpdesk_api.webhooks.event_filter import UnknownEventTypeError
 from helpdesk_api.webhooks.event_visibility import ReachTooNarrowError
-from helpdesk_api.webhooks.events_feed import UnknownEventTypeError
 from helpdesk_api.webhooks.replays import ReplayEndedError, ReplayRunningError
 from helpdesk_api.webhooks.retrying import DeliveryPendingError
 from helpdesk_api.webhooks.statistics import StepTooShortError, WindowBackwardsError
@@ -220,7 +221,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
         CursorMismatchError,
     ),
     "webhook_replays_cancel": (ReplayEndedError,),
-    "events_list": (UnknownEventTypeError,),
+    "events_list": (UnknownEventTypeError, TooManyStreamsError),
     "test_clock_get": (NoTestClockError,),
     "test_clock_advance": (NoTestClockError, ClockAdvancingError, ClockBackwardsError, ClockTooFarError),
     "problems_get": (UnknownProblemError,),

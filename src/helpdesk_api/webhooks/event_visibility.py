@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.domain.errors import ForbiddenError
 from helpdesk_api.kit.context import Ctx, Principal
+from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import events
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.visibility import seen_rows
@@ -45,6 +46,16 @@ def seen_events(ctx: Ctx, resources: Resources) -> list[ColumnElement[bool]]:
     elif not principal.may("*:read"):
         conditions.append(events.c.object_type == any_(literal(readable, ARRAY(events.c.object_type.type))))
     return conditions
+
+
+def may_see(principal: Principal, resources: Resources, row: Record) -> bool:
+    """Tell of one event what `seen_events` tells a statement, but for whether its object is among the seen rows."""
+    if row["type"] == NOTE_ADDED and not principal.may("notes:read"):
+        return False
+    resource = resources.get(row["object_type"])
+    if resource is None:
+        return principal.reach.is_unlimited and principal.may("*:read")
+    return principal.may(f"{resource.plural}:read")
 
 
 def check_subscription(ctx: Ctx, resources: Resources, patterns: Iterable[str]) -> None:

@@ -1,0 +1,144 @@
+"""Who listens to the events of which tenant in this process: streams, and requests that wait for something to happen.
+
+Feeds (`kit.following`) are told by signals (`kit.signals`) that there is something; while no signals are heard they
+look more often by themselves, so that Valkey being away costs a second and nothing else. How many may listen is limited
+per caller and per tenant, in each process by itself, because each costs this process memory. At shutdown everybody is
+sent home.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from helpdesk_api.domain.errors import TooManyError
+from helpdesk_api.kit.context import Principal
+from helpdesk_api.kit.db import Database
+from helpdesk_api.kit.events import Position
+from helpdesk_api.kit.following import Listener, TenantFeed
+from helpdesk_api.kit.http import ShuttingDownError
+from helpdesk_api.kit.metrics import Metrics
+from helpdesk_api.kit.signals import Message, Signals
+
+# Without signals every tenant is looked at so often; with them only in case one was lost.
+_DEAF_SECONDS: Final = 1.0
+_HEARING_SECONDS: Final = 15.0
+# So many questions of listeners go to the database at once, so that they leave connections for requests.
+_QUESTIONS_AT_ONCE: Final = 4
+
+
+class TooManyStreamsError(TooManyError):
+    """So many streams and waiting requests are open for this caller, or for its tenant, as there may be at once."""
+
+    code = "too_many_streams"
+    title = "There are too many open streams"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerLimits:
+    """How many may listen at once in one process; and how often a stream that tells nothing gives a sign of life."""
+
+    of_caller: int = 50
+    of_tenant: int = 2_000
+    heartbeat_seconds: float = 10.0
+
+
+class LiveEvents:
+    """The tenants that are followed in this process, and who listens to them."""
+
+    def __init__(
+        self, database: Database, signals: Signals, metrics: Metrics, *, grants: frozenset[str], limits: ListenerLimits
+    ) -> None:
+        self.limits = limits
+        self.questions = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+        self._database = database
+        self._signals = signals
+        self._metrics = metrics
+        self._grants = grants
+        self._feeds: dict[UUID, TenantFeed] = {}
+        self._following: dict[UUID, asyncio.Task[None]] = {}
+        self._open: Counter[UUID | None] = Counter()
+        self._is_listening = False
+        self._is_closing = False
+
+    @asynccontextmanager
+    async def listening(self, principal: Principal, position: Position | None = None) -> AsyncIterator[Listener]:
+        """Listen to the tenant of a principal, from a position on or from now on.
+
+        Raises TooManyStreamsError, and ShuttingDownError when the process is about to end.
+        """
+        self._admit(principal)
+        tenant_id, caller = principal.tenant_id, principal.id
+        feed = self._feeds.get(tenant_id) or self._follow(tenant_id)
+        listener = Listener(feed, position if position is not None else feed.end, _ids(principal))
+        feed.listeners.add(listener)
+        self._open.update((tenant_id, caller))
+        self._metrics.live_listeners(1)
+        try:
+            yield listener
+        finally:
+            feed.listeners.discard(listener)
+            self._open.subtract((tenant_id, caller))
+            # A counter keeps what has become zero.
+            self._open += Counter()
+            self._metrics.live_listeners(-1)
+            if not feed.listeners:
+                del self._feeds[tenant_id]
+                self._following.pop(tenant_id).cancel()
+
+    def close(self) -> None:
+        """Send everybody home, and let nobody in any more."""
+        self._is_closing = True
+        for feed in self._feeds.values():
+            for listener in feed.listeners:
+                listener.is_closed = True
+                listener.wake()
+
+    def _admit(self, principal: Principal) -> None:
+        if self._is_closing:
+            message = "This process is about to end; another one takes streams, or a new one soon."
+            raise ShuttingDownError(message, retry_after=timedelta(seconds=1))
+        for who, name, most in (
+            (principal.id, "caller", self.limits.of_caller),
+            (principal.tenant_id, "tenant", self.limits.of_tenant),
+        ):
+            if self._open[who] >= most:
+                message = f"The {name} has {most} streams and waiting requests open; close one first."
+                raise TooManyStreamsError(
+                    message, params={"limit": name, "most": most}, retry_after=timedelta(seconds=5)
+                )
+
+    def _follow(self, tenant_id: UUID) -> TenantFeed:
+        if not self._is_listening:
+            self._is_listening = True
+            self._signals.listen(self._hear)
+        feed = TenantFeed(self._database, tenant_id, grants=self._grants, sweep=self._sweep)
+        self._feeds[tenant_id] = feed
+        self._following[tenant_id] = asyncio.create_task(feed.follow(), name="live events of a tenant")
+        return feed
+
+    def _sweep(self) -> float:
+        return _HEARING_SECONDS if self._signals.is_heard else _DEAF_SECONDS
+
+    def _hear(self, tenant_id: UUID | None, message: Message | None) -> None:
+        if tenant_id is None:
+            for feed in self._feeds.values():
+                feed.tell()
+            return
+        found = self._feeds.get(tenant_id)
+        if found is None:
+            return
+        if message is None:
+            found.tell()
+            return
+        for listener in found.listeners:
+            listener.messages.append(message)
+            listener.wake()
+
+
+def _ids(principal: Principal) -> frozenset[UUID]:
+    return frozenset(known for known in (principal.id, principal.credential_id) if known is not None)
