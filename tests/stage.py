@@ -44,7 +44,7 @@ _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Client(httpx2.Client):
-    """A client of one tenant."""
+    """A client of one tenant. Of an answer that never ends it reads the first message, unless it is streamed."""
 
     def __init__(self, base_url: str, tenant: Tenant, key: str) -> None:
         super().__init__(
@@ -52,6 +52,29 @@ class Client(httpx2.Client):
         )
         self.tenant = tenant
         self.key = key
+
+    def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:  # noqa: ANN401 - handed on.
+        """Send a request and read its answer."""
+        answer = super().send(request, stream=True, **options)
+        if stream:
+            return answer
+        try:
+            if answer.headers.get("content-type", "").startswith("text/event-stream"):
+                answer._content = _first_message(answer)
+            else:
+                answer.read()
+        finally:
+            answer.close()
+        return answer
+
+
+def _first_message(answer: httpx2.Response) -> bytes:
+    received = b""
+    for part in answer.iter_raw():
+        received += part
+        if b"\n\n" in received:
+            break
+    return received
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ From outside in: the HTTP edge (`kit.http`), handlers that turn every refusal in
 
 import asyncio
 import gc
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from socket import socket
@@ -159,6 +160,12 @@ def _spare_the_collector() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
 
 
+def _allow_many_connections() -> None:
+    """Let the process open as many files as it may at most: each stream is one, and the usual limit is a thousand."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def serve(settings: Settings) -> None:
     """Serve until told to stop; requests being answered are finished."""
     logs.configure(settings.log_level, json=settings.log_format == "json")
@@ -180,4 +187,5 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     _spare_the_collector()
+    _allow_many_connections()
     _Server(config, drain, settings.drain_seconds).run()

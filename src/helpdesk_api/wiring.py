@@ -86,6 +86,7 @@ from helpdesk_api.webhooks import (
     retrying,
     session,
     statistics,
+    stream_routes,
     test_messages,
 )
 
@@ -122,6 +123,7 @@ ROUTERS: Sequence[APIRouter] = (
     second_factor_routes.router,
     sign_in_settings.router,
     test_clock.router,
+    stream_routes.router,
     events_feed.router,
     catalogue.router,
     endpoint_routes.router,

@@ -17,6 +17,7 @@ from helpdesk_api.kit.unit_of_work import unit_of_work
 from tests.factories import a_company, a_ticket, a_user, create, patch
 from tests.jobs.webhooks import settle, until
 from tests.stage import Client, Services, Stage
+from tests.streams import listeners
 
 Json = dict[str, Any]
 Wait = Callable[..., Future[httpx2.Response]]
@@ -29,10 +30,12 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def wait(pool: ThreadPoolExecutor) -> Wait:
-    """Begin to wait at the end of the feed, and come back once the server waits."""
+def wait(stage: Stage, pool: ThreadPoolExecutor) -> Wait:
+    """Begin to wait at the end of the feed, with all told that was before, and come back once the server waits."""
 
     def begin(api: Client, **query: str | list[str]) -> Future[httpx2.Response]:
+        if query.pop("settled", "yes") == "yes":
+            settle(stage, api)
         before = listeners(api)
         asked = {"after": at_the_end(api), "wait": "25", **query}
         waiting = pool.submit(api.get, "/v1/events", params=asked)
@@ -40,12 +43,6 @@ def wait(pool: ThreadPoolExecutor) -> Wait:
         return waiting
 
     return begin
-
-
-def listeners(api: Client) -> int:
-    page = api.get("/metrics").text
-    (found,) = re.findall(r"^live_listeners ([0-9.]+)$", page, re.MULTILINE)
-    return int(float(found))
 
 
 def at_the_end(api: Client) -> str:
@@ -59,6 +56,7 @@ def told(answer: httpx2.Response) -> list[str]:
 
 
 def test_what_is_there_is_told_without_waiting(stage: Stage, api: Client) -> None:
+    settle(stage, api)
     start = at_the_end(api)
     create(api, "teams", name="Dispatch")
     settle(stage, api)
@@ -81,6 +79,7 @@ def test_what_happens_while_it_waits_is_told_at_once(api: Client, wait: Wait) ->
 
 
 def test_nothing_happens_and_the_answer_is_empty_with_a_cursor_to_go_on(stage: Stage, api: Client) -> None:
+    settle(stage, api)
     began = monotonic()
     answer = api.get("/v1/events", params={"after": "end", "wait": 1})
     took = monotonic() - began
@@ -118,12 +117,13 @@ def test_it_waits_for_what_the_caller_may_read_only(stage: Stage, api: Client, w
 def test_an_event_that_waits_for_an_older_transaction_is_told_when_it_has_settled(
     stage: Stage, api: Client, wait: Wait
 ) -> None:
+    settle(stage, api)
     older = threading.Event()
     holding = threading.Thread(target=stage.run, args=(held_open(stage, api, older),))
     holding.start()
     query = "SELECT 1 FROM pg_stat_activity WHERE application_name = $1 AND backend_xid IS NOT NULL"
     until(lambda: True if stage.sql(query, str(api.tenant.id)[:30]) else None)
-    waiting = wait(api)
+    waiting = wait(api, settled="no")
 
     create(api, "teams", name="Dispatch")
     unsettled = told(api.get("/v1/events", params={"type": "team.created"}))

@@ -139,6 +139,8 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "sla_clocks_explain": Single(parameters=a_clock),
     "events_list": Single(),
     "events_get": Single(parameters=an_event),
+    "events_stream": Single(),
+    "events_create_stream_ticket": Single(),
     "event_types_list": Single(),
     "webhook_egress_get": Single(),
     "holiday_countries_list": Single(),

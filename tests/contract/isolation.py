@@ -107,6 +107,9 @@ def outcome(attempt: Try, value: str) -> tuple[int, list[tuple[str, str]], Any]:
     headers = sorted(
         (name, text) for name, text in answer.headers.items() if name not in {"x-request-id", "date", "ratelimit"}
     )
+    if attempt.operation.id == "events_stream":
+        # Its first message tells, signed, how far all transactions of the database have come; events would follow.
+        return answer.status_code, headers, {"data": answer.text.split("data: ")[2:]}
     shown = answer.json()
     shown.pop("request_id", None)
     if attempt.operation.id == "events_list":

@@ -49,6 +49,7 @@ PUBLIC_OPERATIONS = frozenset(
 # What commits by itself, so that an attempt counts although it is refused, and answers with secrets that are not kept.
 DIRECT_OPERATIONS = PUBLIC_OPERATIONS | {
     "calendars_import",
+    "events_stream",
     "me_add_second_factor",
     "me_change_password",
     "me_confirm_second_factor",

@@ -17,10 +17,15 @@ from tests.contract.rows import TENANT_TABLES
 from tests.stage import Client, Stage
 
 # Signing in, and what somebody who has signed in does about it, is followed in tests/api: a key can do none of it.
+# They change nothing that anybody reads: a ticket opens what its caller may open anyway.
+NOT_CHANGING = {"events_create_stream_ticket"}
 CHANGING = [
     operation
     for operation in OPERATIONS
-    if operation.method != "GET" and not operation.is_public and not operation.id.startswith("me_")
+    if operation.method != "GET"
+    and not operation.is_public
+    and not operation.id.startswith("me_")
+    and operation.id not in NOT_CHANGING
 ]
 # Rows that tell nothing about a change: bookkeeping of the credential, of the worker and of the audit trail itself.
 BESIDE_A_CHANGE = {"api_key_usage", "api_keys", "audit_seals", "idempotency_keys", "job_lanes", "jobs"}

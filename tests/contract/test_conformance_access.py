@@ -22,6 +22,7 @@ OTHER_PERMISSIONS = {
     "contacts_reveal": ["contacts:reveal"],
     "comments_create": ["comments:write", "notes:write"],
     "events_get": ["events:read"],
+    "events_create_stream_ticket": ["events:read"],
     "event_types_list": ["events:read"],
     "webhook_egress_get": ["webhook-endpoints:read"],
     "permissions_list": [],

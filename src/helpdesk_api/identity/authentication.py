@@ -4,6 +4,7 @@ What was found good is believed for two seconds, so that a busy client does not 
 how long a revoked key, an ended session or a right that was taken away may live on in another process.
 """
 
+import asyncio
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -74,12 +75,18 @@ class _Believed:
     expires_at: datetime | None
     networks: tuple[Network, ...]
 
+    def is_fresh(self, not_before: float) -> bool:
+        """Tell whether it is believed still, and was looked up since an instant."""
+        return monotonic() <= self.until and self.until - BELIEVED_SECONDS >= not_before
+
 
 class BearerAuthenticator:
     """Recognise API keys and access tokens given as `Authorization: Bearer hd_…`."""
 
     def __init__(self) -> None:
         self._believed: dict[str, _Believed] = {}
+        self._confirmed: dict[KeyToken, _Believed] = {}
+        self._confirming = asyncio.Lock()
 
     async def __call__(self, runtime: Runtime, authorization: str | None, address: Address | None) -> Principal:
         """Give the principal of an Authorization header that came from an address.
@@ -91,10 +98,33 @@ class BearerAuthenticator:
         known = self._believed.get(text)
         if known is None or known.until < monotonic():
             known = await self._look_up(runtime, text)
-        if known.expires_at is not None and known.expires_at <= datetime.now(UTC):
+        return _good(known, address)
+
+    def token_of(self, authorization: str | None) -> KeyToken:
+        """Give what an Authorization header says of itself; raises UnauthenticatedError for one that says nothing."""
+        token = read_key(_key_in(authorization))
+        if token is None:
             raise _unknown_key()
-        check_address(known.networks, address)
-        return known.principal
+        return token
+
+    async def again(
+        self, runtime: Runtime, token: KeyToken, address: Address | None, *, not_before: float
+    ) -> Principal:
+        """Give the principal that a token stands for now, looked up since an instant of the monotonic clock.
+
+        For what outlasts a request. Raises UnauthenticatedError and AddressNotAllowedError like the first look.
+        """
+        known = self._confirmed.get(token)
+        if known is None or not known.is_fresh(not_before):
+            # One look at a time: thousands of streams may ask at once, and most of them for the same few tokens.
+            async with self._confirming:
+                known = self._confirmed.get(token)
+                if known is None or not known.is_fresh(not_before):
+                    known = await self._find(runtime, token)
+                    if len(self._confirmed) >= _MOST_REMEMBERED:
+                        self._confirmed.clear()
+                    self._confirmed[token] = known
+        return _good(known, address)
 
     def has_seen(self, authorization: str | None) -> bool:
         """Tell whether a key was found good before, be it still good or not."""
@@ -105,18 +135,24 @@ class BearerAuthenticator:
         self._believed = {
             text: known for text, known in self._believed.items() if known.principal.credential_id != credential_id
         }
+        self._confirmed = {
+            token: known for token, known in self._confirmed.items() if known.principal.credential_id != credential_id
+        }
 
     async def _look_up(self, runtime: Runtime, text: str) -> _Believed:
         token = read_key(text)
         if token is None:
             raise _unknown_key()
-        # Counted from before the look: what is revoked while it lasts is not believed for longer.
-        until = monotonic() + BELIEVED_SECONDS
-        known = await (self._of_session if token.kind == "access" else self._of_key)(runtime, token, until)
+        known = await self._find(runtime, token)
         if len(self._believed) >= _MOST_REMEMBERED:
             self._believed.clear()
         self._believed[text] = known
         return known
+
+    async def _find(self, runtime: Runtime, token: KeyToken) -> _Believed:
+        # Counted from before the look: what is revoked while it lasts is not believed for longer.
+        until = monotonic() + BELIEVED_SECONDS
+        return await (self._of_session if token.kind == "access" else self._of_key)(runtime, token, until)
 
     async def _of_session(self, runtime: Runtime, token: KeyToken, until: float) -> _Believed:
         async with runtime.db.transaction(token.tenant_id, read_only=True) as transaction:
@@ -143,6 +179,14 @@ class BearerAuthenticator:
             async with runtime.db.transaction(token.tenant_id) as transaction:
                 await transaction.run(_NOTE_USE, {"tenant": token.tenant_id, "key": token.key_id, "now": now})
         return _Believed(principal, until, expires_at, parsed_networks(row["allowed_networks"]))
+
+
+def _good(known: _Believed, address: Address | None) -> Principal:
+    """Give the principal unless its credential has ended, or came from elsewhere than it may."""
+    if known.expires_at is not None and known.expires_at <= datetime.now(UTC):
+        raise _unknown_key()
+    check_address(known.networks, address)
+    return known.principal
 
 
 def _end_of_secret(row: Record, secret_hash: bytes) -> datetime | None:

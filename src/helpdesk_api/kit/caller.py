@@ -30,8 +30,14 @@ async def authenticated(request: Request, *, is_plain_read: bool = False) -> Pri
     Raises UnauthenticatedError, RateLimitedError and others, and ViewAsReadOnlyError unless the request is a read of
     which nothing is recorded.
     """
+    principal = await _recognised(request.app.state.runtime, request)
+    await admit(request, principal, is_plain_read=is_plain_read)
+    return principal
+
+
+async def admit(request: Request, principal: Principal, *, is_plain_read: bool = False) -> None:
+    """Count a caller and note it for the log; raises like `authenticated`."""
     runtime: Runtime = request.app.state.runtime
-    principal = await _recognised(runtime, request)
     request.state.principal = principal
     request.state.tenant_id = principal.tenant_id
     request.state.credential_id = principal.credential_id
@@ -40,7 +46,6 @@ async def authenticated(request: Request, *, is_plain_read: bool = False) -> Pri
     if not is_plain_read and "x-view-as" in request.headers:
         message = "X-View-As is for reading what need not be recorded; send this request as yourself."
         raise ViewAsReadOnlyError(message, pointer="/X-View-As", location="header")
-    return principal
 
 
 def cause_of(request: Request) -> Cause:

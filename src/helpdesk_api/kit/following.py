@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from time import monotonic
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -62,17 +63,24 @@ _SETTLED_BELOW = Statement(select(func.pg_snapshot_xmin(func.pg_current_snapshot
 
 @dataclass(slots=True)
 class Entry:
-    """An event that has settled. What listeners make of it is kept beside it, for those who make the same of it."""
+    """An event that has settled. What listeners write of it is kept, for others who are shown the same fields."""
 
     position: Position
     row: Record
-    made: dict[Any, Any] = field(default_factory=dict)
+    made: dict[frozenset[str], bytes] = field(default_factory=dict)
+
+
+class Pending(NamedTuple):
+    """The next events, and the position up to which they are all."""
+
+    entries: Sequence[Entry]
+    end: Position | None
 
 
 class Listener:
     """One who follows the events of a tenant from a position on, which moves as they are taken."""
 
-    __slots__ = ("_feed", "_woken", "ids", "is_closed", "is_doubted", "messages", "position")
+    __slots__ = ("_feed", "_woken", "doubted_at", "ids", "is_closed", "messages", "position")
 
     def __init__(self, feed: "TenantFeed", position: Position | None, ids: frozenset[UUID]) -> None:
         self._feed = feed
@@ -82,7 +90,7 @@ class Listener:
         self.messages: deque[Message] = deque(maxlen=_MOST_MESSAGES)
         # Who it is and what it came with: events of these make its rights doubtful.
         self.ids = ids
-        self.is_doubted = False
+        self.doubted_at = 0.0
         self.is_closed = False
 
     async def wait(self, seconds: float) -> None:
@@ -92,14 +100,16 @@ class Listener:
                 await self._woken.wait()
         self._woken.clear()
 
-    def take(self) -> Sequence[Entry] | None:
-        """Take the next events; None when it is so far behind that it has to read the database first."""
-        entries = self._feed.after(self.position)
-        if entries:
-            self.position = entries[-1].position
-        elif entries is not None and self._feed.end is not None:
-            self.position = max(self._feed.end, self.position or self._feed.end)
-        return entries
+    def pending(self) -> "Pending | None":
+        """Give what comes next; None when it is so far behind that it has to read the database first.
+
+        Whoever has dealt with it moves `position` to its end.
+        """
+        return self._feed.after(self.position)
+
+    def doubt(self) -> None:
+        """Have its rights looked up anew before it is told anything."""
+        self.doubted_at = monotonic()
 
     def wake(self) -> None:
         """Have it look."""
@@ -125,24 +135,31 @@ class TenantFeed:
         self.start: Position | None = None
         self.end: Position | None = None
         self.listeners: set[Listener] = set()
+        self._is_over = False
 
     def tell(self) -> None:
         """Have it look for new events."""
         self._told.set()
 
-    def after(self, position: Position | None) -> Sequence[Entry] | None:
+    def end_following(self) -> None:
+        """Have it stop after what it is doing: to break off a read would cost its connection."""
+        self._is_over = True
+        self._told.set()
+
+    def after(self, position: Position | None) -> "Pending | None":
         """Give the next events after a position, none while nothing is known; None when they are not kept any more."""
-        if self.start is None or position is None:
-            return ()
+        if self.start is None or self.end is None or position is None:
+            return Pending((), position)
         if position < self.start:
             return None
-        first = bisect_right(self._entries, position, key=lambda entry: entry.position)
-        return self._entries[first : first + _TAKEN_AT_ONCE]
+        first = bisect_right(self._entries, position, key=_position)
+        entries = self._entries[first : first + _TAKEN_AT_ONCE]
+        return Pending(entries, entries[-1].position if entries else max(position, self.end))
 
     async def follow(self) -> None:
-        """Read what has settled, whenever there may be something, until cancelled."""
+        """Read what has settled, whenever there may be something, until it is over."""
         pause = _UNSETTLED_SECONDS
-        while True:
+        while not self._is_over:
             self._told.clear()
             try:
                 has_more, has_unsettled = await self._read()
@@ -178,12 +195,12 @@ class TenantFeed:
         doubts_all = row["object_type"] in self._grants
         for listener in self.listeners:
             if doubts_all or row["object_id"] in listener.ids:
-                listener.is_doubted = True
+                listener.doubt()
 
     def _forget(self, end: Position) -> None:
         """Drop what everybody has taken, and more of what is too much."""
         positions = [listener.position for listener in self.listeners if listener.position is not None]
-        taken = bisect_right(self._entries, min(positions, default=end), key=lambda entry: entry.position)
+        taken = bisect_right(self._entries, min(positions, default=end), key=_position)
         drop = max(taken, len(self._entries) - _MOST_KEPT)
         if drop > 0:
             self.start = self._entries[drop - 1].position
@@ -196,6 +213,10 @@ class TenantFeed:
                 listener.wake()
             elif has_news:
                 listener.wake()
+
+
+def _position(entry: Entry) -> Position:
+    return entry.position
 
 
 def before(settled_below: int) -> Position:

@@ -60,7 +60,7 @@ class LiveEvents:
         self._metrics = metrics
         self._grants = grants
         self._feeds: dict[UUID, TenantFeed] = {}
-        self._following: dict[UUID, asyncio.Task[None]] = {}
+        self._following: set[asyncio.Task[None]] = set()
         self._open: Counter[UUID | None] = Counter()
         self._is_listening = False
         self._is_closing = False
@@ -88,7 +88,7 @@ class LiveEvents:
             self._metrics.live_listeners(-1)
             if not feed.listeners:
                 del self._feeds[tenant_id]
-                self._following.pop(tenant_id).cancel()
+                feed.end_following()
 
     def close(self) -> None:
         """Send everybody home, and let nobody in any more."""
@@ -118,7 +118,9 @@ class LiveEvents:
             self._signals.listen(self._hear)
         feed = TenantFeed(self._database, tenant_id, grants=self._grants, sweep=self._sweep)
         self._feeds[tenant_id] = feed
-        self._following[tenant_id] = asyncio.create_task(feed.follow(), name="live events of a tenant")
+        following = asyncio.create_task(feed.follow(), name="live events of a tenant")
+        self._following.add(following)
+        following.add_done_callback(self._following.discard)
         return feed
 
     def _sweep(self) -> float:

@@ -23,7 +23,7 @@ from helpdesk_api.kit.passwords import Passwords
 from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.kit.signals import Signals
 from helpdesk_api.kit.signatures import Notary
-from helpdesk_api.kit.tokens import Signer
+from helpdesk_api.kit.tokens import KeyToken, Signer
 from helpdesk_api.kit.usage import UsageCounts
 
 if TYPE_CHECKING:
@@ -42,6 +42,14 @@ class Authenticator(Protocol):
 
     async def __call__(self, runtime: "Runtime", authorization: str | None, address: Address | None) -> Principal:
         """Give the principal of an Authorization header that came from an address; raises UnauthenticatedError."""
+
+    def token_of(self, authorization: str | None) -> KeyToken:
+        """Give what an Authorization header says of itself; raises UnauthenticatedError for one that says nothing."""
+
+    async def again(
+        self, runtime: "Runtime", token: KeyToken, address: Address | None, *, not_before: float
+    ) -> Principal:
+        """Give the principal that a token stands for now, looked up since an instant of the monotonic clock."""
 
     def has_seen(self, authorization: str | None) -> bool:
         """Tell whether a credential was found good before in this process, be it still good or not."""

@@ -1,9 +1,9 @@
 """Opaque tokens: signed values that come back to us, and the format of API keys and of the tokens of a sign-in.
 
 A key reads `hd_<kind>_<tenant and own id>_<secret>_<checksum>`: `live` and `test` are API keys, `access` and `refresh`
-belong to a session, `link` was sent by e-mail. The ids let it be found under row-level security without looking across
-tenants; the prefix and the checksum let secret scanners recognise a leak without asking us. Only the SHA-256 of the
-secret is stored: it has 256 random bits, so there is nothing for a slow hash to protect.
+belong to a session, `link` was sent by e-mail, `ticket` opens one event stream. The ids let it be found under row-level
+security without looking across tenants; the prefix and the checksum let secret scanners recognise a leak without asking
+us. Only the SHA-256 of the secret is stored: it has 256 random bits, so there is nothing for a slow hash to protect.
 """
 
 import base64
@@ -21,10 +21,10 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS = {letter: value for value, letter in enumerate(_ALPHABET)}
 _ID_BYTES = 32
 _SECRET_BYTES = 32
-_KEY = re.compile(r"hd_(live|test|access|refresh|link)_([0-9A-Za-z]{43})_([0-9A-Za-z]{43})_([0-9A-Za-z]{6})")
+_KEY = re.compile(r"hd_(live|test|access|refresh|link|ticket)_([0-9A-Za-z]{43})_([0-9A-Za-z]{43})_([0-9A-Za-z]{6})")
 _MAC_BYTES = 16
 
-Kind = Literal["live", "test", "access", "refresh", "link"]
+Kind = Literal["live", "test", "access", "refresh", "link", "ticket"]
 LONGEST_KEY = len("hd_refresh_") + 43 + 1 + 43 + 1 + 6
 
 

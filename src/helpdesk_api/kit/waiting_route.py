@@ -57,7 +57,7 @@ class WaitingRoute(UnitOfWorkRoute):
             ends_at = monotonic() + waiting.seconds
             async with runtime.live.listening(waiting.principal, waiting.position) as listener:
                 while await _something_happens(listener, waiting, ends_at, request.receive):
-                    if listener.is_doubted:
+                    if listener.doubted_at:
                         _forget(runtime, waiting.principal)
                     del request.scope[_WAITING]
                     response = await look(request)
@@ -95,13 +95,14 @@ async def _something_happens(listener: Listener, waiting: Waiting, ends_at: floa
     leaving.add_done_callback(lambda _: listener.wake())
     try:
         while not leaving.done():
-            taken = listener.take()
-            if taken is None or any(map(waiting.matches, taken)):
+            pending = listener.pending()
+            if pending is None or any(map(waiting.matches, pending.entries)):
                 return True
+            listener.position = pending.end
             left = ends_at - monotonic()
             if listener.is_closed or left <= 0:
                 return False
-            if not taken:
+            if not pending.entries:
                 await listener.wait(left)
         raise ClientDisconnect
     finally:

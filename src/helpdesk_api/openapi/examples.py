@@ -5,6 +5,7 @@ from it; only what belongs to no resource is written here. Ids agree throughout:
 names is the example company.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -23,8 +24,8 @@ from helpdesk_api.tickets.explanation_schemas import EXPLANATION_EXAMPLE
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
 from helpdesk_api.webhooks.catalogue import event_type_list
 from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE, DELIVERIES
-from helpdesk_api.webhooks.statistics import STATS_EXAMPLE
 from helpdesk_api.webhooks.feed import EVENT_EXAMPLE
+from helpdesk_api.webhooks.statistics import STATS_EXAMPLE
 
 _CREATED = "2026-11-23T09:00:00Z"
 _UPDATED = "2026-11-23T09:30:00Z"
@@ -53,6 +54,12 @@ _TELLING_MORE: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("NewWebhookEndpoint", "WebhookEndpoint", {"secret": "whsec_<base64 of 32 bytes>"}),
     ("OutboundEmailDetail", "OutboundEmail", {"text": "Open this link to choose your password: https://desk.example/"}),
     ("WebhookDeliveryDetail", "WebhookDelivery", {"attempts": [ATTEMPT_EXAMPLE]}),
+)
+
+
+_STREAM = (
+    f'retry: 2713\nevent: ready\nid: {_CURSOR}\ndata: {{"cursor": "{_CURSOR}"}}\n\n'
+    f"id: {_CURSOR}\ndata: {json.dumps(EVENT_EXAMPLE)}\n\n:\n\n"
 )
 
 
@@ -95,7 +102,7 @@ def alone(name: str, example: Mapping[str, Any]) -> dict[str, Any] | None:
     return {field: value for field, value in example.items() if not field.endswith("_id")} if name in _ALONE else None
 
 
-def of_operation(operation_id: str, status: str) -> dict[str, Any] | None:
+def of_operation(operation_id: str, status: str) -> dict[str, Any] | str | None:
     """Give the example of an answer that its schema alone does not determine, or None."""
     match operation_id, status:
         case "problems_list", "200":
@@ -103,6 +110,8 @@ def of_operation(operation_id: str, status: str) -> dict[str, Any] | None:
             return {code: known[code].model_dump() for code in ("not_found", "stale_version")}
         case "test_clock_advance", "202":
             return {"now": "2026-03-14T11:20:00Z", "advancing_to": "2026-04-01T00:00:00Z", "fired_count": 500}
+        case "events_stream", "200":
+            return _STREAM
         case _:
             return None
 
@@ -168,6 +177,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     (first, *_) = event_type_list().data
     # The schema of a message is long, and the same but for two words in every entry.
     schema = {"title": first.type, "type": "object", "properties": {"type": {"const": first.type}}}
+    yield "StreamTicket", {"ticket": "hd_ticket_<tenant and ticket>_<secret>_<checksum>", "expires_at": _UPDATED}
     yield "EventTypeList", {"data": [first.model_dump(mode="json") | {"data_schema": schema}]}
     yield "WebhookEgress", {"networks": ["198.51.100.0/28", "2001:db8::/64"]}
 

@@ -21,6 +21,7 @@ from helpdesk_api.openapi.common import (
 )
 from helpdesk_api.openapi.schemas import REF, Schema, simplify
 from helpdesk_api.openapi.shapes import Shape
+from helpdesk_api.webhooks.stream_routes import EVENT_STREAM
 
 _JSON = "application/json"
 _RANGE = re.compile(r"(\w+)\[(gte|gt|lte|lt)\]")
@@ -109,7 +110,7 @@ def _parameters(operation: Schema, shape: Shape, components: Components) -> list
         found.append(components.parameter("IdempotencyKey"))
     if shape.method == "get" and shape.answers_version:
         found.append(components.parameter("IfNoneMatch"))
-    if shape.method == "get" and shape.is_known:
+    if shape.may_be_viewed_as:
         found.append(components.parameter("ViewAs"))
     return found
 
@@ -190,7 +191,10 @@ def _success(status: str, response: Schema, shape: Shape, components: Components
     if said == "Successful Response":
         said = SUCCESS_TEXT["page" if shape.pages or shape.follows else f"{shape.method} {status}"]
     answer: Schema = {"description": said, "headers": components.headers(*names)}
-    if content := response.get("content"):
+    content = response.get("content", {})
+    if EVENT_STREAM in content:
+        answer["content"] = {EVENT_STREAM: {"schema": {"type": "string"}, **_example(shape.id, status, {}, components)}}
+    elif content:
         schema = simplify(content[_JSON]["schema"])
         answer["content"] = {_JSON: {"schema": schema, **_example(shape.id, status, schema, components)}}
     return answer

@@ -44,6 +44,11 @@ class Shape:
         return self.is_direct and not self.is_known
 
     @property
+    def may_be_viewed_as(self) -> bool:
+        """Tell whether it answers as it would answer somebody else."""
+        return self.method == "get" and self.is_known and not self.is_direct
+
+    @property
     def is_counted(self) -> bool:
         """Tell whether rate limits apply: to everything but what load balancers ask."""
         return self.id not in {"service_livez", "service_readyz"}
@@ -68,7 +73,7 @@ class Shape:
     @property
     def follows(self) -> bool:
         """Tell whether it is a feed, whose cursors never expire."""
-        return ("query", "after") in self.parameters
+        return {("query", "after"), ("query", "limit")} <= self.parameters
 
     @property
     def takes_version(self) -> bool:

@@ -24,6 +24,7 @@ from helpdesk_api.webhooks.event_visibility import Resources
 from helpdesk_api.webhooks.messages import Actor, EventCause
 
 END: Final = "end"
+BEGINNING: Final = Position(0, 0)
 _POSITION: Final = "feed"
 
 
@@ -120,7 +121,7 @@ def cursor_of(signer: Signer, tenant_id: UUID, position: Position) -> str:
 def position_of(signer: Signer, tenant_id: UUID, after: str | None) -> Position:
     """Give the position to go on from: the beginning, the end, or what a cursor says; raises CursorMismatchError."""
     if after is None:
-        return Position(0, 0)
+        return BEGINNING
     if after == END:
         return Position(LAST_OF_TRANSACTION, LAST_OF_TRANSACTION)
     payload = signer.verify(_POSITION, after)

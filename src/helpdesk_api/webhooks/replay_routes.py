@@ -11,7 +11,7 @@ from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 from helpdesk_api.webhooks.endpoints import ENDPOINTS, check_payload
 from helpdesk_api.webhooks.event_types import EVENT_TYPES, is_wanted
 from helpdesk_api.webhooks.event_visibility import check_subscription
-from helpdesk_api.webhooks.events_feed import position_after
+from helpdesk_api.webhooks.feed import position_of
 from helpdesk_api.webhooks.replays import (
     REPLAYS,
     WebhookRecovery,
@@ -69,7 +69,7 @@ async def replay(
     check_payload(ctx, endpoint.payload)
     sent = [name for name in EVENT_TYPES if is_wanted(name, endpoint.event_types) and is_wanted(name, body.event_types)]
     check_subscription(ctx, runtime.resources, sent)
-    position = None if body.after is None else position_after(ctx, runtime.signer, body.after)
+    position = None if body.after is None else position_of(runtime.signer, ctx.tenant_id, body.after)
     return _announced(response, await start_replay(ctx, id, body, position))
 
 

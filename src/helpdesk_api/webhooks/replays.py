@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, select
 from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.kit import crud, jobs
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.events import record
+from helpdesk_api.kit.events import Position, record
 from helpdesk_api.kit.jobs import NewJob
 from helpdesk_api.kit.listing import Filter
 from helpdesk_api.kit.resource import Resource
@@ -24,7 +24,6 @@ from helpdesk_api.kit.schema import Entity, Input, Instant
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.webhooks.endpoints import ENDPOINTS, EndpointDisabledError, EventPattern, WebhookEndpoint
 from helpdesk_api.webhooks.event_types import EVERY_TYPE
-from helpdesk_api.webhooks.events_feed import Position
 from helpdesk_api.webhooks.models import webhook_replays
 
 REPLAY: Final = "webhooks.replay"
