@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 
+from tests.factories import Json, a_user, create
 from tests.stage import Client
 
 PATH = "/v1/events/stream"
@@ -95,3 +96,11 @@ def listeners(api: Client) -> int:
     """Tell how many streams and waiting requests the process of a client has open."""
     (found,) = re.findall(r"^live_listeners ([0-9.]+)$", api.get("/metrics").text, re.MULTILINE)
     return int(float(found))
+
+
+def a_follower(api: Client, **role: object) -> tuple[Json, Json, Json]:
+    """Make a key of a user with a role, who follows events."""
+    permissions = ["events:read", "teams:read", "tickets:read"]
+    made = create(api, "roles", **{"name": "Follower", "permissions": permissions, "reach": "all"} | role)
+    user = a_user(api, role_id=made["id"])
+    return made, user, create(api, "api-keys", name="Follower", user_id=user["id"])
