@@ -193,11 +193,18 @@ class _Claimer:
         try:
             await self._kind.handler(self._runtime, group[0].tenant_id, group)
             self._runtime.metrics.job_finished(self._name, "done")
+        except UnavailableError as refusal:
+            # Somebody else was at the same rows, or the database is away: nothing is wrong with the jobs.
+            log.warning("job.refused", kind=self._name, code=refusal.code, job_count=len(group))
+            await self._fail(group, refusal)
         except Exception as error:
             log.exception("job.failed", kind=self._name, job_ids=[str(job.id) for job in group])
-            self._runtime.metrics.job_finished(self._name, "failed")
-            with suppress(Refusal):
-                await jobs.fail(self._runtime.db, group, f"{type(error).__name__}: {error}")
+            await self._fail(group, error)
+
+    async def _fail(self, group: list[Job], error: Exception) -> None:
+        self._runtime.metrics.job_finished(self._name, "failed")
+        with suppress(Refusal):
+            await jobs.fail(self._runtime.db, group, f"{type(error).__name__}: {error}")
 
 
 def _groups(claimed: Sequence[Job]) -> list[list[Job]]:
