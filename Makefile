@@ -93,7 +93,8 @@ replay: environment ## Play a help-desk history through the API and compare ever
 
 client: environment ## Lint the document, compile a client and the TypeScript of the docs, sign in with a real provider.
 	@$(BIN)/python tools/typescript_client.py check
-	@$(BIN)/python -m pytest -q tests/contract/test_typescript_client.py tests/contract/test_real_identity_provider.py
+	@$(BIN)/python -m pytest -q tests/contract/test_typescript_client.py tests/contract/test_real_identity_provider.py \
+		tests/contract/test_javascript_webhooks.py
 
 lock: environment ## Compile the requirement locks from pyproject.toml; ARGS='--upgrade' takes newer versions.
 	@$(BIN)/$(COMPILE) $(ARGS) pyproject.toml -o requirements/base.txt
