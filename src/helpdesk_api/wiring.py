@@ -40,6 +40,7 @@ from helpdesk_api.identity.sign_in import (
 from helpdesk_api.identity.sign_in import routes as sign_in_routes
 from helpdesk_api.identity.sign_in import settings as sign_in_settings
 from helpdesk_api.identity.view_as import view_as
+from helpdesk_api.kit.access_tokens import AccessTokens
 from helpdesk_api.kit.admission import Admission, RequestQuotas, per_minute
 from helpdesk_api.kit.client_address import ClientAddresses
 from helpdesk_api.kit.db import open_database
@@ -206,6 +207,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             metrics=metrics,
             outbound=outbound,
             key_sets=KeySets(outbound),
+            access_tokens=AccessTokens(outbound),
             mail=_mail_transport(settings),
             signer=Signer(settings.signing_secret),
             notary=Notary(settings.signing_secret),

@@ -8,6 +8,8 @@ from itertools import count
 from typing import Any, TypeAlias
 from uuid import UUID
 
+import trustme
+
 from tests.jobs.webhooks import until
 from tests.stage import Client, Stage
 
@@ -182,6 +184,11 @@ def key_of(holder: str, make: Callable[[Client], JSON]) -> Callable[[Client], JS
     return lambda api: api_key(api) | {holder: create(api, plural, **make(api))["id"]}
 
 
+_identity = trustme.CA().issue_cert("helpdesk@service.example")
+CERTIFICATE = _identity.cert_chain_pems[0].bytes().decode()
+PRIVATE_KEY = _identity.private_key_pem.bytes().decode()
+
+
 def webhook_endpoint(api: Client) -> JSON:
     """Give an endpoint that is switched off, so that nothing is sent while a test looks on."""
     return {
@@ -196,7 +203,15 @@ def webhook_endpoint(api: Client) -> JSON:
         "format": "cloudevents",
         "metadata": {"owner": "erp-team"},
         "headers": [{"name": "X-Environment", "value": "production", "is_secret": False}],
-        "authentication": {"type": "basic", "username": "helpdesk", "secret": "open sesame"},
+        "authentication": {
+            "type": "basic",
+            "username": "helpdesk",
+            "secret": "open sesame",
+            "token_url": None,
+            "client_id": None,
+            "scope": None,
+        },
+        "client_certificate": {"certificate": CERTIFICATE, "private_key": PRIVATE_KEY},
     }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.contract.bodies import (
+    CERTIFICATE,
     JSON,
     a_calendar_version,
     a_clock,
@@ -111,7 +112,17 @@ CASES = (
         patch={"description": "Moved"},
         cleared="description",
         never_null="url",
-        masked={"authentication": {"type": "basic", "username": "helpdesk", "secret": None}},
+        masked={
+            "authentication": {
+                "type": "basic",
+                "username": "helpdesk",
+                "secret": None,
+                "token_url": None,
+                "client_id": None,
+                "scope": None,
+            },
+            "client_certificate": {"certificate": CERTIFICATE, "private_key": None},
+        },
     ),
     Case("webhook-deliveries", made=webhook_delivery),
     Case("webhook-replays", made=webhook_replay),

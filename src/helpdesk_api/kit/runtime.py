@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from helpdesk_api.kit.access_tokens import AccessTokens
 from helpdesk_api.kit.admission import Admission
 from helpdesk_api.kit.client_address import Address, ClientAddresses
 from helpdesk_api.kit.context import Cause, Ctx, Principal
@@ -93,6 +94,7 @@ class Runtime:
     metrics: Metrics
     outbound: OutboundClient
     key_sets: KeySets
+    access_tokens: AccessTokens
     mail: MailTransport
     signer: Signer
     notary: Notary

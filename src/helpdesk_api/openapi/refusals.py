@@ -108,7 +108,7 @@ from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.tickets.service import ContactNotOfCompanyError, InactiveUserError
-from helpdesk_api.webhooks.credentials import MissingSecretError
+from helpdesk_api.webhooks.credentials import InvalidCertificateError, MissingSecretError
 from helpdesk_api.webhooks.deliveries import DeliveryInProgressError
 from helpdesk_api.webhooks.endpoint_actions import SecretRotatingError
 from helpdesk_api.webhooks.endpoints import EndpointDisabledError, FullPayloadDeniedError, TooManyEndpointsError
@@ -206,9 +206,12 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "api_keys_rotate": (ScopeExceedsOwnError, KeyEndedError, KeyRotatingError, AnswerSealedError),
     "webhook_endpoints_create": (
         *(UnsafeURLError, TooManyEndpointsError, MissingSecretError, FullPayloadDeniedError, ReachTooNarrowError),
-        AnswerSealedError,
+        *(InvalidCertificateError, AnswerSealedError),
     ),
-    "webhook_endpoints_update": (UnsafeURLError, MissingSecretError, FullPayloadDeniedError, ReachTooNarrowError),
+    "webhook_endpoints_update": (
+        *(UnsafeURLError, MissingSecretError, FullPayloadDeniedError, ReachTooNarrowError),
+        InvalidCertificateError,
+    ),
     "webhook_endpoints_ping": (EndpointDisabledError,),
     "webhook_endpoints_rotate_secret": (SecretRotatingError, AnswerSealedError),
     "webhook_endpoints_test": (EndpointDisabledError, InvalidTestError),

@@ -31,7 +31,8 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
     "users": {"name": "names its own person", "email": "is of its own person"},
     "webhook_endpoints": {
         "url": "another address would be another receiver", "headers": "another header would be another request",
-        "authentication": "another name would be refused", "event_types": "words of ours", "public_key": "made by us",
+        "authentication": "another name would be refused", "client_certificate": "another one would be refused",
+        "event_types": "words of ours", "public_key": "made by us",
     },
 }  # fmt: skip
 

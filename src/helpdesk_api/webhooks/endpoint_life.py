@@ -5,7 +5,7 @@ A worker brings a `ctx` in real time; what it records happens in the time of the
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
@@ -15,6 +15,8 @@ from helpdesk_api.kit import crud, lanes
 from helpdesk_api.kit.conditional import check_version
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.events import record
+from helpdesk_api.kit.outbound import UnusableIdentityError
+from helpdesk_api.kit.outbound.identities import check_current
 from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
@@ -31,6 +33,8 @@ from helpdesk_api.webhooks.endpoints import (
 from helpdesk_api.webhooks.models import SEALED_CREDENTIALS, SEALED_KEYS, webhook_endpoints
 from helpdesk_api.webhooks.signing import SigningKeys
 
+_LETTING_IN: Final = ("headers", "authentication", "client_certificate")
+
 _TEST_CLOCK = Statement(select(tenants.c.clock_at).where(tenants.c.id == bindparam("tenant")))
 _key = (webhook_endpoints.c.tenant_id == bindparam("tenant"), webhook_endpoints.c.id == bindparam("endpoint"))
 _CREDENTIALS = Statement(select(webhook_endpoints.c.sealed_credentials).where(*_key))
@@ -42,7 +46,8 @@ _STATE = Statement(
 async def make(ctx: Ctx, sealer: Sealer, values: Mapping[str, Any]) -> NewWebhookEndpoint:
     """Store an endpoint with new keys, and ping it if it is switched on."""
     endpoint_id, keys = new_id(), SigningKeys.new()
-    shown, sealed = _credentials(ctx, sealer, endpoint_id, values, stored=None)
+    check_certificate(ctx, values)
+    shown, sealed = _credentials(ctx, sealer, endpoint_id, values, stored=None, before={})
     created = await crud.add(
         ctx,
         ENDPOINTS,
@@ -66,10 +71,14 @@ async def change(
     check_version(before.version, expected)
     shown = dict(values)
     new_secrets: dict[str, Any] = {}
-    if "headers" in values or "authentication" in values:
+    whole = {name: getattr(before, name) for name in ("url", *_LETTING_IN)} | shown
+    moves = whole["url"] is not None and _origin(whole["url"]) != _origin(before.url)
+    if moves or not values.keys().isdisjoint(_LETTING_IN):
+        check_certificate(ctx, whole)
         stored = await ctx.tx.value(_CREDENTIALS, {"tenant": ctx.tenant_id, "endpoint": endpoint_id})
-        whole = {"headers": before.headers, "authentication": before.authentication} | shown
-        masked, new_secrets = _credentials(ctx, sealer, endpoint_id, whole, stored=stored)
+        # What opens one receiver's door is not shown to another: whoever moves an endpoint brings its secrets along.
+        kept = None if moves else stored
+        masked, new_secrets = _credentials(ctx, sealer, endpoint_id, whole, stored=kept, before=vars(before))
         # What is set to null stays null: whether it may be is told as of any other field.
         shown |= {name: masked[name] for name in masked if values.get(name) is not None}
         if _opened(ctx, sealer, endpoint_id, stored) == _opened(
@@ -164,20 +173,41 @@ def sealed_keys(ctx: Ctx, sealer: Sealer, endpoint_id: UUID, keys: SigningKeys) 
     return sealer.seal(keys.dumps(), tenant_id=ctx.tenant_id, purpose=SEALED_KEYS.purpose, object_id=endpoint_id)
 
 
+def check_certificate(ctx: Ctx, values: Mapping[str, Any]) -> None:
+    """Refuse a client certificate where it would never be shown, or is good no more."""
+    certificate = values["client_certificate"]
+    if certificate is None:
+        return
+    if values["url"] is not None and not values["url"].startswith("https:"):
+        message = "A client certificate is shown over TLS only; the URL must start with https://."
+        raise credentials.InvalidCertificateError(message, pointer="/client_certificate")
+    try:
+        check_current(certificate["certificate"], now=ctx.real_now)
+    except UnusableIdentityError as error:
+        message = f"The client certificate cannot be used: {error}."
+        raise credentials.InvalidCertificateError(message, pointer="/client_certificate/certificate") from error
+
+
+def _origin(url: str) -> str:
+    """Give scheme, host and port of a URL, as far as it is one."""
+    return "/".join(url.split("/", 3)[:3]).lower()
+
+
 def _credentials(
-    ctx: Ctx, sealer: Sealer, endpoint_id: UUID, values: Mapping[str, Any], *, stored: bytes | None
+    ctx: Ctx,
+    sealer: Sealer,
+    endpoint_id: UUID,
+    values: Mapping[str, Any],
+    *,
+    stored: bytes | None,
+    before: Mapping[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Part headers and authentication into what is shown and what is sealed."""
-    stored_headers, stored_secret = credentials.loads(_opened(ctx, sealer, endpoint_id, stored))
-    headers, authentication = values["headers"] or [], values["authentication"]
-    plain = credentials.dumps(
-        credentials.secret_headers(headers, stored_headers), credentials.secret_of(authentication, stored_secret)
-    )
-    shown = {
-        "headers": credentials.shown_headers(headers),
-        "authentication": credentials.shown_authentication(authentication),
+    """Part what lets the messages in into what is shown and what is sealed."""
+    known = credentials.Secrets.loads(_opened(ctx, sealer, endpoint_id, stored))
+    plain = credentials.secrets_of(values, known, before).dumps()
+    return credentials.shown(values), {
+        "sealed_credentials": None if plain is None else _sealed(ctx, sealer, endpoint_id, plain)
     }
-    return shown, {"sealed_credentials": None if plain is None else _sealed(ctx, sealer, endpoint_id, plain)}
 
 
 def _sealed(ctx: Ctx, sealer: Sealer, endpoint_id: UUID, plain: bytes) -> bytes:

@@ -17,9 +17,11 @@ from helpdesk_api.kit.resource_routes import (
     operation,
     tag_response,
 )
+from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import patch_model
 from helpdesk_api.kit.unit_of_work import allowed
 from helpdesk_api.webhooks import endpoint_life
+from helpdesk_api.webhooks.credentials import Authentication
 from helpdesk_api.webhooks.endpoints import (
     ENDPOINTS,
     NewWebhookEndpoint,
@@ -56,6 +58,7 @@ async def create_endpoint(
     """Create an endpoint."""
     runtime = request.app.state.runtime
     runtime.outbound.check_url(body.url)
+    _check_token_url(runtime, body.authentication)
     check_payload(ctx, body.payload)
     check_subscription(ctx, runtime.resources, body.event_types)
     await check_room(ctx)
@@ -86,6 +89,7 @@ async def update_endpoint(
     """Change an endpoint."""
     runtime = request.app.state.runtime
     changes = body.given()
+    _check_token_url(runtime, getattr(body, "authentication", None))
     payload, patterns = changes.get("payload") or Payload.THIN, changes.get("event_types") or ()
     if "url" in changes:
         runtime.outbound.check_url(changes["url"])
@@ -97,3 +101,8 @@ async def update_endpoint(
     changed = await endpoint_life.change(ctx, runtime.sealer, id, changes, expected=expected)
     tag_response(response, changed)
     return changed
+
+
+def _check_token_url(runtime: Runtime, authentication: Authentication | None) -> None:
+    if authentication is not None and authentication.token_url is not None:
+        runtime.outbound.check_url(authentication.token_url, pointer="/authentication/token_url")

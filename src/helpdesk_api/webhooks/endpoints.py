@@ -24,8 +24,10 @@ from helpdesk_api.kit.visibility import EVERY_GROUP
 from helpdesk_api.webhooks.credentials import (
     MOST_HEADERS,
     Authentication,
+    ClientCertificate,
     CustomHeader,
     WebhookAuthentication,
+    WebhookCertificate,
     WebhookHeader,
     unique_headers,
 )
@@ -165,6 +167,9 @@ class WebhookEndpointCreate(Input):
     authentication: Annotated[
         Authentication | None, Field(description="What goes into the `authorization` header of every message.")
     ] = None
+    client_certificate: Annotated[
+        ClientCertificate | None, Field(description="What we show if the receiver asks for it; needs an https URL.")
+    ] = None
 
 
 class WebhookEndpoint(Entity):
@@ -200,6 +205,7 @@ class WebhookEndpoint(Entity):
     metadata: dict[str, str]
     headers: list[WebhookHeader]
     authentication: WebhookAuthentication | None
+    client_certificate: WebhookCertificate | None
     public_key: Annotated[str, Field(description="Verifies the ed25519 signature `v1a` of every message.")]
     previous_secret_expires_at: Annotated[
         AwareDatetime | None, Field(description="Until when the former secret signs as well; in real time.")
@@ -236,6 +242,7 @@ ENDPOINTS = Resource(
         "metadata": {"owner": "erp-team"},
         "headers": [{"name": "X-Environment", "value": "production", "is_secret": False}],
         "authentication": None,
+        "client_certificate": None,
         "public_key": "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
         "previous_secret_expires_at": None,
     },

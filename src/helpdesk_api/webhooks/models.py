@@ -45,6 +45,7 @@ webhook_endpoints = tenant_table(
     # As they are shown, without secret values.
     Column("headers", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     Column("authentication", JSONB),
+    Column("client_certificate", JSONB),
     Column("public_key", Text, nullable=False),
     Column("sealed_keys", LargeBinary, nullable=False),
     Column("sealed_previous_keys", LargeBinary),

@@ -37,6 +37,7 @@ _LOAD = Statement(
         webhook_endpoints.c.paused_at,
         webhook_endpoints.c.headers,
         webhook_endpoints.c.authentication,
+        webhook_endpoints.c.client_certificate,
         webhook_endpoints.c.sealed_keys,
         webhook_endpoints.c.sealed_previous_keys,
         webhook_endpoints.c.previous_secret_expires_at,

@@ -14,6 +14,7 @@ from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.webhooks import credentials
 from helpdesk_api.webhooks.delivery_log import Attempt, State
+from helpdesk_api.webhooks.letting_in import deliver_message
 from helpdesk_api.webhooks.messages import TEST, message_of
 from helpdesk_api.webhooks.models import SEALED_CREDENTIALS, SEALED_KEYS
 from helpdesk_api.webhooks.outgoing import Outgoing
@@ -48,11 +49,13 @@ async def post(runtime: Runtime, job: Job, delivery: Outgoing) -> Answer:
     at = datetime.now(UTC)
     media_type, body = message_of(delivery, tenant_id=job.tenant_id)
     signature = sign(_keys(runtime.sealer, job, delivery, at), str(delivery["id"]), int(at.timestamp()), body)
-    headers = _own_headers(runtime.sealer, job, delivery) | _AGENT | {"content-type": media_type} | signature
+    secrets = _secrets(runtime.sealer, job, delivery)
+    headers = credentials.sent_headers(delivery["headers"], delivery["authentication"], secrets) | _AGENT
+    headers |= {"content-type": media_type} | signature
     if delivery["type"] == TEST:
         headers |= _IS_TEST
     try:
-        response = await runtime.outbound.post(delivery["url"], content=body, headers=headers)
+        response = await deliver_message(runtime, delivery, secrets, content=body, headers=headers)
     except OutboundError as error:
         return Answer(job, delivery, at, None, {}, error.reason, None, error.duration)
     excerpt = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", response.body_excerpt.decode(errors="replace"))
@@ -68,10 +71,11 @@ def _keys(sealer: Sealer, job: Job, delivery: Outgoing, at: datetime) -> list[Si
     return [SigningKeys.loads(_opened(sealer, job, delivery, each, SEALED_KEYS.purpose)) for each in sealed]
 
 
-def _own_headers(sealer: Sealer, job: Job, delivery: Outgoing) -> dict[str, str]:
+def _secrets(sealer: Sealer, job: Job, delivery: Outgoing) -> credentials.Secrets:
     sealed = delivery["sealed_credentials"]
-    written = None if sealed is None else _opened(sealer, job, delivery, sealed, SEALED_CREDENTIALS.purpose)
-    return credentials.sent_headers(delivery["headers"], delivery["authentication"], written)
+    return credentials.Secrets.loads(
+        None if sealed is None else _opened(sealer, job, delivery, sealed, SEALED_CREDENTIALS.purpose)
+    )
 
 
 def _opened(sealer: Sealer, job: Job, delivery: Outgoing, sealed: bytes, purpose: str) -> bytes:

@@ -7,15 +7,19 @@ is sent, when it is tried again and what the answer means is decided by the call
 
 from helpdesk_api.kit.outbound.addresses import Network
 from helpdesk_api.kit.outbound.client import OutboundClient, OutboundResponse
-from helpdesk_api.kit.outbound.failures import OutboundError, Reason
+from helpdesk_api.kit.outbound.failures import OutboundError, Reason, TokenNotObtainedError
+from helpdesk_api.kit.outbound.identities import ClientIdentity, UnusableIdentityError
 from helpdesk_api.kit.outbound.targets import UnsafeURLError, check_url
 
 __all__ = [
+    "ClientIdentity",
     "Network",
     "OutboundClient",
     "OutboundError",
     "OutboundResponse",
     "Reason",
+    "TokenNotObtainedError",
     "UnsafeURLError",
+    "UnusableIdentityError",
     "check_url",
 ]

@@ -7,6 +7,7 @@ environment or decompression, so none of them has to be switched off. What a sta
 import asyncio
 import ssl
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from helpdesk_api.kit.outbound.failures import (
     ResponseProtocolError,
     ResponseTooLargeError,
 )
+from helpdesk_api.kit.outbound.identities import ClientIdentity, present
 from helpdesk_api.kit.outbound.targets import Target, UnsafeURLError, check_url, read_target
 
 DEADLINE: Final = timedelta(seconds=15)
@@ -37,6 +39,7 @@ CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 _IDLE_SECONDS: Final = 4.0
 _MOST_IDLE_CONNECTIONS: Final = 32
 _LONGEST_CONNECTION_LIFE: Final = timedelta(minutes=1)
+_MOST_CONTEXTS: Final = 128
 
 _EXCERPT: Final = 1024
 
@@ -82,6 +85,7 @@ class OutboundClient:
         allow: tuple[Network, ...] = (),
         resolve: Resolver | None = None,
         tls: ssl.SSLContext | None = None,
+        make_tls: Callable[[], ssl.SSLContext] = httpx2.create_ssl_context,
         deadline: timedelta = DEADLINE,
         connect_timeout: timedelta = CONNECT_TIMEOUT,
         longest_connection_life: timedelta = _LONGEST_CONNECTION_LIFE,
@@ -89,6 +93,9 @@ class OutboundClient:
         self._allow = allow
         self._resolve = resolve
         self._tls = tls
+        self._make_tls = make_tls
+        # For those who present a certificate: making a context takes long.
+        self._contexts: OrderedDict[ClientIdentity, ssl.SSLContext] = OrderedDict()
         self._deadline = deadline.total_seconds()
         self._connect_timeout = connect_timeout
         self._longest_connection_life = longest_connection_life
@@ -99,10 +106,8 @@ class OutboundClient:
         if resolve is None:
             resolve = SystemResolver()
             self._open.callback(resolve.close)
-        pool = _Pool(
-            tls=httpx2.create_ssl_context() if self._tls is None else self._tls,
-            dialers=(self._dialer(resolve, reaches_public=False), self._dialer(resolve, reaches_public=True)),
-        )
+        self._dialers = (self._dialer(resolve, reaches_public=False), self._dialer(resolve, reaches_public=True))
+        pool = _Pool(tls=self._make_tls() if self._tls is None else self._tls, dialers=self._dialers)
         self._pool = await self._open.enter_async_context(pool)
         return self
 
@@ -118,30 +123,44 @@ class OutboundClient:
         """Refuse a URL that this client would never call, before it is stored; raises UnsafeURLError."""
         check_url(url, allow=self._allow, pointer=pointer)
 
-    async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> OutboundResponse:
-        """Send `content` to `url` and read the answer, whatever its status.
+    async def post(
+        self, url: str, *, content: bytes, headers: Mapping[str, str], identity: ClientIdentity | None = None
+    ) -> OutboundResponse:
+        """Send `content` to `url` and read the answer, whatever its status; to who asks for it, show a certificate.
 
         Raises OutboundError with a stable reason if there is no complete answer within the deadline. An answer whose
         body is longer than what is read counts as complete.
         """
-        return await self._send(lambda: _request(b"POST", self._target(url), content, headers), _EXCERPT)
+        return await self._send(lambda: _request(b"POST", self._target(url), content, headers), _EXCERPT, identity)
+
+    async def ask(self, url: str, *, content: bytes, headers: Mapping[str, str], most_bytes: int) -> OutboundResponse:
+        """Send `content` to `url` and read up to `most_bytes` of the answer, whatever its status.
+
+        Raises OutboundError with a stable reason, also for an answer that is longer.
+        """
+        return await self._whole(lambda: _request(b"POST", self._target(url), content, headers), most_bytes)
 
     async def get(self, url: str, *, headers: Mapping[str, str], most_bytes: int) -> OutboundResponse:
         """Fetch `url` and read up to `most_bytes` of the answer, whatever its status.
 
         Raises OutboundError with a stable reason, also for an answer that is longer.
         """
-        response = await self._send(lambda: _request(b"GET", self._target(url), None, headers), most_bytes + 1)
+        return await self._whole(lambda: _request(b"GET", self._target(url), None, headers), most_bytes)
+
+    async def _whole(self, make: Callable[[], httpcore2.Request], most_bytes: int) -> OutboundResponse:
+        response = await self._send(make, most_bytes + 1)
         if len(response.body_excerpt) > most_bytes:
             message = f"the answer has more than {most_bytes:,} bytes"
             raise ResponseTooLargeError(message)
         return response
 
-    async def _send(self, make: Callable[[], httpcore2.Request], excerpt: int) -> OutboundResponse:
+    async def _send(
+        self, make: Callable[[], httpcore2.Request], excerpt: int, identity: ClientIdentity | None = None
+    ) -> OutboundResponse:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._deadline):
-                status, answer_headers, beginning = await self._exchange(make(), excerpt)
+                status, answer_headers, beginning = await self._exchange(make(), excerpt, identity)
         except TimeoutError as error:
             late = AttemptTimeoutError(f"no complete answer within {self._deadline:g} seconds")
             late.duration = _elapsed(started)
@@ -157,9 +176,30 @@ class OutboundClient:
         except UnsafeURLError as error:
             raise AddressDeniedError(error.detail) from error
 
-    async def _exchange(self, request: httpcore2.Request, excerpt: int) -> tuple[int, dict[str, str], bytes]:
+    async def _exchange(
+        self, request: httpcore2.Request, excerpt: int, identity: ClientIdentity | None
+    ) -> tuple[int, dict[str, str], bytes]:
+        if identity is None:
+            return await self._exchange_over(self._pool, request, excerpt)
+        # A connection that was opened with one certificate must never carry the messages of another.
+        async with _Pool(tls=self._context_of(identity), dialers=self._dialers) as pool:
+            return await self._exchange_over(pool, request, excerpt)
+
+    def _context_of(self, identity: ClientIdentity) -> ssl.SSLContext:
+        context = self._contexts.get(identity)
+        if context is None:
+            while len(self._contexts) >= _MOST_CONTEXTS:
+                self._contexts.popitem(last=False)
+            context = self._contexts[identity] = present(self._make_tls(), identity)
+        self._contexts.move_to_end(identity)
+        return context
+
+    @staticmethod
+    async def _exchange_over(
+        pool: "_Pool", request: httpcore2.Request, excerpt: int
+    ) -> tuple[int, dict[str, str], bytes]:
         try:
-            response = await self._pool.handle_async_request(request)
+            response = await pool.handle_async_request(request)
             try:
                 return response.status, _readable(response.headers), await _beginning(response, excerpt)
             finally:

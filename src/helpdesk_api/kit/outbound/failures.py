@@ -21,6 +21,7 @@ class Reason(StrEnum):
     PROTOCOL_ERROR = "protocol_error"
     TOO_LARGE = "too_large"
     INVALID_REQUEST = "invalid_request"
+    TOKEN_NOT_OBTAINED = "token_not_obtained"  # noqa: S105 - the name of a reason.
 
 
 class OutboundError(Exception):
@@ -86,3 +87,9 @@ class InvalidRequestError(OutboundError):
     """The request itself cannot be sent as HTTP."""
 
     reason = Reason.INVALID_REQUEST
+
+
+class TokenNotObtainedError(OutboundError):
+    """The receiver wants an access token, and whoever issues them gave none."""
+
+    reason = Reason.TOKEN_NOT_OBTAINED
