@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
-from helpdesk_api.directory import companies, contacts, magic_links
+from helpdesk_api.directory import companies, contacts, external_references, magic_links, upsert_routes
 from helpdesk_api.identity import (
     api_keys,
     audit,
@@ -96,6 +96,9 @@ ROUTERS: Sequence[APIRouter] = (
     clock_routes.router,
     companies.router,
     contacts.router,
+    upsert_routes.companies_router,
+    upsert_routes.contacts_router,
+    external_references.router,
     reveal.router,
     teams.router,
     users.router,

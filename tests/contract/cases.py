@@ -17,16 +17,21 @@ from tests.contract.bodies import (
     a_clock,
     an_event,
     api_key,
+    batch_of,
     calendar,
     comments_of_new_ticket,
     company,
     contact,
+    contact_of_pushed_company,
     erasure,
+    external_reference,
     id_of_a_session,
     identity_provider,
     key_of,
     note,
     outbound_email,
+    reference_of,
+    reference_to_contact,
     reply,
     role,
     session,
@@ -91,13 +96,14 @@ class Case:
 class Single:
     """An operation that belongs to no resource with a case: a body that is valid for it, and ids for its path."""
 
-    body: JSON | None = None
+    body: JSON | Callable[[Client], JSON] | None = None
     parameters: Callable[[Stage, Client], dict[str, str]] | None = None
 
 
 CASES = (
     Case("companies", company, patch={"name": "Renamed"}, cleared="notes"),
     Case("contacts", contact, patch={"emails": ["new@client.example"]}, cleared="company_id"),
+    Case("external-references", external_reference),
     Case("teams", team, patch={"name": "Renamed"}, cleared="description"),
     Case("users", user, patch={"is_active": False}, cleared="team_id"),
     Case("roles", role, patch={"permissions": ["tickets:read", "tickets:write"]}),
@@ -132,14 +138,24 @@ CASES = (
     Case("identity-providers", identity_provider, patch={"is_enabled": False}, cleared="role_id"),
 )
 
-# Bodies that fill the references which the body of the case must leave empty.
+# Bodies that fill the references which the first body must leave empty, by resource or by single operation.
 OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {
     "comments": (reply,),
+    "external-references": (reference_to_contact,),
+    "contacts_put_by_reference": (contact_of_pushed_company,),
+    "contacts_upsert": (batch_of(contact_of_pushed_company, match_on="email"),),
     "api-keys": (key_of("user_id", user), key_of("contact_id", contact), key_of("role_id", role)),
 }
 
 SINGLE_OPERATIONS: Mapping[str, Single] = {
     **{name: Single(body) for name, body in SIGN_IN_BODIES.items()},
+    **{
+        f"{plural}_{verb}_by_reference": Single(body, parameters=reference_of(plural))
+        for plural in ("companies", "contacts")
+        for verb, body in (("get", None), ("put", company if plural == "companies" else contact))
+    },
+    "companies_upsert": Single(batch_of(company, match_on="domain")),
+    "contacts_upsert": Single(batch_of(contact, match_on="email")),
     "me_end_session": Single(parameters=id_of_a_session),
     "audit_list": Single(),
     "audit_seals_list": Single(),

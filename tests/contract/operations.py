@@ -6,11 +6,12 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
+from urllib.parse import unquote
 
 from helpdesk_api.main import create_app
 from helpdesk_api.settings import load_settings
 from tests.contract.bodies import JSON, Value
-from tests.contract.cases import ACTIONS, CASES, SINGLE_OPERATIONS, Case
+from tests.contract.cases import ACTIONS, CASES, OTHER_BODIES, SINGLE_OPERATIONS, Case
 from tests.contract.sign_in_cases import DIRECT_OPERATIONS, PUBLIC_OPERATIONS
 from tests.stage import Client, Stage
 
@@ -46,12 +47,21 @@ class Operation:
     @property
     def takes_key(self) -> bool:
         """Tell whether it takes an idempotency key."""
-        return self.method in {"POST", "PATCH", "DELETE"} and self.id not in DIRECT_OPERATIONS
+        return self.method in {"POST", "PUT", "PATCH", "DELETE"} and self.id not in DIRECT_OPERATIONS
 
     @property
     def path_parameters(self) -> list[str]:
         """Name the ids in the path."""
         return _PARAMETER.findall(self.template)
+
+    def accepts(self, name: str, escaped: str) -> bool:
+        """Tell whether a text, escaped as it stands in a path, is a value that a parameter of the path may have."""
+        schemas = {item["name"]: item["schema"] for item in self.details["parameters"] if item["in"] == "path"}
+        try:
+            text = unquote(escaped, errors="strict")
+        except UnicodeDecodeError:
+            return False
+        return "pattern" in schemas[name] and re.search(schemas[name]["pattern"], text) is not None
 
     def query_parameters(self, name: str = "") -> dict[str, JSON]:
         """Give the schemas of the query parameters, or of one of them."""
@@ -72,7 +82,8 @@ class Operation:
     def valid_body(self, api: Client) -> JSON | None:
         """Give a body that it accepts."""
         if self.id in SINGLE_OPERATIONS:
-            return SINGLE_OPERATIONS[self.id].body
+            single = SINGLE_OPERATIONS[self.id].body
+            return single(api) if callable(single) else single
         if self.id in ACTIONS:
             return ACTIONS[self.id]
         if self.case is None or self.body_schema is None:
@@ -88,6 +99,12 @@ class Operation:
         offered = (self.body_schema or {})["properties"]
         whole = self.case.new_body(api) | dict(self.case.patch if self.method == "PATCH" else {})
         return {name: value for name, value in whole.items() if name in offered}
+
+    def other_bodies(self, api: Client) -> list[JSON]:
+        """Give bodies for the references that the first body must leave empty."""
+        is_creation = self.case is not None and self.method == "POST" and self.id not in ACTIONS
+        owner = self.id if self.id in SINGLE_OPERATIONS or self.case is None else self.case.plural
+        return [make(api) for make in OTHER_BODIES.get(owner, ()) if is_creation or owner == self.id]
 
     def __str__(self) -> str:
         """Name the operation in the report."""
@@ -167,7 +184,8 @@ class World:
         """Give values for the ids in the path of an operation."""
         if not operation.path_parameters:
             return {}
-        owner = operation.case.plural if operation.case else operation.id
+        is_usual = operation.case is not None and operation.id not in SINGLE_OPERATIONS
+        owner = operation.case.plural if operation.case and is_usual else operation.id
         if owner not in self._parameters:
             self._parameters[owner] = self._create(operation)
         return {name: self._parameters[owner][name] for name in operation.path_parameters}
@@ -177,7 +195,7 @@ class World:
         return operation.template.format(**self.parameters(operation) | others)
 
     def _create(self, operation: Operation) -> dict[str, str]:
-        if operation.case is None:
+        if operation.id in SINGLE_OPERATIONS or operation.case is None:
             make = SINGLE_OPERATIONS[operation.id].parameters
             assert make is not None, f"{operation.id} needs values for {operation.template}"
             return make(self._stage, self.api)

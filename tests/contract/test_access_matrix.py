@@ -41,9 +41,11 @@ def attempt(client: Client, operation: Operation, ids: dict[str, str]) -> int:
         key="x",
         delivery_id=uuid4(),
         version_id=uuid4(),
+        source="crm",
+        external_id="x",
     )
     body = None
-    if operation.method in {"POST", "PATCH"} and operation.body_schema is not None:
+    if operation.method in {"POST", "PUT", "PATCH"} and operation.body_schema is not None:
         body = _BODIES.get(operation.id, {})
     answer: httpx2.Response = client.request(operation.method, path, json=body, headers={"if-match": '"v999"'})
     return answer.status_code

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from tests.contract.bodies import JSON
-from tests.contract.cases import ACTIONS, OTHER_BODIES
 from tests.contract.operations import WITH_BODY, Operation, World, at, leaves, resolve, with_value
 from tests.contract.rows import contents, resources
 from tests.stage import Client, Stage, an_id
@@ -68,9 +67,7 @@ def test_no_column_can_be_set_that_is_not_offered(api: Client, stage: Stage, ope
 
 @each_write
 def test_the_case_fills_every_field(api: Client, stage: Stage, operation: Operation) -> None:
-    bodies = [operation.whole_body(api)]
-    if operation.case is not None and operation.method == "POST" and operation.id not in ACTIONS:
-        bodies += [other(api) for other in OTHER_BODIES.get(operation.case.plural, ())]
+    bodies = [operation.whole_body(api), *operation.other_bodies(api)]
 
     for pointer, schema in objects(operation.body_schema or {}):
         filled: set[str] = {name for body in bodies for name in object_at(body, pointer)}
@@ -100,10 +97,7 @@ def object_at(body: JSON, pointer: str) -> JSON:
 
 def referring_bodies(operation: Operation, api: Client) -> list[JSON]:
     """Give bodies that together hold every reference which the operation takes."""
-    bodies = [operation.whole_body(api)]
-    if operation.case is not None and operation.method == "POST" and operation.id not in ACTIONS:
-        bodies += [other(api) for other in OTHER_BODIES.get(operation.case.plural, ())]
-    return bodies
+    return [operation.whole_body(api), *operation.other_bodies(api)]
 
 
 def references(operation: Operation, body: JSON) -> list[str]:

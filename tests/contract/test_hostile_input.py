@@ -10,7 +10,7 @@ from tests.contract.operations import OPERATIONS, WITH_BODY, Operation, World, l
 from tests.contract.rows import contents
 from tests.stage import Client, Stage
 
-WRITES = [operation for operation in OPERATIONS if operation.method in {"POST", "PATCH", "DELETE"}]
+WRITES = [operation for operation in OPERATIONS if operation.method in {"POST", "PUT", "PATCH", "DELETE"}]
 JSON_TYPE = {"content-type": "application/json"}
 
 each_write = pytest.mark.parametrize("operation", WRITES, ids=str)

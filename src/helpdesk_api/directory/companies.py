@@ -25,6 +25,7 @@ companies = tenant_table(
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "name", "id"),
     Index(None, "tenant_id", "territory"),
+    Index(None, "domains", postgresql_using="gin"),
 )
 
 
@@ -55,6 +56,9 @@ class CompanyCreate(Input):
     territory: Annotated[
         Label | None, Field(description="The area it is served in; roles can be narrowed to territories.")
     ] = None
+
+
+CompanyUpdate = patch_model(CompanyCreate)
 
 
 class Company(Entity):
@@ -91,5 +95,5 @@ COMPANIES = Resource(
 router = ResourceRouter(COMPANIES)
 add_reading(router, COMPANIES)
 add_create(router, COMPANIES, CompanyCreate)
-add_update(router, COMPANIES, patch_model(CompanyCreate))
+add_update(router, COMPANIES, CompanyUpdate)
 add_delete(router, COMPANIES)

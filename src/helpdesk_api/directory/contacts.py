@@ -36,6 +36,8 @@ contacts = tenant_table(
     Index(None, "tenant_id", "name", "id"),
     Index(None, "tenant_id", "company_id"),
     Index(None, "tenant_id", "portal_role_id"),
+    Index(None, "emails", postgresql_using="gin"),
+    Index(None, "phones", postgresql_using="gin"),
 )
 
 
@@ -52,6 +54,10 @@ def _unique(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
+def _lower_unique(values: list[str]) -> list[str]:
+    return _unique([value.lower() for value in values])
+
+
 Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(_e164)]
 
 
@@ -61,7 +67,9 @@ class ContactCreate(Input):
     name: Line
     company_id: Annotated[UUID | None, Field(description="The company the person works for.")] = None
     emails: Annotated[
-        list[EmailAddress], Field(max_length=20, description="In order of preference."), AfterValidator(_unique)
+        list[EmailAddress],
+        Field(max_length=20, description="In order of preference; kept in lower case."),
+        AfterValidator(_lower_unique),
     ] = Field(default=[])
     phones: Annotated[
         list[Phone],
@@ -72,6 +80,9 @@ class ContactCreate(Input):
     portal_role_id: Annotated[
         UUID | None, Field(description="What the person may do and see in a portal; without a role nothing.")
     ] = None
+
+
+ContactUpdate = patch_model(ContactCreate)
 
 
 class Contact(Entity):
@@ -111,7 +122,8 @@ CONTACTS = Resource(
 )
 
 
-async def _checked(ctx: Ctx, given: dict[str, Any], before: Contact | None) -> dict[str, Any]:
+async def check_contact(ctx: Ctx, given: dict[str, Any], before: Contact | None) -> dict[str, Any]:
+    """Check the portal role that is given, and for whom somebody at a client adds colleagues."""
     if "portal_role_id" in given:
         current = before.portal_role_id if before else None
         await check_role(ctx, given, field="portal_role_id", audience="contact", current=current)
@@ -125,6 +137,6 @@ async def _checked(ctx: Ctx, given: dict[str, Any], before: Contact | None) -> d
 
 router = ResourceRouter(CONTACTS)
 add_reading(router, CONTACTS)
-add_create(router, CONTACTS, ContactCreate, verb="create", check=_checked)
-add_update(router, CONTACTS, patch_model(ContactCreate), check=_checked)
+add_create(router, CONTACTS, ContactCreate, verb="create", check=check_contact)
+add_update(router, CONTACTS, ContactUpdate, check=check_contact)
 add_delete(router, CONTACTS)

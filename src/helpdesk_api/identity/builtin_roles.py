@@ -73,6 +73,12 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
     "contact_manager": _role(
         "Contact manager", "company", [*_PORTAL, "contacts:create", "roles:read"], CONTACT_DETAILS, audience="contact"
     ),
-    "crm_sync": _role("CRM sync", "all", [*_CARDS, "events:read"], CLIENT_INTERNAL, CONTACT_DETAILS),
+    "crm_sync": _role(
+        "CRM sync",
+        "all",
+        [*_CARDS, "events:read", "external-references:read", "external-references:write"],
+        CLIENT_INTERNAL,
+        CONTACT_DETAILS,
+    ),
     "auditor": _role("Auditor", "all", ["*:read"], CLIENT_INTERNAL, STAFF_DETAILS, TICKET_INTERNAL),
 }

@@ -19,6 +19,7 @@ _RESOURCES: Final = {
     "notes": "internal notes on tickets",
     "companies": "client companies",
     "contacts": "the people at client companies",
+    "external-references": "the ids by which client cards go in other systems",
     "teams": "teams",
     "users": "members of staff",
     "roles": "roles",

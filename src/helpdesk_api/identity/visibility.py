@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Column, ColumnElement, Text, Uuid, any_, bindparam, column, or_, select, table, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from helpdesk_api.domain.errors import ForbiddenError
 from helpdesk_api.kit.visibility import EVERY_ROW, UNLIMITED, Reach, RowRules
 
 TEAM: Final = "team"
@@ -33,6 +34,14 @@ _of_territory = select(_clients.c.id).where(
     _clients.c.tenant_id == bindparam("tenant_of_territory", type_=Uuid()),
     _clients.c.territory == any_(bindparam("seen_territories", type_=ARRAY(Text))),
 )
+
+
+class ReachTooNarrowError(ForbiddenError):
+    """What is asked for concerns objects that the caller does not see."""
+
+    code = "reach_too_narrow"
+    title = "The caller sees only some of the objects"
+
 
 SHARED: Final[RowRules] = {kind: true() for kind in STAFF_REACHES}
 

@@ -98,6 +98,23 @@ class Transaction:
             _refuse(error, removing=removing)
         return int(outcome.rsplit(" ", 1)[-1])
 
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo what is done inside, and nothing of what was done before, when it raises."""
+        await self._say("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            await self._say("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
+            raise
+        await self._say("RELEASE SAVEPOINT part")
+
+    async def _say(self, command: str) -> None:
+        try:
+            await self._connection.execute(command)
+        except _FAILURES as error:
+            _refuse(error)
+
     async def stream(self, query: Query, params: Params = None, *, chunk: int = 500) -> AsyncIterator[Record]:
         """Fetch rows through a server-side cursor, `chunk` at a time, for answers that do not fit in memory."""
         text, arguments = compiled(query, params)

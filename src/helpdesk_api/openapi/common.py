@@ -134,6 +134,8 @@ SUCCESS_TEXT: Mapping[str, str] = {
     "post 202": "Accepted; it is done in the background.",
     "post 207": "Done for each by itself; `results` tells which succeeded.",
     "post 201": "Created; `Location` tells where.",
+    "put 200": "It was known; this is the result.",
+    "put 201": "It was new; `Location` tells where it is.",
     "patch 200": "The object after the change.",
     "delete 204": "Deleted.",
 }

@@ -18,6 +18,8 @@ from helpdesk_api.agreements.national_holidays import (
     UnknownHolidaysError,
 )
 from helpdesk_api.agreements.sla_policies import CalendarRequiredError, TargetOutOfReachError
+from helpdesk_api.directory.external_references import OneCardError
+from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
 from helpdesk_api.domain.business_time import BudgetOutOfReachError, InvalidCalendarError
 from helpdesk_api.domain.errors import (
     FieldError,
@@ -57,6 +59,7 @@ from helpdesk_api.identity.test_clock import (
     NoTestClockError,
 )
 from helpdesk_api.identity.view_as import ViewAsExceedsOwnError, ViewAsMalformedError
+from helpdesk_api.identity.visibility import ReachTooNarrowError
 from helpdesk_api.kit.caller import ViewAsReadOnlyError
 from helpdesk_api.kit.conditional import InvalidIfMatchError, StaleVersionError
 from helpdesk_api.kit.context import MissingPermissionError
@@ -113,7 +116,6 @@ from helpdesk_api.webhooks.deliveries import DeliveryInProgressError
 from helpdesk_api.webhooks.endpoint_actions import SecretRotatingError
 from helpdesk_api.webhooks.endpoints import EndpointDisabledError, FullPayloadDeniedError, TooManyEndpointsError
 from helpdesk_api.webhooks.event_filter import UnknownEventTypeError
-from helpdesk_api.webhooks.event_visibility import ReachTooNarrowError
 from helpdesk_api.webhooks.replays import ReplayEndedError, ReplayRunningError
 from helpdesk_api.webhooks.retrying import DeliveryPendingError
 from helpdesk_api.webhooks.statistics import StepTooShortError, WindowBackwardsError
@@ -131,6 +133,10 @@ UNREADABLE: Refusals = (
     UnstorableCharacterError,
 )
 _OF_PERSON: Refusals = (RoleExceedsOwnError, ReachMismatchError)
+_OF_PUSH: Refusals = (
+    *(ReachTooNarrowError, StaleSourceError, SeveralMatchesError, AlreadyLinkedError, StaleVersionError),
+    *(FieldNotAllowedError, NotNullableError),
+)
 _OF_ROLE: Refusals = (*_OF_PERSON, NotForContactsError)
 _TICKET_PARTIES: Refusals = (ContactNotOfCompanyError, InactiveUserError, BudgetOutOfReachError)
 
@@ -143,6 +149,9 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "roles_update": (*_OF_ROLE, UnknownPermissionError, UnknownFieldGroupError, BuiltInRoleError),
     "roles_delete": (BuiltInRoleError, RoleExceedsOwnError),
     **dict.fromkeys(("users_create", "users_update", "contacts_create", "contacts_update"), _OF_PERSON),
+    "external_references_create": (OneCardError, AlreadyExistsError),
+    **dict.fromkeys(("companies_put_by_reference", "companies_upsert"), _OF_PUSH),
+    **dict.fromkeys(("contacts_put_by_reference", "contacts_upsert"), (*_OF_PUSH, *_OF_PERSON, UnknownReferenceError)),
     "users_delete": (RoleExceedsOwnError,),
     "users_invite": (UserNotActiveError,),
     "sign_in_with_password": (

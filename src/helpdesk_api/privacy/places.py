@@ -25,6 +25,7 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
     "erasures": {EVERY_COLUMN: "the ledger itself; its reason is redacted when it is done"},
     "event_redactions": {EVERY_COLUMN: "hashes only"},
     "events": {EVERY_COLUMN: "searched by a way of its own, through `redact_event`"},
+    "external_references": {EVERY_COLUMN: "ids in other systems; those of an erased person are removed"},
     "idempotency_keys": {EVERY_COLUMN: "whole answers, searched by a way of their own"},
     "sla_clocks": {"history": "instants, numbers and words of ours"},
     "sla_policies": {"conditions": "ids and words of ours", "targets": "numbers and words of ours"},

@@ -161,6 +161,17 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             *_TENANT,
             *_stored("company", "A company", "domains", "name", changing="name"),
             *_stored("contact", "A contact", "company_id", "emails", "name", "phones", changing="emails"),
+            _type(
+                "external_reference.created",
+                "A client card got an id in another system.",
+                *("company_id", "external_id", "source"),
+                version=_CREATED_FIRST,
+            ),
+            _type(
+                "external_reference.deleted",
+                "A client card lost its id in another system; `changes` holds its last values.",
+                *("company_id", "external_id", "source"),
+            ),
             *_stored("team", "A team", "description", "name", changing="name"),
             *_stored("user", "A user", "email", "is_active", "name", "role_id", "team_id", changing="team_id"),
             *_stored("role", "A role", "field_groups", "name", "permissions", "reach", changing="permissions"),

@@ -10,21 +10,13 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, any_, exists, false, literal, or_
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from helpdesk_api.domain.errors import ForbiddenError
+from helpdesk_api.identity.visibility import ReachTooNarrowError
 from helpdesk_api.kit.context import Ctx, Principal
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import events
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.visibility import seen_rows
 from helpdesk_api.webhooks.event_types import EVENT_TYPES, is_wanted
-
-
-class ReachTooNarrowError(ForbiddenError):
-    """Events of objects would be sent that the caller does not see."""
-
-    code = "reach_too_narrow"
-    title = "The caller sees only some of the objects"
-
 
 NOTE_ADDED: Final = "ticket.note_added"
 

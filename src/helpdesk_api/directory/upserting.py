@@ -1,0 +1,238 @@
+"""Writing client cards by the ids of another system: created when they are new, changed where they differ, else left.
+
+A write that changes nothing does nothing: no version, no event, so two systems that echo each other fall silent after
+one round. Cards are matched by what they hold only when that is asked for, and never by guessing between several. Two
+writers of the same card wait for each other, so the same card pushed twice at once is created once.
+"""
+
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Generic, Literal
+from uuid import UUID
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from helpdesk_api.directory.external_references import (
+    EXTERNAL_REFERENCES,
+    ExternalReference,
+    find_reference,
+    linked_cards,
+)
+from helpdesk_api.domain.errors import ConflictError
+from helpdesk_api.identity.visibility import ReachTooNarrowError
+from helpdesk_api.kit import crud
+from helpdesk_api.kit.checked_changes import Check
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.resource import R, Resource
+from helpdesk_api.kit.schema import Input
+from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.validation import invalid_request
+from helpdesk_api.kit.visibility import check_fields
+
+_MOST_CANDIDATES = 10
+_names = select(func.unnest(bindparam("names", type_=ARRAY(Text))).label("name")).subquery()
+_keys = select(func.hashtextextended(_names.c.name, 0).label("key")).distinct().order_by("key").subquery()
+# In one order for everybody, so that two writers of the same cards never wait for each other in a ring.
+_LOCK = Statement(select(func.pg_advisory_xact_lock(_keys.c.key)))
+
+
+class StaleSourceError(ConflictError):
+    """A newer state of the card has already come from this system."""
+
+    code = "stale_source"
+    title = "A newer state of the card is known"
+
+
+class SeveralMatchesError(ConflictError):
+    """More than one card matches; which of them is meant, only a person can tell."""
+
+    code = "several_matches"
+    title = "More than one card matches"
+
+
+class AlreadyLinkedError(ConflictError):
+    """The card that matches goes by another id of this system already."""
+
+    code = "already_linked"
+    title = "The card goes by another id of this system"
+
+
+async def _as_given(ctx: Ctx, given: dict[str, Any], before: object) -> dict[str, Any]:
+    del ctx, before
+    return given
+
+
+@dataclass(frozen=True, eq=False)
+class CardKind(Generic[R]):
+    """What may be written by reference: its resource, the model of a new one, and what it may be matched by.
+
+    `column` is that of the reference that points at it; `matched_by` names the list of values for each way to match.
+    """
+
+    resource: Resource[R]
+    column: Literal["company_id", "contact_id"]
+    create: type[Input]
+    matched_by: Mapping[str, str]
+    check: Check[R] = _as_given
+    # Turns ids of the other system, which stand beside the fields, into ids of ours.
+    resolve: Callable[[Ctx, str, dict[str, Any]], Awaitable[dict[str, Any]]] | None = None
+
+    @cached_property
+    def matching(self) -> Mapping[str, Statement]:
+        """Give the statement that finds cards, for each way to match."""
+        table = self.resource.table
+        return {
+            way: Statement(
+                select(table.c.id)
+                .where(
+                    table.c.tenant_id == bindparam("tenant"),
+                    table.c[name].overlap(bindparam("values", type_=ARRAY(Text))),
+                )
+                .order_by(table.c.id)
+                .limit(_MOST_CANDIDATES + 1)
+            )
+            for way, name in self.matched_by.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One card as another system has it. `given` holds the fields that were sent, by name; the others stay."""
+
+    source: str
+    external_id: str
+    given: dict[str, Any]
+    match_on: str | None = None
+    base_version: int | None = None
+    source_updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed(Generic[R]):
+    """What became of it."""
+
+    outcome: Literal["created", "updated", "unchanged"]
+    card: R
+    matched_on: str | None = field(default=None)
+
+
+def check_reach(ctx: Ctx) -> None:
+    """Raise ReachTooNarrowError for who does not see every client: what is taken would tell of the others."""
+    if not ctx.principal.reach.is_unlimited:
+        message = "Cards are written by reference only by who sees every client."
+        raise ReachTooNarrowError(message)
+
+
+async def lock_cards(ctx: Ctx, kind: CardKind[R], pushes: Sequence[Push]) -> None:
+    """Wait for others who write, or are about to create, the same cards."""
+    names = []
+    for push in pushes:
+        owner = f"{ctx.tenant_id} {kind.column}"
+        names.append(f"reference {owner} {push.source} {push.external_id}")
+        if push.match_on is not None:
+            names += [f"match {owner} {push.match_on} {value}" for value in _values(kind, push)]
+    await ctx.tx.rows(_LOCK, {"names": names})
+
+
+async def upsert(ctx: Ctx, kind: CardKind[R], push: Push) -> Pushed[R]:
+    """Write one card; the caller has locked it.
+
+    Raises StaleSourceError, SeveralMatchesError, AlreadyLinkedError, StaleVersionError, FieldNotAllowedError,
+    InvalidError for a new card that lacks what it must have, and what the card's own checks raise.
+    """
+    given = dict(push.given)
+    if kind.resolve is not None:
+        given = await kind.resolve(ctx, push.source, given)
+    known = await find_reference(ctx, kind.column, push.source, push.external_id, is_locked=True)
+    if known is not None:
+        await _note_source_time(ctx, known, push)
+        return await _change(ctx, kind, getattr(known, kind.column), given, push)
+    matched = await _match(ctx, kind, push)
+    if matched is not None:
+        await _link(ctx, kind, push, matched)
+        return await _change(ctx, kind, matched, given, push, matched_on=push.match_on)
+    created = await _create(ctx, kind, given)
+    await _link(ctx, kind, push, created.id)
+    return Pushed("created", created)
+
+
+async def _note_source_time(ctx: Ctx, known: ExternalReference, push: Push) -> None:
+    newer, current = push.source_updated_at, known.source_updated_at
+    if newer is None or newer == current:
+        return
+    if current is not None and newer < current:
+        message = f"The card as it was at {current.isoformat()} is known; {newer.isoformat()} is older."
+        raise StaleSourceError(message, params={"known": current.isoformat()})
+    # How far the other system is known is no news of the card: no event tells of it.
+    await crud.store_changes(ctx, EXTERNAL_REFERENCES, known, {"source_updated_at": newer})
+
+
+async def _match(ctx: Ctx, kind: CardKind[R], push: Push) -> UUID | None:
+    values = _values(kind, push)
+    if push.match_on is None or not values:
+        return None
+    rows = await ctx.tx.rows(kind.matching[push.match_on], {"tenant": ctx.tenant_id, "values": values})
+    found = [row[0] for row in rows]
+    if not found:
+        return None
+    candidates = {"candidates": " ".join(map(str, found[:_MOST_CANDIDATES])), "match_on": push.match_on}
+    if len(found) > 1:
+        message = f"Several cards match by {push.match_on}; link the right one by POST /v1/external-references."
+        raise SeveralMatchesError(message, params=candidates)
+    if await linked_cards(ctx, kind.column, push.source, found):
+        message = f"The card {found[0]} matches by {push.match_on}, and goes by another id of {push.source}."
+        raise AlreadyLinkedError(message, params=candidates)
+    matched: UUID = found[0]
+    return matched
+
+
+def _values(kind: CardKind[R], push: Push) -> list[str]:
+    return [] if push.match_on is None else push.given.get(kind.matched_by[push.match_on]) or []
+
+
+async def _link(ctx: Ctx, kind: CardKind[R], push: Push, card_id: UUID) -> None:
+    reference = {"company_id": None, "contact_id": None, kind.column: card_id}
+    about = {
+        "source": push.source,
+        "external_id": push.external_id,
+        "source_updated_at": push.source_updated_at,
+    }
+    await crud.add(ctx, EXTERNAL_REFERENCES, reference | about)
+
+
+async def _create(ctx: Ctx, kind: CardKind[R], given: dict[str, Any]) -> R:
+    resource = kind.resource
+    check_fields(resource.groups, ctx.principal.field_groups, {name: name for name in given}, creating=True)
+    try:
+        values = kind.create.model_validate(given).model_dump()
+    except ValidationError as error:
+        places = error.errors(include_url=False, include_input=False)
+        lacking = RequestValidationError([{**place, "loc": ("body", *place["loc"])} for place in places])
+        raise invalid_request(lacking) from None
+    return await crud.add(ctx, resource, await kind.check(ctx, values, None))
+
+
+async def _change(
+    ctx: Ctx, kind: CardKind[R], card_id: UUID, given: dict[str, Any], push: Push, *, matched_on: str | None = None
+) -> Pushed[R]:
+    resource = kind.resource
+    before = await crud.fetch_locked(ctx, resource, card_id)
+    check_fields(resource.groups, ctx.principal.field_groups, {name: name for name in given})
+    crud.difference(resource, before, given)
+    differing = {name: value for name, value in given.items() if _folded(getattr(before, name)) != _folded(value)}
+    changes = await kind.check(ctx, differing, before) if differing else {}
+    after = await crud.amend(ctx, resource, card_id, changes, expected=push.base_version)
+    return Pushed("unchanged" if after.version == before.version else "updated", after, matched_on)
+
+
+def _folded(value: object) -> object:
+    """Give what two systems that write the same text in different Unicode forms agree on."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    return [_folded(item) for item in value] if isinstance(value, list) else value
