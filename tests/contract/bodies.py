@@ -169,14 +169,26 @@ def sla_policy(api: Client) -> JSON:
         "description": "As agreed.",
         "position": next(_numbers),
         "is_active": True,
+        "state": "draft",
         "calendar_id": create(api, "calendars", **calendar(api))["id"],
         "conditions": {
             "company_ids": [create(api, "companies", **company(api))["id"]],
+            "territories": ["north"],
             "priorities": ["high"],
             "types": ["incident"],
+            "channels": ["phone"],
+            "tags": ["printer"],
+            "team_ids": [create(api, "teams", **team(api))["id"]],
         },
         "targets": [
-            {"metric": "resolution", "priority": "high", "seconds": 3600, "hours": "business", "warning_percent": 50}
+            {
+                "metric": "resolution",
+                "priority": "high",
+                "seconds": 3600,
+                "days": None,
+                "hours": "business",
+                "warning_percent": 50,
+            }
         ],
     }
 
@@ -375,6 +387,12 @@ def identity_provider(api: Client) -> JSON:
         "role_id": create(api, "roles", **role(api))["id"],
         "is_enabled": True,
     }
+
+
+def a_policy(stage: Stage, api: Client) -> dict[str, str]:
+    """Make a policy; gives its id."""
+    del stage
+    return {"id": create(api, "sla-policies", **sla_policy(api))["id"]}
 
 
 def a_calendar_version(stage: Stage, api: Client) -> dict[str, str]:

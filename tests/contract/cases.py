@@ -15,6 +15,7 @@ from tests.contract.bodies import (
     JSON,
     a_calendar_version,
     a_clock,
+    a_policy,
     an_event,
     api_key,
     batch_of,
@@ -171,6 +172,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "event_types_list": Single(),
     "webhook_egress_get": Single(),
     "holiday_countries_list": Single(),
+    "sla_policy_versions_list": Single(parameters=a_policy),
     "calendar_versions_list": Single(parameters=a_calendar_version),
     "calendar_versions_get": Single(parameters=a_calendar_version),
 }

@@ -15,7 +15,14 @@ from tests.stage import Stage
 # Tables that no tenant owns: the tenants themselves, held by a policy of their own, and the last migration's number.
 COMMON_TABLES = {"tenants", "alembic_version"}
 MINE = "tenant_id = ( SELECT current_tenant() AS current_tenant)"
-APPEND_ONLY = ("audit_seals", "calendar_versions", "event_redactions", "events", "webhook_attempts")
+APPEND_ONLY = (
+    "audit_seals",
+    "calendar_versions",
+    "event_redactions",
+    "events",
+    "sla_policy_versions",
+    "webhook_attempts",
+)
 # What runs with the rights of the owner, and the tables of which it sees the rows of the tenant.
 DEFINERS = ["redact_event"]
 SEEN_BY_DEFINERS = {"erasures", "event_redactions", "events"}
@@ -304,6 +311,7 @@ def test_the_application_may_do_exactly_what_is_reviewed(stage: Stage) -> None:
         "calendar_versions: DELETE",
         "events: DELETE",
         "outbound_emails: DELETE",
+        "sla_policy_versions: DELETE",
         "webhook_attempts: DELETE",
         "webhook_deliveries: DELETE",
         "webhook_replays: DELETE",

@@ -1,16 +1,22 @@
-"""What is promised for a ticket: per metric the target of the first active policy that fits it.
+"""What is promised for a ticket: per metric the target of the first published, active policy that fits it.
 
 The policies themselves are `agreements.sla_policies`; the clocks that measure a promise live on the ticket.
 """
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, select, true
 
+from helpdesk_api.agreements.calendar_versions import hours_of
 from helpdesk_api.agreements.calendars import calendars
-from helpdesk_api.agreements.sla_policies import TargetHours, sla_policies
+from helpdesk_api.agreements.sla_policies import sla_policies
+from helpdesk_api.agreements.sla_policy_schemas import TargetHours
+from helpdesk_api.directory.companies import companies
+from helpdesk_api.domain.business_days import end_of_business_day
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.db import Record
@@ -29,9 +35,21 @@ _ACTIVE = Statement(
         calendars,
         (calendars.c.tenant_id == sla_policies.c.tenant_id) & (calendars.c.id == sla_policies.c.calendar_id),
     )
-    .where(sla_policies.c.tenant_id == bindparam("tenant_id"), sla_policies.c.is_active == true())
+    .where(
+        sla_policies.c.tenant_id == bindparam("tenant_id"),
+        sla_policies.c.is_active == true(),
+        sla_policies.c.state == "published",
+    )
     .order_by(sla_policies.c.position, sla_policies.c.id)
 )
+_TERRITORY = Statement(
+    select(companies.c.territory).where(
+        companies.c.tenant_id == bindparam("tenant"), companies.c.id == bindparam("company")
+    )
+)
+
+# The fields of a ticket that decide what is promised for it.
+DECIDING = ("company_id", "priority", "type", "channel", "tags", "team_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +57,8 @@ class Promise:
     """What was promised for one metric of one ticket, and by which version of which policy and calendar."""
 
     metric: Metric
-    seconds: int
-    warning_seconds: int | None
+    seconds: float
+    warning_seconds: float | None
     hours: TargetHours
     policy_id: UUID
     policy_version: int
@@ -48,24 +66,48 @@ class Promise:
     calendar_version: int | None
 
 
-async def promises_for(ctx: Ctx, *, company_id: UUID | None, priority: str, ticket_type: str) -> dict[Metric, Promise]:
-    """Find what is promised for such a ticket: per metric the first policy that fits and has a target."""
+async def promises_for(ctx: Ctx, ticket: Mapping[str, Any], *, since: datetime) -> dict[Metric, Promise]:
+    """Find what is promised for a ticket of these values: per metric the first policy that fits and has a target.
+
+    `since` is when the ticket was created, from which business days are counted.
+    """
+    rows = await ctx.tx.rows(_ACTIVE, {"tenant_id": ctx.tenant_id})
+    facts = _facts(ticket, await _territory(ctx, rows, ticket["company_id"]))
     found: dict[Metric, Promise] = {}
-    for row in await ctx.tx.rows(_ACTIVE, {"tenant_id": ctx.tenant_id}):
-        conditions = row["conditions"]
-        if (
-            (conditions["company_ids"] and str(company_id) not in conditions["company_ids"])
-            or (conditions["priorities"] and priority not in conditions["priorities"])
-            or (conditions["types"] and ticket_type not in conditions["types"])
-        ):
+    for row in rows:
+        if not _fits(row["conditions"], facts):
             continue
         for metric in Metric:
-            target = _target(row["targets"], metric, priority)
+            target = _target(row["targets"], metric, ticket["priority"])
             if metric not in found and target is not None:
-                found[metric] = _promise(row, metric, target)
+                found[metric] = await _promise(ctx, row, metric, target, since)
         if len(found) == len(Metric):
             break
     return found
+
+
+def _facts(ticket: Mapping[str, Any], territory: str | None) -> dict[str, set[str]]:
+    """Give the values of a ticket under the names of the conditions that ask for them."""
+    single = {
+        "company_ids": ticket["company_id"],
+        "territories": territory,
+        "priorities": ticket["priority"],
+        "types": ticket["type"],
+        "channels": ticket["channel"],
+        "team_ids": ticket["team_id"],
+    }
+    return {name: {str(value)} for name, value in single.items() if value is not None} | {"tags": set(ticket["tags"])}
+
+
+def _fits(conditions: Mapping[str, Collection[str]], facts: Mapping[str, set[str]]) -> bool:
+    return all(not wanted or not facts.get(name, set()).isdisjoint(wanted) for name, wanted in conditions.items())
+
+
+async def _territory(ctx: Ctx, rows: Sequence[Record], company_id: UUID | None) -> str | None:
+    if company_id is None or not any(row["conditions"]["territories"] for row in rows):
+        return None
+    territory: str | None = await ctx.tx.value(_TERRITORY, {"tenant": ctx.tenant_id, "company": company_id})
+    return territory
 
 
 def _target(targets: list[dict[str, Any]], metric: Metric, priority: str) -> dict[str, Any] | None:
@@ -74,13 +116,19 @@ def _target(targets: list[dict[str, Any]], metric: Metric, priority: str) -> dic
     return max(fitting, key=lambda t: t["priority"] is not None, default=None)
 
 
-def _promise(row: Record, metric: Metric, target: dict[str, Any]) -> Promise:
+async def _promise(ctx: Ctx, row: Record, metric: Metric, target: dict[str, Any], since: datetime) -> Promise:
     percent = target["warning_percent"]
     in_business = target["hours"] == "business"
+    seconds = target["seconds"]
+    if seconds is None:
+        # A budget of open time that ends with the day: a pause moves it by the open time that was waited.
+        hours = await hours_of(ctx, row["calendar_id"], row["calendar_version"])
+        ends_at = end_of_business_day(hours, since, target["days"])
+        seconds = hours.between(since, ends_at).total_seconds()
     return Promise(
         metric=metric,
-        seconds=target["seconds"],
-        warning_seconds=None if percent is None else target["seconds"] * percent // 100,
+        seconds=seconds,
+        warning_seconds=None if percent is None else seconds * percent // 100,
         hours=target["hours"],
         policy_id=row["id"],
         policy_version=row["version"],

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from helpdesk_api.agreements.calendars import CALENDARS
+from helpdesk_api.agreements.sla_policies import SLA_POLICIES
 
 _CHRISTMAS = {"on": "2026-12-25", "name": "Christmas Day", "start": None, "end": None, "source": "national"}
 _CLEANING = {"on": "2026-12-04", "name": "Deep cleaning", "start": "13:00", "end": "18:00", "source": "imported"}
@@ -15,9 +16,21 @@ _VERSION = {
 }
 _STATED = ("time_zone", "weekly_hours", "seasons", "special_hours", "holidays")
 
+_PROMISED = ("position", "is_active", "state", "calendar_id", "conditions", "targets")
+
 AGREEMENT_EXAMPLES: Final[dict[str, Any]] = {
     "CalendarVersions": {"data": [_VERSION]},
     "CalendarVersionDetail": _VERSION | {name: CALENDARS.example[name] for name in _STATED},
+    "SLAPolicyVersions": {
+        "data": [
+            {
+                "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e31",
+                "version": 3,
+                "recorded_at": "2026-11-23T09:30:00Z",
+                **{name: SLA_POLICIES.example[name] for name in _PROMISED},
+            }
+        ]
+    },
     "NationalHolidaysInput": {
         **CALENDARS.example["national_holidays"],
         "effective_from": "2026-12-01T00:00:00Z",

@@ -17,7 +17,7 @@ from helpdesk_api.agreements.national_holidays import (
     TooManyHolidaysError,
     UnknownHolidaysError,
 )
-from helpdesk_api.agreements.sla_policies import CalendarRequiredError, TargetOutOfReachError
+from helpdesk_api.agreements.sla_policies import CalendarRequiredError, PolicyPublishedError, TargetOutOfReachError
 from helpdesk_api.directory.external_references import OneCardError
 from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
 from helpdesk_api.domain.business_time import BudgetOutOfReachError, InvalidCalendarError
@@ -200,7 +200,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
         *(NotACalendarFileError, CalendarFileTooLargeError),
     ),
     "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError),
-    "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError),
+    "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError, PolicyPublishedError),
     "api_keys_create": (
         ScopeExceedsOwnError,
         ExpiryInPastError,

@@ -16,7 +16,7 @@ from helpdesk_api.agreements.calendar_schemas import (
     SpecialHoursInput,
     WeeklyHoursInput,
 )
-from helpdesk_api.agreements.sla_policies import ConditionsInput, SLAPolicyCreate, TargetInput
+from helpdesk_api.agreements.sla_policy_schemas import ConditionsInput, SLAPolicyCreate, TargetInput
 from helpdesk_api.domain.sla import Metric
 
 HOSPITAL: Final = "Ospedale San Luca"

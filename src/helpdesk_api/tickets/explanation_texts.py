@@ -111,7 +111,7 @@ _SENTENCES: Final[Mapping[Language, Mapping[str, str]]] = {
     },
 }
 _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
-    "en": {"on_hold": "on hold", "company_id": "company"},
+    "en": {"on_hold": "on hold", "company_id": "company", "team_id": "team"},
     "ru": {
         "new": "новая",
         "open": "в работе",
@@ -122,6 +122,9 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "priority": "приоритет",
         "company_id": "компания",
         "type": "тип",
+        "channel": "канал",
+        "tags": "метки",
+        "team_id": "команда",
     },
     "es": {
         "new": "nuevo",
@@ -133,6 +136,9 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "priority": "prioridad",
         "company_id": "empresa",
         "type": "tipo",
+        "channel": "canal",
+        "tags": "etiquetas",
+        "team_id": "equipo",
     },
 }
 

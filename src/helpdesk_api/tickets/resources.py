@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select, update
 
-from helpdesk_api.agreements.sla_policies import Priority
+from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.domain.workflow import Status

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from typing_extensions import TypedDict
 
-from helpdesk_api.agreements.sla_policies import Priority
+from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.domain.workflow import Status
 from helpdesk_api.identity.permissions import TICKET_INTERNAL
 from helpdesk_api.kit.schema import Entity, Input, Label, Line, Prose

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, insert, select
 
-from helpdesk_api.agreements.promises import Promise, promises_for
+from helpdesk_api.agreements.promises import DECIDING, Promise, promises_for
 from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.domain import sla
 from helpdesk_api.domain.errors import InvalidError
@@ -35,7 +35,7 @@ from helpdesk_api.tickets.schemas import Comment, Ticket
 # Each changed field is told by exactly one event of a change.
 _STATUS_FIELDS = frozenset({"status", "solved_at", "closed_at", "reopen_count"})
 _ASSIGNMENT_FIELDS = frozenset({"team_id", "assignee_id"})
-_PROMISE_FIELDS = frozenset({"company_id", "priority", "type"})
+_PROMISE_FIELDS = frozenset(DECIDING)
 _REOPENED_BY_CLIENT = frozenset({Status.PENDING, Status.SOLVED, Status.CLOSED})
 
 _TICKET_OF_CLOCK = Statement(
@@ -65,9 +65,7 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     values["company_id"] = await _company_for(ctx, values["company_id"], values["contact_id"])
     await _check_assignee(ctx, values["assignee_id"])
     status = Status(values["status"])
-    promises = await promises_for(
-        ctx, company_id=values["company_id"], priority=values["priority"], ticket_type=values["type"]
-    )
+    promises = await promises_for(ctx, values, since=ctx.now)
     ticket_id = new_id()
     begun = await clocks.begin(ctx, ticket_id, promises, status)
     values |= {
@@ -182,12 +180,7 @@ async def _change(
     old, new = Status(before.status), Status(values.get("status", before.status))
     promises: Mapping[Metric, Promise] = {}
     if _PROMISE_FIELDS & values.keys() or is_reopen(old, new):
-        promises = await promises_for(
-            ctx,
-            company_id=values.get("company_id", before.company_id),
-            priority=values.get("priority", before.priority),
-            ticket_type=values.get("type", before.type),
-        )
+        promises = await promises_for(ctx, vars(before) | values, since=before.created_at)
     if before.first_responded_at is not None:
         # The client has been answered, promised or not: no first response is owed any more.
         promises = {metric: promise for metric, promise in promises.items() if metric is not Metric.FIRST_RESPONSE}

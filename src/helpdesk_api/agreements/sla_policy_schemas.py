@@ -1,0 +1,155 @@
+"""What the API takes and shows of SLA policies. What they promise for a ticket is `agreements.promises`."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from typing_extensions import TypedDict
+
+from helpdesk_api.domain.sla import Metric
+from helpdesk_api.kit.schema import Count, Entity, Flag, Input, Label, Line, Output, Prose, Seconds
+
+Priority = Literal["low", "normal", "high", "urgent"]
+TargetHours = Literal["business", "calendar"]
+PolicyState = Literal["draft", "published"]
+
+
+def _lower(tags: list[str]) -> list[str]:
+    return [tag.lower() for tag in tags]
+
+
+class ConditionsInput(Input):
+    """Which tickets a policy is for: all of the lists must fit, and an empty list means any."""
+
+    company_ids: Annotated[list[UUID], Field(max_length=1_000)] = Field(default=[])
+    territories: Annotated[list[Label], Field(max_length=100, description="The company is served in one of them.")] = (
+        Field(default=[])
+    )
+    priorities: Annotated[list[Priority], Field(max_length=10)] = Field(default=[])
+    types: Annotated[list[Label], Field(max_length=50)] = Field(default=[])
+    channels: Annotated[list[Label], Field(max_length=20)] = Field(default=[])
+    tags: Annotated[
+        list[Label], Field(max_length=100, description="The ticket has one of them."), AfterValidator(_lower)
+    ] = Field(default=[])
+    team_ids: Annotated[list[UUID], Field(max_length=200)] = Field(default=[])
+
+
+class TargetInput(Input):
+    """How fast something must happen."""
+
+    metric: Annotated[Metric, Field(description="What is measured.")]
+    priority: Annotated[Priority | None, Field(description="For tickets of this priority; null for all others.")] = None
+    seconds: Annotated[
+        Seconds | None, Field(le=31_622_400, description="The time allowed, at most 366 days; null for one in `days`.")
+    ] = None
+    days: Annotated[
+        int | None,
+        Field(
+            strict=True,
+            ge=0,
+            le=366,
+            description=(
+                "In place of `seconds`: until the end of this many business days after the date of the ticket; 0 for "
+                "that date itself, 1 for the next business day. Counted by the calendar, in its zone."
+            ),
+        ),
+    ] = None
+    hours: Annotated[
+        TargetHours, Field(description="`business`: only the calendar's open time counts. `calendar`: all time counts.")
+    ] = "business"
+    warning_percent: Annotated[
+        int | None,
+        Field(
+            strict=True, ge=1, le=99, description="Warn when this share of the time is used up; null for no warning."
+        ),
+    ] = 75
+
+    @model_validator(mode="after")
+    def _is_in_seconds_or_days(self) -> "TargetInput":
+        if (self.seconds is None) == (self.days is None):
+            message = "give one of seconds and days"
+            raise ValueError(message)
+        if self.days is not None and self.hours != "business":
+            message = "a target in days is one in business hours"
+            raise ValueError(message)
+        return self
+
+
+def _one_per_metric_and_priority(targets: list[TargetInput]) -> list[TargetInput]:
+    if len({(target.metric, target.priority) for target in targets}) != len(targets):
+        message = "there may be one target per metric and priority"
+        raise ValueError(message)
+    return targets
+
+
+class SLAPolicyCreate(Input):
+    """A new policy."""
+
+    name: Annotated[Line, Field(description="Unique within the tenant.")]
+    description: Prose | None = None
+    position: Annotated[Count, Field(description="Policies are tried in this order, lowest first.")]
+    is_active: Annotated[Flag, Field(description="Inactive policies start no clocks.")] = True
+    state: Annotated[
+        PolicyState, Field(description="A `draft` is for nobody yet; once `published` it does not become one again.")
+    ] = "published"
+    calendar_id: Annotated[UUID | None, Field(description="Measures targets in business hours.")] = None
+    conditions: ConditionsInput = Field(default_factory=ConditionsInput)
+    targets: Annotated[
+        list[TargetInput], Field(min_length=1, max_length=50), AfterValidator(_one_per_metric_and_priority)
+    ]
+
+
+class ConditionsShown(TypedDict):
+    """Which tickets a policy is for: all of the lists must fit, and an empty list means any."""
+
+    company_ids: list[Annotated[str, Field(json_schema_extra={"format": "uuid"})]]
+    territories: list[str]
+    priorities: list[str]
+    types: list[str]
+    channels: list[str]
+    tags: list[str]
+    team_ids: list[Annotated[str, Field(json_schema_extra={"format": "uuid"})]]
+
+
+class TargetShown(TypedDict):
+    """How fast something must happen."""
+
+    metric: str
+    priority: str | None
+    seconds: int | None
+    days: int | None
+    hours: str
+    warning_percent: int | None
+
+
+class SLAPolicy(Entity):
+    """A promise of how fast tickets are answered and resolved."""
+
+    name: str
+    description: str | None
+    position: int
+    is_active: bool
+    state: Annotated[str, Field(examples=["draft", "published"])]
+    calendar_id: UUID | None
+    conditions: ConditionsShown
+    targets: list[TargetShown]
+
+
+class SLAPolicyVersion(Output):
+    """What a policy promised from some instant on, until its next version."""
+
+    id: UUID
+    version: Annotated[int, Field(description="That of the policy; the clocks of tickets name it.")]
+    recorded_at: AwareDatetime
+    position: int
+    is_active: bool
+    state: Annotated[str, Field(examples=["draft", "published"])]
+    calendar_id: UUID | None
+    conditions: ConditionsShown
+    targets: list[TargetShown]
+
+
+class SLAPolicyVersions(Output):
+    """The versions of a policy, oldest first."""
+
+    data: list[SLAPolicyVersion]
