@@ -17,6 +17,7 @@ ARGS ?=
 BIN := .venv/bin
 CODE := src tests migrations bench tools
 OPENAPI := openapi/openapi.json
+OPERATOR := openapi/operator.json
 COMPILE := uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	--custom-compile-command "make lock" --quiet
 
@@ -63,14 +64,16 @@ check: lint types contracts openapi-drift migrations test ## Run everything that
 bench: environment ## Measure the product against a hand-written floor; prints ratios.
 	@$(BIN)/python -m bench $(ARGS)
 
-openapi: environment ## Write the OpenAPI document anew from the code.
+openapi: environment ## Write the OpenAPI documents anew from the code.
 	@$(BIN)/helpdesk openapi > $(OPENAPI).new && mv $(OPENAPI).new $(OPENAPI)
-	@echo "Wrote $(OPENAPI)."
+	@$(BIN)/helpdesk openapi --operator > $(OPERATOR).new && mv $(OPERATOR).new $(OPERATOR)
+	@echo "Wrote $(OPENAPI) and $(OPERATOR)."
 
 openapi-drift: environment
-	@echo "Comparing $(OPENAPI) with the code ..."
-	@$(BIN)/helpdesk openapi | diff --unified $(OPENAPI) - || \
-		{ echo "The committed OpenAPI document is not what the code says. Run 'make openapi' and commit it."; exit 1; }
+	@echo "Comparing $(OPENAPI) and $(OPERATOR) with the code ..."
+	@{ $(BIN)/helpdesk openapi | diff --unified $(OPENAPI) - && \
+		$(BIN)/helpdesk openapi --operator | diff --unified $(OPERATOR) -; } || \
+		{ echo "A committed OpenAPI document is not what the code says. Run 'make openapi' and commit it."; exit 1; }
 
 migrate: environment ## Bring the database of HELPDESK_MIGRATION_DATABASE_URL up to date.
 	@$(BIN)/helpdesk migrate $(ARGS)

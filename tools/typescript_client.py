@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIENT = ROOT / "tools" / "client"
 GENERATED = CLIENT / "generated"
 OPENAPI = ROOT / "openapi" / "openapi.json"
+OPERATOR = ROOT / "openapi" / "operator.json"
 # The pages whose TypeScript is compiled; each block is a module beside the generated types.
 PAGES = (ROOT / "docs" / "sign-in.md",)
 BLOCK = re.compile(r"^```ts\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -32,10 +33,10 @@ CACHE = Path(sys.prefix) / "npm-cache"
 
 
 def check() -> None:
-    """Lint the document, generate the types of the client from it, and compile the client strictly."""
+    """Lint the documents, generate the types of the client from it, and compile the client strictly."""
     install()
-    print(f"Linting {OPENAPI.relative_to(ROOT)} by Redocly's recommended rules ...", flush=True)
-    run("node_modules/@redocly/cli/bin/cli.js", "lint", "--config", "redocly.yaml", str(OPENAPI))
+    print("Linting the documents by Redocly's recommended rules ...", flush=True)
+    run("node_modules/@redocly/cli/bin/cli.js", "lint", "--config", "redocly.yaml", str(OPENAPI), str(OPERATOR))
     print("Generating the types of the client ...", flush=True)
     GENERATED.mkdir(exist_ok=True)
     run("node_modules/openapi-typescript/bin/cli.js", str(OPENAPI), "--output", "generated/api.ts")

@@ -84,8 +84,10 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _refused)
-    for router in (*ROUTERS, operator_routes.router, service_routes.router):
+    for router in (*ROUTERS, service_routes.router):
         app.include_router(router)
+    # Whoever asks what tenants can call is not told of it.
+    app.include_router(operator_routes.router, include_in_schema=False)
     openapi.install(app)
     app.add_middleware(
         Edge,

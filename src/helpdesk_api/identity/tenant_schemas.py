@@ -78,8 +78,8 @@ class TenantsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    after: UUID | None = None
-    limit: Annotated[int, Field(ge=1, le=_MOST_TENANTS)] = 50
+    after: Annotated[UUID | None, Field(description="The `next_after` of the page before.")] = None
+    limit: Annotated[int, Field(ge=1, le=_MOST_TENANTS, description="How many to return.")] = 50
 
 
 class DeletionQuery(BaseModel):
@@ -87,7 +87,7 @@ class DeletionQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    grace_days: Annotated[int, Field(ge=0, le=365)] = 30
+    grace_days: Annotated[int, Field(ge=0, le=365, description="For so long it can be restored.")] = 30
 
 
 class TenantState(Output):
@@ -95,13 +95,13 @@ class TenantState(Output):
 
     id: UUID
     name: str
-    state: str
+    state: Annotated[str, Field(examples=["active", "suspended", "deletion_scheduled"])]
     created_at: AwareDatetime
     version: int
-    test_clock_at: AwareDatetime | None
+    test_clock_at: Annotated[AwareDatetime | None, Field(description="Of a sandbox: what time it is there.")]
     suspended_at: AwareDatetime | None
-    purge_at: AwareDatetime | None
-    quotas: dict[str, int | None]
+    purge_at: Annotated[AwareDatetime | None, Field(description="When it is deleted for good.")]
+    quotas: Annotated[dict[str, int | None], Field(description="Null for no limit of its own.")]
     cors_origins: list[str]
     language: Language
 
@@ -127,7 +127,7 @@ class TenantList(Output):
     """One page of tenants, oldest first."""
 
     data: list[TenantState]
-    next_after: UUID | None
+    next_after: Annotated[UUID | None, Field(description="Null on the last page.")]
 
 
 def quotas_of(given: QuotasInput) -> Quotas:

@@ -138,6 +138,7 @@ SUCCESS_TEXT: Mapping[str, str] = {
     "put 201": "It was new; `Location` tells where it is.",
     "patch 200": "The object after the change.",
     "delete 204": "Deleted.",
+    "delete 200": "The object as it is until it is deleted.",
 }
 
 STATUS_TEXT: Mapping[str, str] = {

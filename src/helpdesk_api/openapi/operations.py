@@ -98,6 +98,8 @@ def _description(operation: Schema, shape: Shape) -> str:
     needs = " or ".join(f"`{scope}`" for scope in shape.scopes)
     if needs:
         return f"{said}\n\nNeeds the permission {needs}."
+    if shape.is_of_operator:
+        return f"{said}\n\nNeeds the key of the operator."
     return f"{said}\n\nNeeds no permission." if shape.is_known else f"{said}\n\nNeeds no API key."
 
 

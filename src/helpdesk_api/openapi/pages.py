@@ -7,12 +7,13 @@ content policy can stand, and the browser keeps the API key that was pasted unde
 from importlib.resources import files
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from helpdesk_api.openapi.document import rendered
+from helpdesk_api.kit.operator_route import PREFIX, OperatorRoute
+from helpdesk_api.openapi.document import operator_rendered, rendered
 
 _ASSETS = Path(str(files("fastapi_offline"))) / "static"
 _OWN = Path(str(files("helpdesk_api.openapi"))) / "assets"
@@ -24,13 +25,22 @@ _POLICY = (
 
 
 def install(app: FastAPI) -> None:
-    """Add `/openapi.json`, `/docs` and what the page needs to an application."""
+    """Add `/openapi.json`, `/docs` and what the page needs to an application, and the operator's document."""
+    app.include_router(_of_operator)
     app.router.routes += [
         Route("/openapi.json", _document, include_in_schema=False),
         Route("/docs", _page, include_in_schema=False),
         Mount("/docs/assets/swagger", StaticFiles(directory=_ASSETS)),
         Mount("/docs/assets", StaticFiles(directory=_OWN)),
     ]
+
+
+_of_operator = APIRouter(route_class=OperatorRoute, include_in_schema=False)
+
+
+@_of_operator.get(f"{PREFIX}/openapi.json")
+def _operator_document() -> Response:
+    return Response(operator_rendered(), media_type="application/json")
 
 
 def _document(_: object) -> Response:

@@ -104,6 +104,7 @@ from helpdesk_api.kit.strict_json import (
     UnstorableCharacterError,
 )
 from helpdesk_api.kit.visibility import FieldNotAllowedError
+from helpdesk_api.openapi import operator
 from helpdesk_api.openapi.shapes import Shape
 from helpdesk_api.privacy.erasures import ErasurePendingError
 from helpdesk_api.privacy.export import PartialExportError
@@ -238,6 +239,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "test_clock_get": (NoTestClockError,),
     "test_clock_advance": (NoTestClockError, ClockAdvancingError, ClockBackwardsError, ClockTooFarError),
     "problems_get": (UnknownProblemError,),
+    **operator.REFUSALS,
 }
 # Operations that answer without the database.
 _NEEDS_NOTHING = frozenset({"service_livez", "problems_list", "problems_get"})
@@ -292,13 +294,14 @@ _WORDED: Mapping[type[Refusal], Refusal] = {
 _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
     (lambda shape: shape.is_known, (UnauthenticatedError, AddressNotAllowedError)),
     (lambda shape: shape.is_known or shape.signs_in, (TenantSuspendedError,)),
+    (lambda shape: shape.is_of_operator, (UnauthenticatedError,)),
     (lambda shape: shape.is_counted, (RateLimitedError,)),
     (lambda shape: shape.scopes, (MissingPermissionError,)),
     (lambda shape: shape.may_be_viewed_as, (ViewAsMalformedError, ViewAsExceedsOwnError)),
     (lambda shape: shape.is_known and not shape.may_be_viewed_as, (ViewAsReadOnlyError,)),
     (lambda shape: shape.guards_fields, (FieldNotAllowedError,)),
     (lambda shape: shape.parameters or shape.has_body or shape.is_known, (InvalidError,)),
-    (lambda shape: shape.names_object and shape.is_known, (NotFoundError,)),
+    (lambda shape: shape.names_object and (shape.is_known or shape.is_of_operator), (NotFoundError,)),
     (lambda shape: shape.has_body, (*UNREADABLE, BodyTooSlowError, UnsupportedMediaError)),
     (lambda shape: shape.has_body, (ValueTooLargeError, UnstorableValueError)),
     (lambda shape: shape.takes_key, (InvalidIdempotencyKeyError, IdempotencyKeyReusedError, RequestInProgressError)),

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 
 from helpdesk_api.kit.direct_routes import DIRECT
+from helpdesk_api.kit.operator_route import OPERATOR_SCHEME
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.sql import metadata
 from helpdesk_api.openapi.schemas import REF, Schema
@@ -22,6 +23,7 @@ class Shape:
     resource: Resource[Any] | None
     scopes: tuple[str, ...]
     is_known: bool
+    is_of_operator: bool
     is_direct: bool
     parameters: frozenset[tuple[str, str]]
     fields: frozenset[str]
@@ -36,7 +38,7 @@ class Shape:
     @property
     def takes_key(self) -> bool:
         """Tell whether it takes an idempotency key: what answers with secrets, or signs in, stores no answers."""
-        return self.writes and not self.is_direct
+        return self.writes and not self.is_direct and not self.is_of_operator
 
     @property
     def signs_in(self) -> bool:
@@ -116,6 +118,7 @@ class Shape:
 def shape_of(method: str, operation: Schema, schemas: dict[str, Schema], by_tag: dict[str, Resource[Any]]) -> Shape:
     """Read the shape of an operation that FastAPI described."""
     body = _named_schema(operation.get("requestBody", {}), schemas)
+    schemes = {scheme for need in operation.get("security", []) for scheme in need}
     success = next(response for status, response in operation["responses"].items() if status.startswith("2"))
     shown = _named_schema(success, schemas).get("properties", {})
     return Shape(
@@ -123,7 +126,8 @@ def shape_of(method: str, operation: Schema, schemas: dict[str, Schema], by_tag:
         method=method,
         resource=by_tag.get(operation["tags"][-1]),
         scopes=tuple(scope for need in operation.get("security", []) for scopes in need.values() for scope in scopes),
-        is_known=bool(operation.get("security")),
+        is_known=bool(schemes - {OPERATOR_SCHEME}),
+        is_of_operator=OPERATOR_SCHEME in schemes,
         is_direct=bool(operation.get(DIRECT)),
         parameters=frozenset((item["in"], item["name"]) for item in operation.get("parameters", [])),
         fields=frozenset(body.get("properties", {})),
