@@ -20,6 +20,7 @@ from helpdesk_api.commands import (
     replay,
     rotate_keys,
     tenants,
+    webhooks,
 )
 from helpdesk_api.commands.frame import CommandError
 from helpdesk_api.domain.errors import Refusal
@@ -44,6 +45,7 @@ app.command()(migrate.migrate)
 app.command("check-config")(check_config.check_config)
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
+app.add_typer(webhooks.app, name="webhooks")
 app.command("rotate-keys")(rotate_keys.rotate_keys)
 app.add_typer(audit.app, name="audit")
 app.add_typer(erasures.app, name="erasures")
