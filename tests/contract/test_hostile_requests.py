@@ -105,10 +105,15 @@ def each(operations: list[Operation]) -> pytest.MarkDecorator:
 def test_a_hostile_query_is_refused(api: Client, stage: Stage, operation: Operation) -> None:
     path = World(stage, api).path(operation)
     hostile = [f"{name}=x" for name in BRACKETS]
+    seen: set[str] = set()
     for name, schema in operation.query_parameters().items():
         inner = resolve(schema)
         item = resolve(inner.get("items", inner))
         wrong = WRONG_QUERY_BY_FORMAT.get(item.get("format", ""), ()) or WRONG_QUERY_BY_TYPE.get(item["type"], ())
+        # The comparisons of one field are read by the same code: the first is sent everything, the others a sample.
+        field = name.partition("[")[0]
+        wrong = wrong[:2] if field in seen else wrong
+        seen.add(field)
         if name == "limit":
             wrong = LIMITS
         if "enum" in item:
