@@ -18,21 +18,16 @@ from tests.contract.bodies import (
     a_policy,
     an_event,
     api_key,
-    batch_of,
     calendar,
     comments_of_new_ticket,
     company,
     contact,
-    contact_of_pushed_company,
     erasure,
-    external_reference,
     id_of_a_session,
     identity_provider,
     key_of,
     note,
     outbound_email,
-    reference_of,
-    reference_to_contact,
     reply,
     role,
     session,
@@ -43,6 +38,13 @@ from tests.contract.bodies import (
     webhook_delivery,
     webhook_endpoint,
     webhook_replay,
+)
+from tests.contract.pushed_bodies import (
+    batch_of,
+    contact_of_pushed_company,
+    external_reference,
+    reference_of,
+    reference_to_contact,
 )
 from tests.contract.sign_in_cases import BODIES as SIGN_IN_BODIES
 from tests.stage import Client, Stage
