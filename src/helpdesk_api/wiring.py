@@ -72,7 +72,7 @@ from helpdesk_api.privacy import routes as privacy_routes
 from helpdesk_api.privacy.erasing import erase
 from helpdesk_api.privacy.erasures import ERASE
 from helpdesk_api.settings import ConfigurationError, Settings
-from helpdesk_api.tickets import clock_routes, clock_rows, resources, reveal, routes, service
+from helpdesk_api.tickets import clock_routes, clock_rows, recomputing, resources, reveal, routes, service
 from helpdesk_api.webhooks import (
     catalogue,
     deliveries,
@@ -159,7 +159,11 @@ SEALED: Sequence[SealedColumn] = (
     models.SEALED_CREDENTIALS,
 )
 
-SUBSCRIPTIONS: Sequence[Subscriber] = (queueing.queue_deliveries, audit_seals.schedule_sealing)
+SUBSCRIPTIONS: Sequence[Subscriber] = (
+    queueing.queue_deliveries,
+    audit_seals.schedule_sealing,
+    recomputing.schedule_recomputation,
+)
 
 # What a worker looks after every few seconds, beside jobs and deadlines.
 CHORES: Sequence[Chore] = (tenant_purge.purge_due, attempts.purge_attempts)
@@ -185,6 +189,8 @@ JOBS: Mapping[str, JobKind] = {
     ERASE: JobKind(erase, batch=1, concurrency=1, lease=timedelta(minutes=30)),
     mailing.SEND_TO_USER: JobKind(mailing.send_links_to_users, batch=8, concurrency=4, lease=timedelta(seconds=30)),
     magic_links.SEND: JobKind(magic_links.send_magic_links, batch=8, concurrency=4, lease=timedelta(seconds=30)),
+    # The lease outlasts the recomputation of all but the largest tenants; a second worker would do nothing wrong.
+    recomputing.RECOMPUTE: JobKind(recomputing.recompute, batch=1, concurrency=2, lease=timedelta(minutes=30)),
     test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),
 }
 
