@@ -71,8 +71,12 @@ from helpdesk_api.kit.usage import UsageCounts
 from helpdesk_api.privacy import routes as privacy_routes
 from helpdesk_api.privacy.erasing import erase
 from helpdesk_api.privacy.erasures import ERASE
+from helpdesk_api.retention import applying
+from helpdesk_api.retention import routes as retention_routes
+from helpdesk_api.retention.runs import APPLY
+from helpdesk_api.retention.settings import RETENTION_SETTINGS
 from helpdesk_api.settings import ConfigurationError, Settings
-from helpdesk_api.tickets import clock_routes, clock_rows, recomputing, resources, reveal, routes, service
+from helpdesk_api.tickets import clock_routes, clock_rows, resources, reveal, routes, service
 from helpdesk_api.webhooks import (
     catalogue,
     deliveries,
@@ -141,6 +145,8 @@ ROUTERS: Sequence[APIRouter] = (
     privacy_routes.router,
     privacy_routes.requests,
     privacy_routes.exports,
+    retention_routes.settings_router,
+    retention_routes.router,
 )
 
 # Comments are served beneath their ticket, and of the settings there is one: they have no router of the usual kind.
@@ -148,6 +154,7 @@ RESOURCES: Sequence[Resource[Any]] = (
     *dict.fromkeys(router.resource for router in ROUTERS if isinstance(router, ResourceRouter)),
     resources.COMMENTS,
     sign_in_settings.SIGN_IN_SETTINGS,
+    RETENTION_SETTINGS,
 )
 
 # What `helpdesk rotate-keys` goes through.
@@ -162,11 +169,11 @@ SEALED: Sequence[SealedColumn] = (
 SUBSCRIPTIONS: Sequence[Subscriber] = (
     queueing.queue_deliveries,
     audit_seals.schedule_sealing,
-    recomputing.schedule_recomputation,
+    applying.follow_test_clock,
 )
 
 # What a worker looks after every few seconds, beside jobs and deadlines.
-CHORES: Sequence[Chore] = (tenant_purge.purge_due, attempts.purge_attempts)
+CHORES: Sequence[Chore] = (tenant_purge.purge_due, attempts.purge_attempts, applying.give_turns)
 
 DEADLINES: Mapping[str, Handler] = {
     clock_rows.WARNING_KIND: service.on_warning,
@@ -189,8 +196,7 @@ JOBS: Mapping[str, JobKind] = {
     ERASE: JobKind(erase, batch=1, concurrency=1, lease=timedelta(minutes=30)),
     mailing.SEND_TO_USER: JobKind(mailing.send_links_to_users, batch=8, concurrency=4, lease=timedelta(seconds=30)),
     magic_links.SEND: JobKind(magic_links.send_magic_links, batch=8, concurrency=4, lease=timedelta(seconds=30)),
-    # The lease outlasts the recomputation of all but the largest tenants; a second worker would do nothing wrong.
-    recomputing.RECOMPUTE: JobKind(recomputing.recompute, batch=1, concurrency=2, lease=timedelta(minutes=30)),
+    APPLY: JobKind(applying.apply, batch=1, concurrency=2, lease=timedelta(minutes=10)),
     test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),
 }
 

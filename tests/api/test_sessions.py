@@ -256,19 +256,3 @@ def test_a_removed_user_takes_sessions_and_password_along(stage: Stage, api: Cli
     assert refresh(api, tokens).status_code == 401
     for table in ("passwords", "sessions", "session_tokens", "sign_in_links"):
         assert stage.sql(f"SELECT 1 FROM {table} WHERE tenant_id = $1", api.tenant.id) == []  # noqa: S608 - our tables.
-
-
-def test_sessions_long_over_are_forgotten_at_the_next_sign_in(stage: Stage, api: Client) -> None:
-    user = a_member(api)
-    old, recent = tokens_of(api, user), tokens_of(api, user)
-    for tokens, days in ((old, 61), (recent, 59)):
-        stage.sql(
-            "UPDATE sessions SET expires_at = now() - make_interval(days => $2) WHERE id = $1::text::uuid",
-            tokens["session_id"],
-            days,
-        )
-
-    newest = tokens_of(api, user)
-
-    left = {str(row["id"]) for row in stage.sql("SELECT id FROM sessions WHERE tenant_id = $1", api.tenant.id)}
-    assert left == {recent["session_id"], newest["session_id"]}

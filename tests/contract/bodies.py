@@ -297,6 +297,21 @@ def erasure(_: Stage, api: Client) -> str:
     return location
 
 
+def retention_run(stage: Stage, api: Client) -> str:
+    """Store a run that is done, as the worker would have."""
+    (row,) = stage.sql(
+        """
+        INSERT INTO retention_runs (tenant_id, id, state, requested_by_type, rules, counts, left_out, completed_at,
+            created_at, updated_at)
+        VALUES ($1, gen_random_uuid(), 'done', 'system', '{"sessions": 60}', '{"sessions": 3}', '{}', now(), now(),
+            now())
+        RETURNING id
+        """,
+        api.tenant.id,
+    )
+    return f"/v1/retention-runs/{row['id']}"
+
+
 def session(stage: Stage, api: Client) -> str:
     """Store a session of a new user, with its tokens, as a sign-in would have."""
     (row,) = stage.sql(

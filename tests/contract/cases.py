@@ -29,6 +29,7 @@ from tests.contract.bodies import (
     note,
     outbound_email,
     reply,
+    retention_run,
     role,
     session,
     sla_policy,
@@ -103,6 +104,18 @@ class Single:
     parameters: Callable[[Stage, Client], dict[str, str]] | None = None
 
 
+RETENTION: JSON = {
+    "closed_tickets_days": 365,
+    "webhook_deliveries_days": 14,
+    "outbound_emails_days": 14,
+    "api_key_usage_days": 90,
+    "sessions_days": 30,
+    "sign_in_links_days": 3,
+    "events_days": 400,
+    "security_events_days": 800,
+    "legal_hold_reason": "A lawsuit.",
+}
+
 CASES = (
     Case("companies", company, patch={"name": "Renamed"}, cleared="notes"),
     Case("contacts", contact, patch={"emails": ["new@client.example"]}, cleared="company_id"),
@@ -136,6 +149,7 @@ CASES = (
     Case("webhook-deliveries", made=webhook_delivery),
     Case("webhook-replays", made=webhook_replay),
     Case("erasures", made=erasure),
+    Case("retention-runs", made=retention_run),
     Case("outbound-emails", made=outbound_email),
     Case("sessions", made=session),
     Case("identity-providers", identity_provider, patch={"is_enabled": False}, cleared="role_id"),
@@ -160,6 +174,10 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "companies_upsert": Single(batch_of(company, match_on="domain")),
     "contacts_upsert": Single(batch_of(contact, match_on="email")),
     "me_end_session": Single(parameters=id_of_a_session),
+    "retention_settings_get": Single(),
+    "retention_settings_update": Single(RETENTION),
+    "retention_apply": Single(),
+    "retention_preview_get": Single(),
     "audit_list": Single(),
     "audit_seals_list": Single(),
     "test_clock_get": Single(),

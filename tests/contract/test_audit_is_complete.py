@@ -99,7 +99,7 @@ FIRST: Mapping[str, Callable[[Stage, Client], None]] = {
     "webhook_replays_cancel": keep_replaying,
 }
 # What these ask for a worker does, in transactions of its own.
-DONE_LATER = {"contacts_erase", "users_erase"}
+DONE_LATER = {"contacts_erase", "retention_apply", "users_erase"}
 
 
 def revealed_for_a_ticket(api: Client, path: str) -> JSON:

@@ -49,6 +49,7 @@ APP_MAY_BEYOND_ROWS = {
     "tenants: SELECT",
     "tenants.clock_at: UPDATE",
     "tenants.clock_target_at: UPDATE",
+    "tenants.retention_due_at: UPDATE",
     *(
         f"tenants.{column}: UPDATE"
         for column in (
@@ -153,7 +154,8 @@ def test_the_application_sees_and_writes_its_tenant_only_and_no_other_policy_adm
         """,
         name,
     )
-    for_app = [dict(row) for row in policies if row["roles"] == ["helpdesk_app"]]
+    for_app = [dict(row) for row in policies if row["roles"] == ["helpdesk_app"] and row["policyname"] != "retention"]
+    narrowed = [tuple(row)[1:4] for row in policies if row["policyname"] == "retention"]
     of_owner = [dict(row) for row in policies if row["roles"] == ["helpdesk_owner"]]
     others = {role for row in policies for role in row["roles"]}
 
@@ -167,6 +169,8 @@ def test_the_application_sees_and_writes_its_tenant_only_and_no_other_policy_adm
             "with_check": f"({MINE})",
         }
     ]
+    # It takes away, whatever it says: what it leaves is shown in `tests/jobs/test_event_retention.py`.
+    assert narrowed == ([("RESTRICTIVE", ["helpdesk_app"], "DELETE")] if name == "events" else [])
     assert others <= {"helpdesk_app", "helpdesk_owner", "helpdesk_purger", "helpdesk_sweeper"}
     assert len(of_owner) == (name in SEEN_BY_DEFINERS)
     assert {(row["qual"], row["with_check"]) for row in of_owner} <= {(f"({MINE})", f"({MINE})")}
@@ -309,12 +313,10 @@ def test_the_application_may_do_exactly_what_is_reviewed(stage: Stage) -> None:
         "event_redactions: DELETE",
         "event_redactions: INSERT",
         "calendar_versions: DELETE",
-        "events: DELETE",
-        "outbound_emails: DELETE",
         "sla_policy_versions: DELETE",
-        "webhook_attempts: DELETE",
-        "webhook_deliveries: DELETE",
         "webhook_replays: DELETE",
+        "event_log_starts: DELETE",
+        "retention_runs: DELETE",
     }
 
     assert grants(stage, "helpdesk_app") == (rows - withheld) | APP_MAY_BEYOND_ROWS
@@ -328,6 +330,18 @@ def test_the_application_may_do_exactly_what_is_reviewed(stage: Stage) -> None:
         )
         == []
     )
+
+
+def test_a_tenant_that_lives_in_real_time_is_kept_there_by_a_trigger(stage: Stage) -> None:
+    triggers = stage.sql(
+        """
+        SELECT tgrelid::regclass::text AS owner, tgname, tgenabled::text
+        FROM pg_trigger
+        WHERE NOT tgisinternal
+        """
+    )
+
+    assert [tuple(row) for row in triggers] == [("tenants", "no_test_clock_later", "O")]
 
 
 def test_every_declared_column_is_as_in_the_database(stage: Stage) -> None:

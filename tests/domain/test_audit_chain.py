@@ -93,8 +93,22 @@ def test_a_seal_made_anew_over_other_events_no_longer_fits_the_one_after_it() ->
 
 
 def test_a_seal_whose_events_were_purged_still_proves_itself() -> None:
-    assert first_break(None, FIRST, None) is None
-    assert first_break(FIRST, replace(SECOND, number=3), None) == Break(2, "seal_missing")
+    assert first_break(None, FIRST, [], kept=()) is None
+    assert first_break(FIRST, replace(SECOND, number=3), [], kept=()) == Break(2, "seal_missing")
+    assert first_break(None, FIRST, EVENTS[:1], kept=()) == Break(1, "event_inserted", EVENTS[0].id)
+
+
+def test_the_events_that_were_kept_of_a_purged_seal_are_still_compared() -> None:
+    kept = [EVENTS[0], EVENTS[2]]
+
+    assert first_break(None, FIRST, kept, kept=(0, 2)) is None
+    assert first_break(None, FIRST, kept[:1], kept=(0, 2)) == Break(1, "event_missing", EVENTS[0].id)
+    assert first_break(None, FIRST, EVENTS, kept=(0, 2)) == Break(1, "event_inserted", EVENTS[1].id)
+    assert first_break(None, FIRST, [EVENTS[0], an_event(9)], kept=(0, 2)) == Break(1, "event_changed", an_event(9).id)
+
+
+def test_a_place_that_a_seal_does_not_have_is_no_event() -> None:
+    assert first_break(None, FIRST, EVENTS, kept=range(99)) is None
 
 
 def test_no_two_contents_share_a_hash_because_of_where_one_value_ends() -> None:

@@ -21,7 +21,7 @@ NO_SEAL = bytes(HASH_BYTES)
 
 Flaw = Literal[
     "seal_missing", "seal_changed", "seal_misplaced", "event_changed", "event_missing", "event_inserted",
-    "redaction_forged",
+    "redaction_forged", "purge_forged",
 ]  # fmt: skip
 
 
@@ -122,8 +122,14 @@ def next_seal(
     )
 
 
-def first_break(before: Seal | None, seal: Seal, events: Sequence[HashedEvent] | None) -> Break | None:
-    """Compare a seal with the one before it and with its events; `None` for events that were purged under the rules."""
+def first_break(
+    before: Seal | None, seal: Seal, events: Sequence[HashedEvent], *, kept: Sequence[int] | None = None
+) -> Break | None:
+    """Compare a seal with the one before it and with its events.
+
+    `kept` gives the places in the seal of the events that stayed when the others were purged under the rules; None when
+    none were.
+    """
     expected = 1 if before is None else before.number + 1
     if seal.number != expected:
         return Break(expected, "seal_missing")
@@ -134,11 +140,16 @@ def first_break(before: Seal | None, seal: Seal, events: Sequence[HashedEvent] |
         return Break(seal.number, "seal_changed")
     if seal.previous_hash != (NO_SEAL if before is None else before.hash):
         return Break(seal.number, "seal_misplaced")
-    return None if events is None else _first_difference(seal, events)
-
-
-def _first_difference(seal: Seal, events: Sequence[HashedEvent]) -> Break | None:
     sealed = seal.hashes
+    return _first_difference(seal, sealed if kept is None else _at(sealed, kept), events)
+
+
+def _at(sealed: Sequence[bytes], places: Sequence[int]) -> list[bytes]:
+    chosen = frozenset(places)
+    return [one for place, one in enumerate(sealed) if place in chosen]
+
+
+def _first_difference(seal: Seal, sealed: Sequence[bytes], events: Sequence[HashedEvent]) -> Break | None:
     found = [event.hash for event in events]
     if sealed == found:
         return None

@@ -8,7 +8,7 @@ order of real time, also in a sandbox.
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from ipaddress import ip_network
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -32,6 +32,7 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.cursors import CursorMismatchError
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import events
+from helpdesk_api.kit.id_times import first_id, made_at, next_millisecond
 from helpdesk_api.kit.listing import Listing, Sort
 from helpdesk_api.kit.paging import find_page
 from helpdesk_api.kit.query import documented, read_query
@@ -42,9 +43,6 @@ from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 from helpdesk_api.kit.visibility import seen_rows, shown_changes
 
 _CURSOR: Final = "audit"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_LAST_MILLISECOND: Final = 2**48 - 1
 
 _SHOWN = tuple(column for column in events.c if column.name not in {"tenant_id", "xid", "seq", "salt"})
 
@@ -144,27 +142,16 @@ def _conditions(query: AuditQuery) -> list[ColumnElement[bool]]:
 
 def _within(query: AuditQuery) -> list[ColumnElement[bool]]:
     """Bound the ids by the times that they begin with, so that a stretch of time is a stretch of the key."""
-    starts = (query.recorded_at__gte, _after(query.recorded_at__gt))
-    ends = (query.recorded_at__lt, _after(query.recorded_at__lte))
+    starts = (query.recorded_at__gte, _beyond(query.recorded_at__gt))
+    ends = (query.recorded_at__lt, _beyond(query.recorded_at__lte))
     return [
-        *(events.c.id >= _first_id(start) for start in starts if start is not None),
-        *(events.c.id < _first_id(end) for end in ends if end is not None),
+        *(events.c.id >= first_id(start) for start in starts if start is not None),
+        *(events.c.id < first_id(end) for end in ends if end is not None),
     ]
 
 
-def _after(instant: datetime | None) -> datetime | None:
-    """Give the first instant of the next millisecond, as ids know no finer time."""
-    return None if instant is None else _EPOCH + ((instant - _EPOCH) // _MILLISECOND + 1) * _MILLISECOND
-
-
-def _first_id(instant: datetime) -> UUID:
-    """Give the lowest id that can be made at or after an instant (UUIDv7: 48 bits of milliseconds first)."""
-    milliseconds = -((_EPOCH - instant) // _MILLISECOND)
-    return UUID(int=min(max(milliseconds, 0), _LAST_MILLISECOND) << 80)
-
-
-def _recorded_at(event_id: UUID) -> datetime:
-    return _EPOCH + (event_id.int >> 80) * _MILLISECOND
+def _beyond(instant: datetime | None) -> datetime | None:
+    return None if instant is None else next_millisecond(instant)
 
 
 def _entry(ctx: Ctx, resources: Mapping[str, Resource[Any]], row: Record) -> AuditEntry:
@@ -181,7 +168,7 @@ def _entry(ctx: Ctx, resources: Mapping[str, Resource[Any]], row: Record) -> Aud
             "user_agent": values["user_agent"],
         }),
         "cause": AuditCause.trusted({"type": values["cause_type"], "id": values["cause_id"]}),
-        "recorded_at": _recorded_at(values["id"]),
+        "recorded_at": made_at(values["id"]),
     })  # fmt: skip
 
 

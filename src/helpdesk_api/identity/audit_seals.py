@@ -14,6 +14,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Index,
     Integer,
     LargeBinary,
     Text,
@@ -44,7 +45,7 @@ from helpdesk_api.kit.unit_of_work import unit_of_work
 SEAL = "audit.seal"
 SEALED_AT_ONCE = 5_000
 _EVERY_SECONDS = 60
-_BEGINNING = Position(0, 0)
+BEGINNING = Position(0, 0)
 
 audit_seals = tenant_table(
     "audit_seals",
@@ -57,6 +58,7 @@ audit_seals = tenant_table(
     Column("hash", LargeBinary, nullable=False),
     Column("sealed_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("tenant_id", "number"),
+    Index(None, "tenant_id", "sealed_at"),
     CheckConstraint("octet_length(event_hashes) = 32 * event_count", name="a_hash_for_each_event"),
     CheckConstraint("event_count > 0", name="never_empty"),
     versioned=False,
@@ -127,7 +129,7 @@ async def seal_next(ctx: Ctx) -> int:
     await ctx.tx.row(_HOLD, {"chain": f"{SEAL} {ctx.tenant_id}"})
     row = await ctx.tx.row(_LATEST, {"tenant": ctx.tenant_id})
     before = None if row is None else seal_of(row)
-    after = _after(ctx.tenant_id, _BEGINNING if before is None else before.last)
+    after = _after(ctx.tenant_id, BEGINNING if before is None else before.last)
     rows = await ctx.tx.rows(_SETTLED, after)
     if rows:
         last = Position(rows[-1]["xid"], rows[-1]["seq"])
@@ -143,7 +145,7 @@ async def seal_next(ctx: Ctx) -> int:
 
 async def covered_events(transaction: Transaction, before: Seal | None, seal: Seal) -> list[Record]:
     """Fetch the events that a seal covers as they are now, in commit order."""
-    after = _after(seal.tenant_id, _BEGINNING if before is None else before.last)
+    after = _after(seal.tenant_id, BEGINNING if before is None else before.last)
     return await transaction.rows(_COVERED, after | {"last_xid": seal.last.xid, "last_seq": seal.last.seq})
 
 

@@ -10,11 +10,13 @@ from uuid import UUID
 from sqlalchemy import BigInteger, bindparam, func, select
 
 from helpdesk_api.domain.audit_chain import Break, Position, Seal, first_break
+from helpdesk_api.identity.audit_purges import Purges, load_purges
 from helpdesk_api.identity.audit_redactions import Redactions, load_redactions
 from helpdesk_api.identity.audit_seals import audit_seals, covered_events, seal_of
 from helpdesk_api.kit.db import Database, Record, Transaction
 from helpdesk_api.kit.events import Xid8, commit_order, events
 from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.tenancy import is_sandbox_tenant
 
 _SEALS_AT_ONCE = 50
 
@@ -62,14 +64,19 @@ async def verify(database: Database, tenant_id: UUID, kept: KeptSeal | None = No
         head: Seal | None = None
         event_count = 0
         redactions = await load_redactions(transaction, tenant_id)
+        purges = await load_purges(transaction, tenant_id)
+        # A sandbox moves its own clock; nothing there is proof of anything in real time.
+        is_sandbox = await is_sandbox_tenant(transaction, tenant_id)
         while True:
             after = 0 if head is None else head.number
             rows = await transaction.rows(_SEALS, {"tenant": tenant_id, "after": after})
             for row in rows:
                 seal = seal_of(row)
                 covered = await covered_events(transaction, head, seal)
+                hashed = [redactions.hashed(event) for event in covered]
                 broken = (
-                    first_break(head, seal, [redactions.hashed(event) for event in covered])
+                    (None if is_sandbox else _purged_too_early(seal, purges))
+                    or first_break(head, seal, hashed, kept=purges.kept(seal.number))
                     or _forged(seal, covered, redactions)
                     or _differs(seal, kept)
                 )
@@ -88,6 +95,10 @@ def _forged(seal: Seal, covered: list[Record], redactions: Redactions) -> Break 
         if any(step.erasure_id in redactions.forged for step in redactions.of_event.get(event["id"], ())):
             return Break(seal.number, "redaction_forged", event["id"])
     return None
+
+
+def _purged_too_early(seal: Seal, purges: Purges) -> Break | None:
+    return Break(seal.number, "purge_forged") if purges.is_too_early(seal.number, seal.sealed_at) else None
 
 
 def _differs(seal: Seal, kept: KeptSeal | None) -> Break | None:

@@ -8,13 +8,13 @@ import asyncio
 from collections import defaultdict
 from contextlib import suppress
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import BigInteger, Column, Date, DateTime, Text, UniqueConstraint, Uuid, bindparam, func, select
+from sqlalchemy import BigInteger, Column, Date, DateTime, Index, Text, UniqueConstraint, Uuid, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from helpdesk_api.domain.errors import Refusal
@@ -22,6 +22,7 @@ from helpdesk_api.identity.api_keys import API_KEYS, api_keys
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.query import documented, read_query
+from helpdesk_api.kit.retention import Days, Kept
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import LocalDate, Output
 from helpdesk_api.kit.sql import Statement, reference, tenant_table
@@ -41,8 +42,17 @@ api_key_usage = tenant_table(
     Column("refused_count", BigInteger, nullable=False),
     Column("last_used_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("tenant_id", "key_id", "operation_id", "used_on"),
+    Index(None, "tenant_id", "used_on"),
     reference("key_id", "api_keys", ondelete="CASCADE"),
     versioned=False,
+)
+
+USAGE_KEPT: Final = Kept(
+    name="api_key_usage",
+    meaning="What API keys were used for, after the day that is counted.",
+    table=api_key_usage,
+    since=api_key_usage.c.used_on,
+    days=Days(default=400, least=30, most=1_095),
 )
 
 _COUNTED = ("id", "key_id", "operation_id", "used_on", "request_count", "refused_count", "last_used_at")

@@ -21,7 +21,8 @@ from helpdesk_api.kit.tenancy import counters, tenants
 
 TICKET_NUMBERS = "tickets"
 
-_COLUMNS = tuple(column for column in tenants.c if column.name != "clock_target_at")
+_OF_MECHANISMS = frozenset({"clock_target_at", "retention_due_at"})
+_COLUMNS = tuple(column for column in tenants.c if column.name not in _OF_MECHANISMS)
 _ALL = select(*_COLUMNS)
 _LIST = Statement(_ALL.order_by(tenants.c.created_at, tenants.c.id))
 _PAGE = Statement(

@@ -80,6 +80,11 @@ events = tenant_table(
         "occurred_at",
         postgresql_where=text("type = 'contact.revealed'"),
     ),
+    Index(
+        "ix_events_purges_told",
+        *("tenant_id", "xid", "seq"),
+        postgresql_where=text("type = 'retention_run.events_purged'"),
+    ),
     versioned=False,
 )
 

@@ -107,6 +107,10 @@ class Listener:
         """
         return self._feed.after(self.position)
 
+    def look(self) -> None:
+        """Have the feed look, which gives a listener without a position that of its end."""
+        self._feed.tell()
+
     def doubt(self) -> None:
         """Have its rights looked up anew before it is told anything."""
         self.doubted_at = monotonic()

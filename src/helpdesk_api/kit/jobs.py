@@ -63,6 +63,7 @@ jobs = tenant_table(
         *("tenant_id", "lane", "run_at", "id"),
         postgresql_where=text("failed_at IS NULL AND lane IS NOT NULL"),
     ),
+    Index("ix_jobs_given_up", "tenant_id", "failed_at", postgresql_where=text("failed_at IS NOT NULL")),
     versioned=False,
 )
 

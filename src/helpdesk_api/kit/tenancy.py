@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     DateTime,
+    Index,
     Integer,
     Table,
     Text,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     exists,
     or_,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -45,6 +47,11 @@ tenants = Table(
     Column("quota_webhook_endpoints", Integer),
     Column("cors_origins", ARRAY(Text), nullable=False, server_default="{}"),
     Column("language", Text, nullable=False, server_default="en"),
+    # When the rules of retention are applied next, in real time.
+    Column(
+        "retention_due_at", DateTime(timezone=True), nullable=False, server_default=text("(now() + interval '1 day')")
+    ),
+    Index(None, "retention_due_at"),
 )
 
 counters = tenant_table(

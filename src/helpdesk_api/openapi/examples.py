@@ -21,6 +21,7 @@ from helpdesk_api.openapi.schemas import Schema
 from helpdesk_api.openapi.sign_in_examples import SIGN_IN_EXAMPLES
 from helpdesk_api.privacy.erasures import ERASURES
 from helpdesk_api.privacy.export import EXPORT_EXAMPLE
+from helpdesk_api.retention.preview import PREVIEW_EXAMPLE
 from helpdesk_api.tickets.explanation_schemas import EXPLANATION_EXAMPLE
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
 from helpdesk_api.webhooks.catalogue import event_type_list
@@ -173,9 +174,14 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     page = {"next_cursor": _CURSOR, "prev_cursor": None}
     yield "AuditSealPage", {"data": [SEAL_EXAMPLE], "page": page, "total": None}
     yield "PersonExport", EXPORT_EXAMPLE
+    yield "RetentionSettingsUpdate", {"closed_tickets_days": 730, "events_days": 365}
+    yield "RetentionPreview", PREVIEW_EXAMPLE
     yield "ErasureCreate", {"reason": ERASURES.example["reason"], "messages": "erase"}
     yield "Event", EVENT_EXAMPLE
-    yield "EventFeed", {"data": [EVENT_EXAMPLE], "page": {"next_cursor": _CURSOR, "has_more": False}}
+    yield (
+        "EventFeed",
+        {"data": [EVENT_EXAMPLE], "page": {"next_cursor": _CURSOR, "has_more": False, "kept_since": None}},
+    )
     (first, *_) = event_type_list().data
     # The schema of a message is long, and the same but for two words in every entry.
     schema = {"title": first.type, "type": "object", "properties": {"type": {"const": first.type}}}

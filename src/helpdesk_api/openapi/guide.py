@@ -93,6 +93,8 @@ TAGS = {
     "sessions": "Where people are signed in.",
     "sign-in-settings": "Where the front ends of the tenant are, for the links in its e-mail.",
     "api-keys": "Credentials of integrations and front ends.",
+    "retention-settings": "For how long what is kept, and what would go.",
+    "retention-runs": "What was removed when, under which rules.",
     "outbound-emails": "What was sent to whom; a sandbox sends nothing and keeps what it would have sent.",
     "test-clock": "The time of a sandbox tenant.",
     "service": "The service itself: health, and what its problem codes mean. Needs no key.",

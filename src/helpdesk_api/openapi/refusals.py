@@ -108,6 +108,8 @@ from helpdesk_api.openapi import operator
 from helpdesk_api.openapi.shapes import Shape
 from helpdesk_api.privacy.erasures import ErasurePendingError
 from helpdesk_api.privacy.export import PartialExportError
+from helpdesk_api.retention.runs import LegalHoldError, RetentionRunningError
+from helpdesk_api.retention.settings import SecurityEventsKeptShorterError
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
@@ -117,6 +119,7 @@ from helpdesk_api.webhooks.deliveries import DeliveryInProgressError
 from helpdesk_api.webhooks.endpoint_actions import SecretRotatingError
 from helpdesk_api.webhooks.endpoints import EndpointDisabledError, FullPayloadDeniedError, TooManyEndpointsError
 from helpdesk_api.webhooks.event_filter import UnknownEventTypeError
+from helpdesk_api.webhooks.feed_start import EventsPurgedError
 from helpdesk_api.webhooks.replays import ReplayEndedError, ReplayRunningError
 from helpdesk_api.webhooks.retrying import DeliveryPendingError
 from helpdesk_api.webhooks.statistics import StepTooShortError, WindowBackwardsError
@@ -155,6 +158,8 @@ OF_OPERATION: Mapping[str, Refusals] = {
     **dict.fromkeys(("contacts_put_by_reference", "contacts_upsert"), (*_OF_PUSH, *_OF_PERSON, UnknownReferenceError)),
     "users_delete": (RoleExceedsOwnError,),
     "users_invite": (UserNotActiveError,),
+    **dict.fromkeys(("retention_settings_update", "retention_preview_get"), (SecurityEventsKeptShorterError,)),
+    "retention_apply": (RetentionRunningError, LegalHoldError),
     "sign_in_with_password": (
         InvalidCredentialsError,
         SecondFactorRequiredError,
@@ -230,11 +235,14 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "webhook_deliveries_retry": (NotFoundError, DeliveryPendingError, EndpointDisabledError),
     "webhook_endpoints_recover": (EndpointDisabledError, ReplayRunningError),
     "webhook_endpoints_replay": (
+        EventsPurgedError,
         *(EndpointDisabledError, ReplayRunningError, FullPayloadDeniedError, ReachTooNarrowError),
         CursorMismatchError,
     ),
     "webhook_replays_cancel": (ReplayEndedError,),
-    **dict.fromkeys(("events_list", "events_stream"), (UnknownEventTypeError, TooManyStreamsError)),
+    "events_list": (UnknownEventTypeError, TooManyStreamsError, EventsPurgedError),
+    "events_get": (EventsPurgedError,),
+    "events_stream": (UnknownEventTypeError, TooManyStreamsError),
     "events_create_stream_ticket": (AnswerSealedError,),
     "test_clock_get": (NoTestClockError,),
     "test_clock_advance": (NoTestClockError, ClockAdvancingError, ClockBackwardsError, ClockTooFarError),

@@ -50,6 +50,7 @@ tickets = tenant_table(
     Index(None, "tenant_id", "contact_id"),
     Index(None, "tenant_id", "team_id", "created_at"),
     Index(None, "tenant_id", "assignee_id", "created_at"),
+    Index(None, "tenant_id", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),
     Index("ix_tickets_tenant_id_due_at", "tenant_id", "due_at", postgresql_where=text("due_at IS NOT NULL")),
 )
 
@@ -98,10 +99,5 @@ sla_clocks = tenant_table(
     CheckConstraint("state <> 'paused' OR due_at IS NULL", name="paused_is_never_due"),
     CheckConstraint("state <> 'running' OR due_at IS NOT NULL", name="running_is_due"),
     reference("ticket_id", "tickets"),
-    Index(
-        "ix_sla_clocks_live_by_calendar",
-        *("tenant_id", "calendar_id", "ticket_id"),
-        postgresql_where=text("state IN ('running', 'paused') AND calendar_id IS NOT NULL"),
-    ),
     versioned=False,
 )

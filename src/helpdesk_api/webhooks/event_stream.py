@@ -36,6 +36,7 @@ from helpdesk_api.kit.waiting_route import until_gone
 from helpdesk_api.webhooks.event_filter import EventFilter
 from helpdesk_api.webhooks.event_visibility import may_see, seen_events
 from helpdesk_api.webhooks.feed import BEGINNING, cursor_of, read_after, shown
+from helpdesk_api.webhooks.feed_start import EventsPurgedError
 
 PERMISSION: Final = "events:read"
 _HEADERS: Final = (
@@ -119,6 +120,12 @@ class EventStream(Response):
                 # The database is away: there is nothing to tell, and nothing of it is lost.
                 await asyncio.sleep(_PAUSE_AFTER_REFUSAL)
                 continue
+            except EventsPurgedError as refusal:
+                # The place to go on from is lost; what comes from now on is told.
+                self._start = Start(refusal=refusal)
+                listener.position, greeting = None, True
+                listener.look()
+                continue
             except Refusal as refusal:
                 return {"code": refusal.code, "detail": refusal.detail}
             greeting = False
@@ -158,7 +165,7 @@ class EventStream(Response):
         async with self._runtime.live.questions, self._reading() as ctx:
             conditions = self._wanted.conditions() + seen_events(ctx, self._runtime.resources)
             start = listener.position or BEGINNING
-            rows, end, _ = await read_after(ctx, start, conditions, _READ_AT_ONCE)
+            rows, end, *_ = await read_after(ctx, self._runtime.signer, start, conditions, _READ_AT_ONCE)
         # The database may know more than the feed of this process has told: also that rights have ended.
         await self._recognise(monotonic())
         if self._principal != principal:

@@ -67,6 +67,7 @@ _TICKET: Final = (
         version=_CREATED_FIRST,
     ),
     _type("ticket.updated", "Fields of a ticket other than status and assignment were changed.", "priority", "tags"),
+    _type("ticket.deleted", "A closed ticket was removed with everything on it, under the rules of retention."),
     _type("ticket.status_changed", "A ticket moved to another status.", "status"),
     _type("ticket.assigned", "A ticket was given to another team or assignee, or taken from them.", "assignee_id"),
     _type("ticket.reply_added", "A user or a contact replied publicly."),
@@ -112,6 +113,15 @@ _WEBHOOK_ENDPOINT: Final = (
     ),
     _type("webhook_endpoint.ping", "Asks the receiver whether it is there; it is sent to this one endpoint only."),
     _type("webhook_endpoint.test", "Somebody asked for a test; it is sent to this one endpoint only."),
+)
+_RETENTION: Final = (
+    _type("retention_settings.updated", "For how long things are kept was changed.", "events_days"),
+    _type("retention_run.created", "Somebody, or the worker, began to apply the rules.", version=_CREATED_FIRST),
+    _type("retention_run.completed", "The rules were applied; `data` tells how much was removed under which."),
+    _type(
+        "retention_run.events_purged",
+        "Old events were removed from the log; `data` tells of which seals, and the places of those that were kept.",
+    ),
 )
 _REST: Final = (
     _type("erasure.created", "Somebody asked for a person to be erased.", "person_id", version=_CREATED_FIRST),
@@ -181,10 +191,6 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 *("holidays", "name", "seasons", "time_zone", "weekly_hours"),
                 changing="holidays",
             ),
-            _type(
-                "calendar.deadlines_recomputed",
-                "The deadlines of open tickets follow an edit of a calendar now; `details` counts those that moved.",
-            ),
             *_stored("sla_policy", "An SLA policy", "name", "position", "targets", changing="targets"),
             *_stored("api_key", "An API key", "name", "scopes", changing="revoked_at", removable=False),
             _type(
@@ -197,6 +203,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             ),
             *_WEBHOOK_ENDPOINT,
             *_REST,
+            *_RETENTION,
             *_SIGN_IN,
             *_stored(
                 "identity_provider",

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
 from helpdesk_api.domain.errors import NotFoundError
@@ -22,7 +22,8 @@ from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 from helpdesk_api.kit.waiting_route import Waiting, WaitingRoute, wait_for
 from helpdesk_api.webhooks.event_filter import EventFilter
 from helpdesk_api.webhooks.event_visibility import may_see, seen_events
-from helpdesk_api.webhooks.feed import Event, cursor_of, position_of, read_after, shown
+from helpdesk_api.webhooks.feed import OLDEST, Event, cursor_of, position_of, read_after, shown
+from helpdesk_api.webhooks.feed_start import check_kept
 
 _LONGEST_WAIT: Final = 25
 
@@ -35,6 +36,10 @@ class FeedPage(Output):
     ]
     has_more: Annotated[
         bool, Field(description="Whether there is more already; if not, ask again in a while, or with `wait`.")
+    ]
+    kept_since: Annotated[
+        AwareDatetime | None,
+        Field(description="What was recorded before is no longer all kept; in real time. Null while everything is."),
     ]
 
 
@@ -52,7 +57,10 @@ class FeedQuery(EventFilter):
         str | None,
         Field(
             max_length=500,
-            description="`next_cursor` of an earlier answer, or `end` for what comes; absent: from the first event.",
+            description=(
+                "`next_cursor` of an earlier answer, `end` for what comes, or `oldest` for what is still kept; absent: "
+                "from the first event."
+            ),
         ),
     ] = None
     limit: Limit = 50
@@ -77,16 +85,19 @@ async def list_events(
     """Follow the feed."""
     query.check()
     runtime: Runtime = request.app.state.runtime
-    start = position_of(runtime.signer, ctx.tenant_id, query.after)
+    # The history of an object begins with what is kept of it: whoever looks at one does not copy anything.
+    is_oldest = query.after == OLDEST or (query.after is None and query.object_id)
+    start = None if is_oldest else position_of(runtime.signer, ctx.tenant_id, query.after)
     conditions = query.conditions() + seen_events(ctx, runtime.resources)
-    rows, end, has_more = await read_after(ctx, start, conditions, query.limit)
+    rows, end, has_more, kept_since = await read_after(ctx, runtime.signer, start, conditions, query.limit)
     if not rows and query.wait and "x-view-as" not in request.headers:
 
         def matches(entry: Entry) -> bool:
             return query.lets_through(entry.row) and may_see(ctx.principal, runtime.resources, entry.row)
 
         wait_for(request, Waiting(ctx.principal, end, matches, query.wait))
-    page = FeedPage.trusted({"next_cursor": cursor_of(runtime.signer, ctx.tenant_id, end), "has_more": has_more})
+    next_cursor = cursor_of(runtime.signer, ctx.tenant_id, end)
+    page = FeedPage.trusted({"next_cursor": next_cursor, "has_more": has_more, "kept_since": kept_since})
     return EventFeed.trusted({"data": [shown(ctx.principal, runtime.resources, row) for row in rows], "page": page})
 
 
@@ -99,8 +110,10 @@ router.add_api_route(
     summary="Follow the event feed",
     description=(
         "Tells what happened, in commit order. Follow it with `after`, the `next_cursor` of the answer before, which "
-        "is always given: no event is told twice and none is left out, also while others write. A cursor never "
-        "expires and holds for every filter; `after=end` gives one for what comes. With `wait` an answer without "
+        "is always given: no event is told twice and none is left out, also while others write. A cursor holds for "
+        "every filter, and as long as the events behind it are kept; then it is answered with 410 and the way to begin "
+        "anew, and so is reading from the first event when that is gone, unless for the history of an object. "
+        "`after=end` gives a cursor for what comes, `after=oldest` what is kept. With `wait` an answer without "
         "events comes only after so many seconds, and at once when something happens. Told are the events of objects "
         "that the caller may read, with the fields it is shown. With `object_id` it is the history of one object, such "
         "as a ticket."
@@ -122,6 +135,7 @@ async def get_event(id: UUID, request: Request, ctx: Annotated[Ctx, allowed("eve
         ctx.principal.reach.values,
     )
     if row is None:
+        await check_kept(ctx, id)
         message = f"There is no event {id}."
         raise NotFoundError(message, params={"id": str(id)})
     return shown(ctx.principal, resources, row)

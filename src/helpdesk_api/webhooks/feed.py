@@ -1,11 +1,13 @@
 """Reading the event log for those who follow it: from a cursor on, in commit order, only what the caller may see.
 
-A cursor is a position in commit order and holds for every filter; `end` stands for the one at the end. Since only
+A cursor is a position in commit order and holds for every filter, until events behind it are removed
+(`webhooks.feed_start`); `end` stands for the one at the end, `oldest` for that before what is kept. Since only
 settled events are told, nothing can appear behind a position once told (`kit.events`), at the price that a transaction
 that runs long holds the followers up. Who asks, and how it is answered, is `events_feed` and `event_stream`.
 """
 
 import json
+from datetime import datetime
 from typing import Annotated, Final, NamedTuple
 from uuid import UUID
 
@@ -21,9 +23,11 @@ from helpdesk_api.kit.schema import Output
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.visibility import shown_changes
 from helpdesk_api.webhooks.event_visibility import Resources
+from helpdesk_api.webhooks.feed_start import EventsPurgedError, first_position, log_start
 from helpdesk_api.webhooks.messages import Actor, EventCause
 
 END: Final = "end"
+OLDEST: Final = "oldest"
 BEGINNING: Final = Position(0, 0)
 _POSITION: Final = "feed"
 
@@ -61,22 +65,26 @@ EVENT_EXAMPLE = {
 
 
 class Stretch(NamedTuple):
-    """Events behind a position, the position to go on from, and whether there is more already."""
+    """Events behind a position, the position to go on from, whether there is more, and since when all are kept."""
 
     rows: list[Record]
     end: Position
     has_more: bool
+    kept_since: datetime | None
 
 
-async def read_after(ctx: Ctx, start: Position, conditions: list[ColumnElement[bool]], limit: int) -> Stretch:
-    """Read the next events that fulfil the conditions."""
+async def read_after(
+    ctx: Ctx, signer: Signer, start: Position | None, conditions: list[ColumnElement[bool]], limit: int
+) -> Stretch:
+    """Read the next events that fulfil the conditions, or the oldest that are kept; raises EventsPurgedError."""
     order = commit_order()
+    place = first_position(ctx) if start is None else func.row(literal(start.xid, Xid8), literal(start.seq, BigInteger))
     page = (
         select(*TOLD)
         .where(
             events.c.tenant_id == ctx.tenant_id,
             is_settled(),
-            func.row(*order) > func.row(literal(start.xid, Xid8), literal(start.seq, BigInteger)),
+            func.row(*order) > place,
             *conditions,
         )
         .order_by(*order)
@@ -84,21 +92,38 @@ async def read_after(ctx: Ctx, start: Position, conditions: list[ColumnElement[b
         .subquery("page")
     )
     horizon = select(func.pg_snapshot_xmin(func.pg_current_snapshot()).label("settled_below")).subquery("horizon")
+    kept = log_start(ctx).subquery("kept")
     found = await ctx.tx.rows(
-        select(horizon.c.settled_below, *page.c)
-        .select_from(horizon.outerjoin(page, true()))
+        select(horizon.c.settled_below, *kept.c, *page.c)
+        .select_from(horizon.outerjoin(kept, true()).outerjoin(page, true()))
         .order_by(page.c.xid, page.c.seq),
         ctx.principal.reach.values,
     )
     # One row says how far the feed is settled, also when there are no events.
     settled_below: int = found[0]["settled_below"]
+    _check_start(ctx, signer, start, found[0])
     rows = [row for row in found if row["id"] is not None]
     has_more = len(rows) > limit
     del rows[limit:]
     # At the end the position is that up to which all was looked at: a rare type does not cost a look at all the others
     # with every call.
     end = Position(rows[-1]["xid"], rows[-1]["seq"]) if has_more else before(settled_below)
-    return Stretch(rows, end, has_more)
+    return Stretch(rows, end, has_more, found[0]["kept_since"])
+
+
+def _check_start(ctx: Ctx, signer: Signer, start: Position | None, horizon: Record) -> None:
+    begins = horizon["after_xid"], horizon["after_seq"]
+    if start is None or None in begins or start >= begins:
+        return
+    end = before(horizon["settled_below"])
+    kept_since = horizon["kept_since"].isoformat()
+    message = f"Events behind this position were removed: what was recorded before {kept_since} is no longer all kept."
+    params = {
+        "kept_since": kept_since,
+        "oldest_cursor": cursor_of(signer, ctx.tenant_id, Position(*begins)),
+        "end_cursor": cursor_of(signer, ctx.tenant_id, end),
+    }
+    raise EventsPurgedError(message, pointer="/after", location="query", params=params)
 
 
 def shown(principal: Principal, resources: Resources, row: Record) -> Event:

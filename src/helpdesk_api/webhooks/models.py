@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from helpdesk_api.kit.events import Xid8
+from helpdesk_api.kit.retention import Days, Kept
 from helpdesk_api.kit.sealing import SealedColumn
 from helpdesk_api.kit.sql import reference, tenant_table
 
@@ -105,6 +106,15 @@ webhook_deliveries = tenant_table(
     Index(None, "tenant_id", "endpoint_id", "created_at", "id"),
     Index(None, "tenant_id", "event_id"),
     Index("ix_webhook_deliveries_of_object", "tenant_id", "endpoint_id", "object_id", "event_seq"),
+)
+
+DELIVERIES_KEPT: Final = Kept(
+    name="webhook_deliveries",
+    meaning="Webhook deliveries with their attempts, after they were begun; what still waits to be sent stays.",
+    table=webhook_deliveries,
+    since=webhook_deliveries.c.created_at,
+    days=Days(default=30, least=7, most=365),
+    removable=webhook_deliveries.c.state != "pending",
 )
 
 webhook_attempts = tenant_table(

@@ -12,6 +12,7 @@ from helpdesk_api.webhooks.endpoints import ENDPOINTS, check_payload
 from helpdesk_api.webhooks.event_types import EVENT_TYPES, is_wanted
 from helpdesk_api.webhooks.event_visibility import check_subscription
 from helpdesk_api.webhooks.feed import position_of
+from helpdesk_api.webhooks.feed_start import check_position
 from helpdesk_api.webhooks.replays import (
     REPLAYS,
     WebhookRecovery,
@@ -70,6 +71,8 @@ async def replay(
     sent = [name for name in EVENT_TYPES if is_wanted(name, endpoint.event_types) and is_wanted(name, body.event_types)]
     check_subscription(ctx, runtime.resources, sent)
     position = None if body.after is None else position_of(runtime.signer, ctx.tenant_id, body.after)
+    if position is not None:
+        await check_position(ctx, position)
     return _announced(response, await start_replay(ctx, id, body, position))
 
 

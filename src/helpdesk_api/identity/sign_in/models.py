@@ -4,8 +4,11 @@ Of every secret only a hash is here. Rows go with the person they belong to. The
 above and is named in foreign keys only.
 """
 
+from typing import Final
+
 from sqlalchemy import CheckConstraint, Column, DateTime, Index, LargeBinary, Text, UniqueConstraint, Uuid
 
+from helpdesk_api.kit.retention import Days, Kept
 from helpdesk_api.kit.sql import reference, tenant_table
 
 passwords = tenant_table(
@@ -33,6 +36,7 @@ sessions = tenant_table(
     reference("user_id", "users", ondelete="CASCADE"),
     reference("contact_id", "contacts", ondelete="CASCADE"),
     Index(None, "tenant_id", "created_at", "id"),
+    Index(None, "tenant_id", "expires_at"),
     Index(None, "tenant_id", "user_id"),
     Index(None, "tenant_id", "contact_id"),
 )
@@ -65,7 +69,23 @@ sign_in_links = tenant_table(
     CheckConstraint("num_nonnulls(user_id, contact_id) = 1", name="one_person"),
     reference("user_id", "users", ondelete="CASCADE"),
     reference("contact_id", "contacts", ondelete="CASCADE"),
+    Index(None, "tenant_id", "expires_at"),
     Index(None, "tenant_id", "user_id"),
     Index(None, "tenant_id", "contact_id"),
     versioned=False,
+)
+
+SESSIONS_KEPT: Final = Kept(
+    name="sessions",
+    meaning="Sessions, after the day on which they would have expired; with them from where and when somebody came.",
+    table=sessions,
+    since=sessions.c.expires_at,
+    days=Days(default=60, least=1, most=365, may_be_endless=False),
+)
+LINKS_KEPT: Final = Kept(
+    name="sign_in_links",
+    meaning="Invitations and other links that were sent by e-mail, used or not, after they have expired.",
+    table=sign_in_links,
+    since=sign_in_links.c.expires_at,
+    days=Days(default=7, least=1, most=90, may_be_endless=False),
 )

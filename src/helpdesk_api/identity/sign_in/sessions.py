@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
-from sqlalchemy import DateTime, Uuid, bindparam, delete, insert, or_, select, update
+from sqlalchemy import DateTime, Uuid, bindparam, insert, or_, select, update
 
 from helpdesk_api.domain.errors import UnauthenticatedError
 from helpdesk_api.identity.sign_in.models import session_tokens, sessions
@@ -26,7 +26,6 @@ from helpdesk_api.kit.tokens import KeyToken, new_key
 ACCESS: Final = timedelta(minutes=15)
 REFRESH: Final = timedelta(days=7)
 SESSION: Final = timedelta(days=30)
-KEPT: Final = timedelta(days=60)
 
 Method = Literal["password", "magic_link", "oidc"]
 EndReason = Literal["signed_out", "password_changed", "refresh_token_reused", "ended_by_staff", "second_factor_reset"]
@@ -65,17 +64,6 @@ class SessionTokens(Output):
 
 
 _OPEN: Final = Statement(insert(sessions))
-# Sessions are kept for a while after their end, to be looked at; then they go, with their tokens.
-_FORGET_OLD: Final = Statement(
-    delete(sessions).where(
-        sessions.c.tenant_id == bindparam("tenant"),
-        or_(
-            sessions.c.user_id == bindparam("user", type_=Uuid),
-            sessions.c.contact_id == bindparam("contact", type_=Uuid),
-        ),
-        sessions.c.expires_at < bindparam("before", type_=DateTime(timezone=True)),
-    )
-)
 _PUT_TOKENS: Final = Statement(insert(session_tokens))
 _FIND_TOKENS: Final = Statement(
     select(
@@ -147,9 +135,6 @@ async def open_session(ctx: Ctx, person: Person, method: Method, *, user_agent: 
         "updated_at": ctx.real_now,
         "version": 1,
     }
-    columns = person.columns
-    old = {"tenant": ctx.tenant_id, "user": columns["user_id"], "contact": columns["contact_id"]}
-    await ctx.tx.run(_FORGET_OLD, old | {"before": ctx.real_now - KEPT})
     await ctx.tx.run(_OPEN, values)
     data = {"method": method, f"{person.type}_id": str(person.id)}
     record(ctx, "session.created", object_id=session_id, version=1, data=data, occurred_at=ctx.real_now)

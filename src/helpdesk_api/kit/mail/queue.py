@@ -40,6 +40,7 @@ from helpdesk_api.kit.context import Cause, Ctx, new_id, system
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.jobs import Job, NewJob
 from helpdesk_api.kit.mail.transports import MailError, domain_of
+from helpdesk_api.kit.retention import Days, Kept
 from helpdesk_api.kit.sealing import SealBrokenError, SealedColumn, Sealer
 from helpdesk_api.kit.sql import Statement, tenant_table
 from helpdesk_api.kit.tenancy import is_sandbox_tenant
@@ -77,6 +78,14 @@ outbound_emails = tenant_table(
     CheckConstraint("state IN ('queued', 'sent', 'captured', 'failed')", name="state"),
     CheckConstraint("(sent_at IS NULL) = (state IN ('queued', 'failed'))", name="sent_at_some_time"),
     Index(None, "tenant_id", "created_at", "id"),
+)
+EMAILS_KEPT: Final = Kept(
+    name="outbound_emails",
+    meaning="Outbound e-mail, after it was written; what still waits to be sent stays.",
+    table=outbound_emails,
+    since=outbound_emails.c.created_at,
+    days=Days(default=30, least=1, most=365),
+    removable=outbound_emails.c.state != State.QUEUED,
 )
 SEALED_TEXT: Final = SealedColumn(outbound_emails.c.sealed_text, _PURPOSE)
 
