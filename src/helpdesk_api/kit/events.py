@@ -73,6 +73,9 @@ events = tenant_table(
     Column("salt", Uuid, nullable=False, server_default=func.gen_random_uuid()),
     Index(None, "tenant_id", "xid", "seq"),
     Index(None, "tenant_id", "object_id", "xid", "seq"),
+    # What the audit trail is searched by, newest first.
+    Index(None, "tenant_id", "actor_id", "id"),
+    Index(None, "tenant_id", "ip", "id", postgresql_where=text("ip IS NOT NULL")),
     Index(
         "ix_events_revealed",
         "tenant_id",
