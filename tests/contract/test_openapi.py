@@ -57,6 +57,26 @@ NOT_OF_AN_OPERATION = {
     "reversed_period",
     "unknown_time_zone",
 }
+# The words of JSON Schema that the document uses; any other is a word of the library that wrote the schema.
+SCHEMA_KEYWORDS = {
+    *(
+        "$ref",
+        "type",
+        "format",
+        "enum",
+        "const",
+        "anyOf",
+        "allOf",
+        "oneOf",
+        "not",
+        "default",
+        "description",
+        "examples",
+    ),
+    *("properties", "patternProperties", "additionalProperties", "propertyNames", "required"),
+    *("minProperties", "maxProperties", "items", "minItems", "maxItems", "uniqueItems", "minLength", "maxLength"),
+    *("pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "x-field-group"),
+}
 # What a body that its schema allows may meet: objects that an example names do not exist, or do so already.
 OUTSIDE_OF_SCHEMAS = {
     "invalid_credentials",
@@ -116,6 +136,27 @@ def test_the_committed_document_is_what_the_code_says() -> None:
 def test_the_document_is_valid_openapi_3_1() -> None:
     assert DOCUMENT["openapi"].startswith("3.1.")
     assert [error.message for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
+
+
+def keywords(schema: object) -> Iterator[str]:
+    """Yield every keyword of a schema and of those within it."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from keywords(part)
+    elif isinstance(schema, dict):
+        for word, value in schema.items():
+            yield word
+            if word in {"properties", "patternProperties", "$defs"}:
+                yield from keywords(list(value.values()))
+            elif word in {"items", "additionalProperties", "propertyNames", "anyOf", "allOf", "oneOf"}:
+                yield from keywords(value)
+
+
+def test_no_schema_says_what_only_our_own_library_understands() -> None:
+    told = [*DOCUMENT["components"]["schemas"].values()]
+    told += [item["schema"] for _, _, operation in operations() for item in map(resolve, operation["parameters"])]
+
+    assert set(keywords(told)) - SCHEMA_KEYWORDS == set()
 
 
 def test_the_document_has_the_version_of_the_package() -> None:

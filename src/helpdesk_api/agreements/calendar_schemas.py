@@ -135,7 +135,7 @@ EffectiveFrom = Annotated[
         lt=datetime(2100, 1, 1, tzinfo=UTC),
         description=(
             "From when on the hours that are given hold; now if absent, null for as if they always had. May lie in the "
-            "past, to correct, or in the future, to announce."
+            "past, to correct, or in the future, to announce; from 1970 to 2099."
         ),
     ),
 ]
