@@ -139,6 +139,23 @@ def test_whoever_holds_a_lane_may_take_what_came_meanwhile_but_nobody_else(stage
     assert after == []
 
 
+def test_looking_for_more_where_nothing_is_due_writes_nothing(stage: Stage, api: Client) -> None:
+    kind, lane_id = a_kind(), uuid4()
+    put(stage, api, kind, lane_id)
+    (lane,) = claim(stage, kind).lanes
+    written = "SELECT xmin::text, due_at FROM job_lanes WHERE id = $1"
+    before = stage.sql(written, lane_id)
+
+    nothing = stage.run(lanes.take_more(stage.runtime.db, lane.jobs[0], most=1, lease=2 * _LEASE))
+    untouched = stage.sql(written, lane_id)
+    put(stage, api, kind, lane_id)
+    more = stage.run(lanes.take_more(stage.runtime.db, lane.jobs[0], most=1, lease=2 * _LEASE))
+    (extended,) = stage.sql(written, lane_id)
+
+    assert (nothing, untouched, len(more)) == ([], before, 1)
+    assert extended["due_at"] > before[0]["due_at"]
+
+
 def test_a_lane_whose_worker_died_falls_due_when_its_lease_ends(stage: Stage, api: Client) -> None:
     kind, lane_id = a_kind(), uuid4()
     put(stage, api, kind, lane_id)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     case,
+    exists,
     func,
     literal_column,
     null,
@@ -78,9 +79,16 @@ _held = (
     job_lanes.c.id == bindparam("lane", type_=Uuid),
     job_lanes.c.lease_token == bindparam("token", type_=Uuid),
 )
+_has_due_job = exists().where(
+    jobs.c.tenant_id == job_lanes.c.tenant_id,
+    jobs.c.lane == job_lanes.c.id,
+    jobs.c.failed_at.is_(None),
+    jobs.c.run_at <= func.now(),
+)
 _EXTEND = Statement(
     update(job_lanes)
-    .where(*_held, is_served(job_lanes.c.tenant_id))
+    # Those who wait for a slow receiver look often, mostly for nothing: then nothing is written.
+    .where(*_held, is_served(job_lanes.c.tenant_id), _has_due_job)
     .values(due_at=func.now() + bindparam("lease", type_=Interval))
     .returning(job_lanes.c.id)
 )
@@ -151,7 +159,10 @@ async def claim(database: Database, kind: str, *, most: int, each: int, lease: t
 
 
 async def take_more(database: Database, held: Job, *, most: int, lease: timedelta) -> list[Job]:
-    """Take more due jobs from the lane of a job that one still holds; none if it was lost. Committed on return."""
+    """Take more due jobs from the lane of a job that one still holds; none if it was lost. Committed on return.
+
+    The lease of the lane is extended with what is taken, and only then: it covers what was taken last.
+    """
     key = _key_of(held)
     async with database.transaction(held.tenant_id) as transaction:
         if await transaction.value(_EXTEND, key | {"lease": lease}) is None:
