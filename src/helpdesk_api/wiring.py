@@ -76,7 +76,7 @@ from helpdesk_api.retention import routes as retention_routes
 from helpdesk_api.retention.runs import APPLY
 from helpdesk_api.retention.settings import RETENTION_SETTINGS
 from helpdesk_api.settings import ConfigurationError, Settings
-from helpdesk_api.tickets import clock_routes, clock_rows, resources, reveal, routes, service
+from helpdesk_api.tickets import clock_routes, clock_rows, recomputing, resources, reveal, routes, service
 from helpdesk_api.webhooks import (
     catalogue,
     deliveries,
@@ -169,6 +169,7 @@ SEALED: Sequence[SealedColumn] = (
 SUBSCRIPTIONS: Sequence[Subscriber] = (
     queueing.queue_deliveries,
     audit_seals.schedule_sealing,
+    recomputing.schedule_recomputation,
     applying.follow_test_clock,
 )
 
@@ -196,6 +197,8 @@ JOBS: Mapping[str, JobKind] = {
     ERASE: JobKind(erase, batch=1, concurrency=1, lease=timedelta(minutes=30)),
     mailing.SEND_TO_USER: JobKind(mailing.send_links_to_users, batch=8, concurrency=4, lease=timedelta(seconds=30)),
     magic_links.SEND: JobKind(magic_links.send_magic_links, batch=8, concurrency=4, lease=timedelta(seconds=30)),
+    # The lease outlasts the recomputation of all but the largest tenants; a second worker would do nothing wrong.
+    recomputing.RECOMPUTE: JobKind(recomputing.recompute, batch=1, concurrency=2, lease=timedelta(minutes=30)),
     APPLY: JobKind(applying.apply, batch=1, concurrency=2, lease=timedelta(minutes=10)),
     test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),
 }

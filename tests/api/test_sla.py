@@ -217,22 +217,6 @@ def test_the_first_policy_that_fits_counts_per_metric(sandbox: MakeSandbox) -> N
     assert clock(other, "first_response")["due_at"] == "2026-03-02T10:00:00Z"
 
 
-def test_a_running_clock_keeps_the_calendar_it_was_started_with(sandbox: MakeSandbox) -> None:
-    api = sandbox()
-    calendar = a_calendar(api)
-    a_policy(api, calendar_id=calendar["id"])
-    ticket = a_ticket(api)
-
-    patch(api, f"calendars/{calendar['id']}", holidays=[{"on": "2026-03-02", "name": "Strike"}])
-    patch(api, f"tickets/{ticket['id']}", status="pending")
-    advance(api, "2026-03-02T10:00:00Z")
-    old = patch(api, f"tickets/{ticket['id']}", status="open")
-    new = a_ticket(api)
-
-    assert clock(old, "resolution")["due_at"] == "2026-03-03T10:00:00Z"
-    assert clock(new, "resolution")["due_at"] == "2026-03-03T17:00:00Z"
-
-
 def test_a_policy_in_business_hours_needs_a_calendar(sandbox: MakeSandbox) -> None:
     api = sandbox()
 

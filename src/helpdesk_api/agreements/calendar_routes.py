@@ -24,8 +24,8 @@ from helpdesk_api.kit.unit_of_work import allowed
 
 _EDIT_NOTE = (
     "The hours that are given hold from `effective_from` on, now unless it says otherwise; what is not given keeps its "
-    "course. Clocks that already run keep the version of the calendar they were started with. Hours that the targets "
-    "of a policy could not be reached in are refused."
+    "course. The deadlines of open tickets follow in the background: `ticket.sla_retargeted` tells each that moves, "
+    "`calendar.deadlines_recomputed` the end. Hours that the targets of a policy could not be reached in are refused."
 )
 
 

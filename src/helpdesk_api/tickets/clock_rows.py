@@ -114,7 +114,8 @@ async def write_moved(ctx: Ctx, before: Sequence[TicketClock], after: Sequence[T
         stored = {"of_tenant": row["tenant_id"], "of_clock": row["id"], "happened": list(new.unwritten)}
         await ctx.tx.run(_UPDATE, stored | row)
         for move in _moves(old.clock, new.clock):
-            _record(ctx, move, new, version)
+            due_before = {"due_before": old.clock.due_at} if move == "retargeted" else {}
+            _record(ctx, move, new, version, **due_before)
         # What was recorded by other means, by a shorter target for one, must not fire any more.
         void = [kind for kind in _ahead(old.clock) if kind not in _ahead(new.clock)]
         if void:
@@ -145,7 +146,7 @@ def _moves(old: Clock, new: Clock) -> list[str]:
     return moves
 
 
-def _record(ctx: Ctx, move: str, item: TicketClock, version: int) -> None:
+def _record(ctx: Ctx, move: str, item: TicketClock, version: int, **more: datetime | None) -> None:
     clock = item.clock
     happened_at = {"warning": clock.warned_at, "breached": clock.breached_at}.get(move)
     record(
@@ -164,6 +165,7 @@ def _record(ctx: Ctx, move: str, item: TicketClock, version: int) -> None:
             "elapsed_seconds": clock.elapsed // _SECOND,
             "policy_id": item.source.policy_id,
             "policy_version": item.source.policy_version,
+            **more,
         },
     )
 

@@ -99,5 +99,10 @@ sla_clocks = tenant_table(
     CheckConstraint("state <> 'paused' OR due_at IS NULL", name="paused_is_never_due"),
     CheckConstraint("state <> 'running' OR due_at IS NOT NULL", name="running_is_due"),
     reference("ticket_id", "tickets"),
+    Index(
+        "ix_sla_clocks_live_by_calendar",
+        *("tenant_id", "calendar_id", "ticket_id"),
+        postgresql_where=text("state IN ('running', 'paused') AND calendar_id IS NOT NULL"),
+    ),
     versioned=False,
 )

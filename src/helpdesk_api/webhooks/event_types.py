@@ -191,6 +191,10 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 *("holidays", "name", "seasons", "time_zone", "weekly_hours"),
                 changing="holidays",
             ),
+            _type(
+                "calendar.deadlines_recomputed",
+                "The deadlines of open tickets follow an edit of a calendar now; `details` counts those that moved.",
+            ),
             *_stored("sla_policy", "An SLA policy", "name", "position", "targets", changing="targets"),
             *_stored("api_key", "An API key", "name", "scopes", changing="revoked_at", removable=False),
             _type(

@@ -1,12 +1,12 @@
 """Find in the audit trail what somebody did, and what came from an address, without looking at the rest.
 
-Revision: 0037. Comes after: 0036.
+Revision: 0038. Comes after: 0037.
 """
 
 from alembic import op
 
-revision = "0037"
-down_revision = "0036"
+revision = "0038"
+down_revision = "0037"
 branch_labels = None
 depends_on = None
 

@@ -4,13 +4,13 @@ The application may delete events from here on, but only old ones: a restrictive
 a statement says. A sandbox lives by its own time and has no floor; so that nobody makes a real tenant a sandbox to get
 round it, a tenant that has no test clock never gets one.
 
-Revision: 0035. Comes after: 0034.
+Revision: 0036. Comes after: 0035.
 """
 
 from alembic import op
 
-revision = "0035"
-down_revision = "0034"
+revision = "0036"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 

@@ -1,12 +1,12 @@
 """Find what is old, and what the log tells of removals, without looking at the rest.
 
-Revision: 0036. Comes after: 0035.
+Revision: 0037. Comes after: 0036.
 """
 
 from alembic import op
 
-revision = "0036"
-down_revision = "0035"
+revision = "0037"
+down_revision = "0036"
 branch_labels = None
 depends_on = None
 
