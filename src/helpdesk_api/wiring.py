@@ -56,6 +56,7 @@ from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.operator_route import OperatorKey
 from helpdesk_api.kit.outbound import OutboundClient
 from helpdesk_api.kit.passwords import Passwords
+from helpdesk_api.kit.presence import Presence
 from helpdesk_api.kit.rate_limits import RateLimiter
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.resource_routes import ResourceRouter
@@ -76,9 +77,19 @@ from helpdesk_api.retention import routes as retention_routes
 from helpdesk_api.retention.runs import APPLY
 from helpdesk_api.retention.settings import RETENTION_SETTINGS
 from helpdesk_api.settings import ConfigurationError, Settings
-from helpdesk_api.tickets import clock_routes, clock_rows, recomputing, resources, reveal, routes, service
+from helpdesk_api.tickets import (
+    clock_routes,
+    clock_rows,
+    presence,
+    recomputing,
+    resources,
+    reveal,
+    routes,
+    service,
+)
 from helpdesk_api.webhooks import (
     catalogue,
+    checksums,
     deliveries,
     endpoint_actions,
     endpoint_routes,
@@ -97,6 +108,7 @@ from helpdesk_api.webhooks import (
 
 ROUTERS: Sequence[APIRouter] = (
     routes.router,
+    presence.router,
     clock_routes.router,
     companies.router,
     contacts.router,
@@ -132,6 +144,7 @@ ROUTERS: Sequence[APIRouter] = (
     sign_in_settings.router,
     test_clock.router,
     stream_routes.router,
+    checksums.router,
     events_feed.router,
     catalogue.router,
     endpoint_routes.router,
@@ -236,6 +249,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             admission=_admission(settings, store, addresses, Standings(database)),
             usage=UsageCounts(),
             distinct=DistinctCounts(store),
+            presence=Presence(store),
             view_as=view_as,
             deadline_handlers=DEADLINES,
             job_kinds=JOBS,

@@ -189,6 +189,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "events_get": Single(parameters=an_event),
     "events_stream": Single(),
     "events_create_stream_ticket": Single(),
+    "events_checksum": Single(),
     "event_types_list": Single(),
     "webhook_egress_get": Single(),
     "holiday_countries_list": Single(),
@@ -199,6 +200,8 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
 
 # Operations on one object beside the usual five, with a body that is valid for them.
 ACTIONS: Mapping[str, JSON | None] = {
+    "tickets_set_presence": {"state": "viewing", "user_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03"},
+    "tickets_end_presence": None,
     "users_invite": None,
     "users_reset_second_factor": None,
     "sessions_end": None,

@@ -40,6 +40,7 @@ def attempt(client: Client, operation: Operation, ids: dict[str, str]) -> int:
         clock="resolution",
         key="x",
         delivery_id=uuid4(),
+        user_id=uuid4(),
         version_id=uuid4(),
         source="crm",
         external_id="x",

@@ -21,6 +21,7 @@ from helpdesk_api.kit.mail.transports import MailTransport
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.outbound import OutboundClient
 from helpdesk_api.kit.passwords import Passwords
+from helpdesk_api.kit.presence import Presence
 from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.kit.signals import Signals
 from helpdesk_api.kit.signatures import Notary
@@ -105,6 +106,7 @@ class Runtime:
     admission: Admission
     usage: UsageCounts
     distinct: DistinctCounts
+    presence: Presence
     view_as: ViewAs
     deadline_handlers: Mapping[str, Handler]
     job_kinds: Mapping[str, JobKind]

@@ -185,7 +185,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     (first, *_) = event_type_list().data
     # The schema of a message is long, and the same but for two words in every entry.
     schema = {"title": first.type, "type": "object", "properties": {"type": {"const": first.type}}}
-    yield "StreamTicket", {"ticket": "hd_ticket_<tenant and ticket>_<secret>_<checksum>", "expires_at": _UPDATED}
+    yield from _of_live_events()
     yield "EventTypeList", {"data": [first.model_dump(mode="json") | {"data_schema": schema}]}
     yield "WebhookEgress", {"networks": ["198.51.100.0/28", "2001:db8::/64"]}
 
@@ -217,3 +217,21 @@ def _in_order_of(schema: Schema | None, example: Mapping[str, Any]) -> dict[str,
     """Put the fields into the order in which the schema tells them; others follow."""
     fields = list((schema or {}).get("properties", {}))
     return {field: example[field] for field in fields if field in example} | dict(example)
+
+
+def _of_live_events() -> Iterator[tuple[str, Any]]:
+    user_id = "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03"
+    present = {"user_id": user_id, "state": "typing", "expires_at": _UPDATED}
+    yield "Present", present
+    yield "PresenceList", {"data": [present]}
+    yield "PresenceInput", {"state": "typing", "user_id": user_id}
+    yield (
+        "Checksum",
+        {
+            "collection": "tickets",
+            "object_count": 1_042,
+            "checksum": "5d1f0c9e0ab34f6e8c0b7d3a91f2e4c6",
+            "cursor": _CURSOR,
+        },
+    )
+    yield "StreamTicket", {"ticket": "hd_ticket_<tenant and ticket>_<secret>_<checksum>", "expires_at": _UPDATED}

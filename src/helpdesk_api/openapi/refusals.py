@@ -114,6 +114,7 @@ from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.tickets.service import ContactNotOfCompanyError, InactiveUserError
+from helpdesk_api.webhooks.checksums import UndecidedChecksumError, UnknownCollectionError
 from helpdesk_api.webhooks.credentials import InvalidCertificateError, MissingSecretError
 from helpdesk_api.webhooks.deliveries import DeliveryInProgressError
 from helpdesk_api.webhooks.endpoint_actions import SecretRotatingError
@@ -244,6 +245,9 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "events_get": (EventsPurgedError,),
     "events_stream": (UnknownEventTypeError, TooManyStreamsError),
     "events_create_stream_ticket": (AnswerSealedError,),
+    "events_checksum": (UnknownCollectionError, UndecidedChecksumError),
+    "tickets_set_presence": (NotOwnNameError, AuthorRequiredError, UnknownReferenceError),
+    "tickets_end_presence": (NotOwnNameError, UnknownReferenceError),
     "test_clock_get": (NoTestClockError,),
     "test_clock_advance": (NoTestClockError, ClockAdvancingError, ClockBackwardsError, ClockTooFarError),
     "problems_get": (UnknownProblemError,),

@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from helpdesk_api.domain.errors import Refusal, UnavailableError
+from helpdesk_api.kit import crud
 from helpdesk_api.kit.client_address import Address
 from helpdesk_api.kit.context import Cause, Ctx, Principal
 from helpdesk_api.kit.db import Record
@@ -30,6 +31,7 @@ from helpdesk_api.kit.events import Position, events
 from helpdesk_api.kit.following import Entry, Listener
 from helpdesk_api.kit.http import ShuttingDownError
 from helpdesk_api.kit.runtime import Runtime
+from helpdesk_api.kit.signals import Message
 from helpdesk_api.kit.tokens import KeyToken
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from helpdesk_api.kit.waiting_route import until_gone
@@ -70,13 +72,23 @@ class Start(NamedTuple):
 class EventStream(Response):
     """The answer that goes on until the client leaves, its rights end, or the process does."""
 
-    def __init__(self, runtime: Runtime, caller: Caller, start: Start, *, wanted: EventFilter, cause: Cause) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        caller: Caller,
+        start: Start,
+        *,
+        wanted: EventFilter,
+        tells_presence: bool,
+        cause: Cause,
+    ) -> None:
         super().__init__()
         self._runtime = runtime
         self._caller = caller
         self._principal = caller.principal
         self._start = start
         self._wanted = wanted
+        self._tells_presence = tells_presence
         self._cause = cause
         self._marked_at: Position | None = None
         self._looked_at = 0.0
@@ -112,7 +124,7 @@ class EventStream(Response):
                 await listener.wait(every)
                 continue
             try:
-                text = self._greeting(listener.position) if greeting else await self._news(listener)
+                text = self._greeting(listener.position) if greeting else await self._next(listener)
                 if text is None and monotonic() >= silent_until:
                     await self._recognise(listener.doubted_at)
                     text = self._sign_of_life(listener.position)
@@ -136,6 +148,11 @@ class EventStream(Response):
                 await listener.wait(max(silent_until - monotonic(), 0))
         return None
 
+    async def _next(self, listener: Listener) -> bytes | None:
+        """Give what is to be told next, both what is kept and what is not; None when there is nothing new."""
+        news, passing = await self._news(listener), await self._passing(listener)
+        return (news or b"") + passing if passing else news
+
     async def _news(self, listener: Listener) -> bytes | None:
         """Give what is to be told next, which may be nothing of what there was; None when there was nothing."""
         pending = listener.pending()
@@ -157,6 +174,31 @@ class EventStream(Response):
         listener.position = pending.end
         self._runtime.metrics.live_events_sent(len(chosen))
         return b"".join(map(self._kept, chosen))
+
+    async def _passing(self, listener: Listener) -> bytes:
+        """Give what is told now or never: who is at which object."""
+        if not listener.messages:
+            return b""
+        messages = list(listener.messages)
+        listener.messages.clear()
+        if not self._tells_presence:
+            return b""
+        await self._recognise(listener.doubted_at)
+        wanted = self._wanted.object_id
+        chosen = [
+            message
+            for message in messages
+            if self._principal.may(message["permission"]) and (not wanted or UUID(message["object_id"]) in wanted)
+        ]
+        if chosen and not self._principal.reach.is_unlimited:
+            chosen = [message for message in chosen if await self._sees(message)]
+        return b"".join(_message(message["event"], message["data"]) for message in chosen)
+
+    async def _sees(self, message: Message) -> bool:
+        """Tell whether the object of a message is among the caller's rows."""
+        resource = self._runtime.resources[message["object_type"]]
+        async with self._runtime.live.questions, self._reading() as ctx:
+            return bool(await crud.fetch_many(ctx, resource, [UUID(message["object_id"])]))
 
     async def _catch_up(self, listener: Listener) -> bytes:
         """Read from the database what is not kept any more, or was never kept."""

@@ -77,6 +77,10 @@ class StreamQuery(EventFilter):
             description="A cursor of the feed, or the id of the last event seen; absent or `end`: what comes from now.",
         ),
     ] = None
+    presence: Annotated[
+        bool,
+        Field(description="Tell also who comes to a ticket, types on it or leaves, to callers who may read notes."),
+    ] = False
     ticket: Annotated[
         str | None,
         Field(max_length=200, description="A ticket of `POST /v1/events/stream-tickets`, instead of the header."),
@@ -102,7 +106,8 @@ async def stream_events(
     if credential is not None:
         runtime.usage.note(caller.principal.tenant_id, credential, "events_stream", was_refused=False)
     start = _start(runtime, caller, last_event_id or query.after)
-    return EventStream(runtime, caller, start, wanted=query, cause=cause_of(request))
+    cause = cause_of(request)
+    return EventStream(runtime, caller, start, wanted=query, tells_presence=query.presence, cause=cause)
 
 
 router.add_api_route(
@@ -118,9 +123,10 @@ router.add_api_route(
         "Server-sent events. First comes `ready` with a cursor, or `reset` when the place to go on from cannot be "
         "found any more: then read everything anew, the stream goes on from the cursor that `reset` gives. Each event "
         "of the feed is a message without a name, whose data is the event and whose id is its cursor; send the last "
-        "id as `Last-Event-ID` or `after` to go on without loss. Quiet streams send comments. What is told is decided "
-        "for each event by what the caller may see at that time. When its rights end, or the server does, the last "
-        "message is `end` with the reason as `code`."
+        "id as `Last-Event-ID` or `after` to go on without loss. With `presence=true` messages named `presence` tell "
+        "who is at which ticket; they have no id and are told once or never. Quiet streams send comments. What is told "
+        "is decided for each event by what the caller may see at that time. When its rights end, or the server does, "
+        "the last message is `end` with the reason as `code`."
     ),
 )
 
