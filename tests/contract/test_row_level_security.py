@@ -364,7 +364,7 @@ def test_every_declared_column_is_as_in_the_database(stage: Stage) -> None:
 
 
 def declared_indexes(table: Table) -> set[str]:
-    return {str(item.name) for item in table.indexes}
+    return {str(item.name) for item in table.indexes if not item.unique}
 
 
 def plain_indexes(stage: Stage, name: str) -> set[str]:

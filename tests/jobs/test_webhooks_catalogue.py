@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it brings no types.
 
+from helpdesk_api.identity.audit_purges import EVENTS_PURGED
 from helpdesk_api.webhooks.event_types import EVENT_TYPES, PATTERNS, is_wanted
 from helpdesk_api.webhooks.messages import WebhookMessage
 from tests.stage import Client, Stage
@@ -17,21 +18,31 @@ STORED = (
     "webhook_endpoint",
 )
 MOVES = ("started", "warning", "breached", "paused", "resumed", "met", "missed", "cancelled", "reopened", "retargeted")
-# The names that are made up at run time: each template in a call of record(), with what it can become.
+# The names that are made up at run time: each template or constant in a call of record(), with what it can become.
 FILLED: Mapping[str, tuple[str, ...]] = {
     "{resource.name}.created": (
         *(f"{name}.created" for name in STORED),
         "ticket.created",
         "erasure.created",
         "webhook_replay.created",
+        "external_reference.created",
+        "retention_run.created",
     ),
-    "{resource.name}.updated": (*(f"{name}.updated" for name in STORED), "sign_in_settings.updated"),
-    "{resource.name}.deleted": tuple(f"{name}.deleted" for name in STORED if name != "api_key"),
+    "{resource.name}.updated": (
+        *(f"{name}.updated" for name in STORED),
+        "sign_in_settings.updated",
+        "retention_settings.updated",
+    ),
+    "{resource.name}.deleted": (
+        *(f"{name}.deleted" for name in STORED if name != "api_key"),
+        "external_reference.deleted",
+    ),
     "ticket.{name}": ("ticket.updated", "ticket.status_changed", "ticket.assigned"),
     "{kind}.viewed_as": tuple(f"{name}.viewed_as" for name in ("contact", "user", "role", "api_key")),
     "tenant.{happened}": tuple(
         f"tenant.{word}" for word in ("updated", "suspended", "resumed", "deletion_scheduled", "deletion_cancelled")
     ),
+    "EVENTS_PURGED": (EVENTS_PURGED,),
     "ticket.sla_{move}": tuple(f"ticket.sla_{move}" for move in MOVES),
 }
 
@@ -51,6 +62,8 @@ def literals(node: ast.expr) -> Iterator[str]:
             yield from literals(node.orelse)
         case ast.JoinedStr():
             yield ast.unparse(node)[2:-1]
+        case ast.Name():
+            yield node.id
         case _:
             yield ast.literal_eval(node)
 
