@@ -110,6 +110,10 @@ def test_a_note_is_unobservable_to_those_who_read_replies_only(sandbox_people: P
 def plant_canaries(made: People, foreign: People) -> None:
     """Write a recognisable text into everything that somebody may not see."""
     api = made.api
+    for where in (made.own, made.hidden):
+        for card in ("company", "contact"):
+            card_id = where["companies" if card == "company" else "contacts"]
+            create(api, "external-references", source="canary", external_id=card_id, **{f"{card}_id": card_id})
     a_comment(made, made.own["tickets"], "note", CANARIES["notes:read"])
     api.patch(f"/v1/companies/{made.own['companies']}", json={"notes": CANARIES["client.internal"]})
     api.patch(
@@ -133,7 +137,14 @@ def everything_told(made: People, client: Client) -> str:
             continue
         plural = operation.template.split("/")[2]
         for which in (made.own, made.hidden):
-            path = operation.template.format(id=which.get(plural, ""), comment_id=which["comments"])
+            path = operation.template.format_map({
+                **dict.fromkeys(re.findall(r"{(\w+)}", operation.template), str(uuid4())),
+                "id": which.get(plural, ""),
+                "comment_id": which["comments"],
+                "source": "canary",
+                "external_id": which[plural] if "{source}" in operation.template else "",
+                "clock": "first_response",
+            })  # fmt: skip
             texts.append(client.get(path).text)
             if "include" in operation.query_parameters():
                 pattern = resolve(operation.query_parameters()["include"])["pattern"]
