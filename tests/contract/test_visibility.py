@@ -110,9 +110,9 @@ def test_a_note_is_unobservable_to_those_who_read_replies_only(sandbox_people: P
 def plant_canaries(made: People, foreign: People) -> None:
     """Write a recognisable text into everything that somebody may not see."""
     api = made.api
-    for where in (made.own, made.hidden):
+    for which in (made.own, made.hidden):
         for card in ("company", "contact"):
-            card_id = where["companies" if card == "company" else "contacts"]
+            card_id = which["companies" if card == "company" else "contacts"]
             create(api, "external-references", source="canary", external_id=card_id, **{f"{card}_id": card_id})
     a_comment(made, made.own["tickets"], "note", CANARIES["notes:read"])
     api.patch(f"/v1/companies/{made.own['companies']}", json={"notes": CANARIES["client.internal"]})
