@@ -243,12 +243,19 @@ def test_a_cancelled_replay_queues_nothing_more(stage: Stage, api: Client, recei
 def test_a_replay_ends_with_its_endpoint(stage: Stage, api: Client, receiver: WebhookReceiver, gone: str) -> None:
     endpoint = an_endpoint(api, receiver)
     path = f"/v1/webhook-endpoints/{endpoint['id']}"
+    step, waiting = (
+        "UPDATE jobs SET",
+        "WHERE tenant_id = $1 AND kind = 'webhooks.replay' AND lease_token IS NULL RETURNING id",
+    )
     with a_transaction(stage, api):
         answer = ask(api, endpoint, "replay", since=LONG_AGO)
+        # No step is under way while the endpoint goes.
+        until(lambda: stage.sql(f"{step} run_at = now() + interval '1 hour' {waiting}", api.tenant.id) or None)
         if gone == "endpoint_disabled":
             api.patch(path, json={"is_enabled": False})
         else:
             api.delete(path)
+        stage.sql(f"{step} run_at = now() {waiting}", api.tenant.id)
 
     found = ended(api, answer)
     assert (found["state"], found["cancelled_reason"]) == ("cancelled", gone)
