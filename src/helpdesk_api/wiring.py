@@ -110,6 +110,7 @@ ROUTERS: Sequence[APIRouter] = (
     routes.router,
     presence.router,
     clock_routes.router,
+    clock_routes.extensions,
     companies.router,
     contacts.router,
     upsert_routes.companies_router,

@@ -39,6 +39,7 @@ def replayed(explanation: Json) -> datetime | None:
         step
         | {name: datetime.fromisoformat(step[name]) for name in ("from_at", "to_at")}
         | {"calendar": (step["calendar_id"], step["calendar_version"])}
+        | {"due_at": step["due_at"] and datetime.fromisoformat(step["due_at"])}
         for step in explanation["steps"]
     ]
     return Replay().deadline(steps)

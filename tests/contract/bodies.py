@@ -138,6 +138,9 @@ def sla_policy(api: Client) -> JSON:
                 "days": None,
                 "hours": "business",
                 "warning_percent": 50,
+                "pauses_in": ["pending"],
+                "on_reopen": "restart",
+                "on_change": "keep",
             }
         ],
     }
@@ -163,9 +166,19 @@ def ticket(api: Client) -> JSON:
 def a_clock(stage: Stage, api: Client) -> dict[str, str]:
     """Name a ticket and the clock that a policy has started for it."""
     del stage
-    policy = sla_policy(api) | {"conditions": {"company_ids": [], "priorities": [], "types": []}}
-    create(api, "sla-policies", **policy | {"targets": [{"metric": "resolution", "seconds": 3_600}]})
-    return {"id": create(api, "tickets", **ticket(api))["id"], "clock": "resolution"}
+    target = {"metric": "resolution", "seconds": 3_600, "hours": "calendar"}
+    create(api, "sla-policies", name=unique("Policy"), position=1, targets=[target])
+    made = create(api, "tickets", **ticket(api))
+    return {"id": made["id"], "clock": made["clocks"][0]["id"]}
+
+
+def a_clock_set_by_hand(stage: Stage, api: Client) -> dict[str, str]:
+    """Name a ticket and a clock whose deadline was set by hand."""
+    found = a_clock(stage, api)
+    path = f"/v1/tickets/{found['id']}/sla/{found['clock']}/manual-deadline"
+    answer = api.post(path, json={"due_at": "2098-01-01T00:00:00Z", "reason": "Agreed."})
+    assert answer.status_code == 200, answer.text
+    return found
 
 
 def note(api: Client) -> JSON:

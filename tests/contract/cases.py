@@ -15,6 +15,7 @@ from tests.contract.bodies import (
     JSON,
     a_calendar_version,
     a_clock,
+    a_clock_set_by_hand,
     a_policy,
     an_event,
     api_key,
@@ -115,6 +116,7 @@ RETENTION: JSON = {
     "security_events_days": 800,
     "legal_hold_reason": "A lawsuit.",
 }
+_NOTHING = "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40"
 
 CASES = (
     Case("companies", company, patch={"name": "Renamed"}, cleared="notes"),
@@ -185,6 +187,16 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "me_get": Single(),
     "permissions_list": Single(),
     "sla_clocks_explain": Single(parameters=a_clock),
+    "sla_clocks_set_deadline": Single({"due_at": "2098-01-01T00:00:00Z", "reason": "Agreed."}, parameters=a_clock),
+    "sla_clocks_release_deadline": Single(parameters=a_clock_set_by_hand),
+    "sla_clocks_extend": Single(
+        {
+            "filter": {"ticket_ids": [_NOTHING], "company_ids": [_NOTHING], "priorities": ["high"]},
+            "metrics": ["resolution"],
+            "seconds": 3600,
+            "reason": "Outage.",
+        }
+    ),
     "events_list": Single(),
     "events_get": Single(parameters=an_event),
     "events_stream": Single(),

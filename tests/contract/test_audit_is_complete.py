@@ -11,7 +11,7 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Cause, Principal
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from tests.conftest import MakeSandbox
-from tests.contract.bodies import JSON, create, webhook_delivery
+from tests.contract.bodies import JSON, a_clock, create, webhook_delivery
 from tests.contract.operations import OPERATIONS, Operation, World
 from tests.contract.rows import TENANT_TABLES
 from tests.stage import Client, Stage
@@ -86,8 +86,9 @@ def take_holidays(stage: Stage, api: Client) -> None:
 
 
 # What must be so before an operation can succeed.
-FIRST: Mapping[str, Callable[[Stage, Client], None]] = {
+FIRST: Mapping[str, Callable[[Stage, Client], object]] = {
     "calendars_refresh_holidays": take_holidays,
+    "sla_clocks_extend": a_clock,
     "users_reset_second_factor": add_second_factor,
     "webhook_deliveries_redeliver": switch_on,
     "webhook_deliveries_retry": fail_a_delivery,
@@ -111,6 +112,7 @@ def revealed_for_a_ticket(api: Client, path: str) -> JSON:
 # Bodies that name what belongs to the object in the path.
 BODY: Mapping[str, Callable[[Client, str], JSON]] = {
     "contacts_reveal": revealed_for_a_ticket,
+    "sla_clocks_extend": lambda _, __: {"filter": {}, "seconds": 3600, "reason": "Outage."},
     "webhook_deliveries_retry": lambda _, __: {"filter": {}},
 }
 

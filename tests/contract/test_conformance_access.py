@@ -30,6 +30,10 @@ OTHER_PERMISSIONS = {
     "event_types_list": ["events:read"],
     "webhook_egress_get": ["webhook-endpoints:read"],
     "permissions_list": [],
+    "sla_clocks_explain": ["tickets:read"],
+    "sla_clocks_set_deadline": ["tickets:write"],
+    "sla_clocks_release_deadline": ["tickets:write"],
+    "sla_clocks_extend": ["tickets:write"],
     **{operation.id: [] for operation in OPERATIONS if operation.is_public or operation.id.startswith("me_")},
 }
 # What is asked for by what a request holds, not by the operation: its reach, a header, the kind of a comment.

@@ -26,12 +26,15 @@ class Replay:
     counted: list[tuple[datetime, datetime, int, int]] = field(default_factory=list)
     is_paused: bool = False
     is_folded: bool = False
+    by_hand: datetime | None = None
 
     def deadline(self, steps: Iterable[Mapping[str, Any]]) -> datetime | None:
         """Give the deadline that follows from the steps; None for a clock that waits."""
         for step in steps:
             if step["kind"] != "due":
                 self._read(step)
+        if self.by_hand is not None:
+            return self.by_hand
         if self.is_paused:
             return None
         if self.stretch_total >= self.target:
@@ -40,7 +43,8 @@ class Replay:
 
     def _read(self, step: Mapping[str, Any]) -> None:
         kind = step["kind"]
-        self.is_folded = self.is_folded or (kind == "summary" and step["target_seconds"] is not None)
+        is_fold = kind == "summary" and step["target_seconds"] is not None
+        self.is_folded = self.is_folded or is_fold
         if kind == "breached" and self.is_folded:
             self.breached_at = step["from_at"]
         if kind in {"started", "resumed", "reopened"} or (kind == "paused" and not self.is_paused):
@@ -51,6 +55,10 @@ class Replay:
             self.counted.append((step["from_at"], step["to_at"], before, self.total))
         elif kind in {"resumed", "reopened"}:
             self.is_paused = False
+        if self.breached_at is None and self.by_hand is not None and self.by_hand <= step["to_at"]:
+            self.breached_at = self.by_hand
+        if is_fold or kind in {"deadline_set", "deadline_released"}:
+            self.by_hand = step["due_at"]
         if step["target_seconds"] is not None:
             self.target = step["target_seconds"]
         self._notice()
@@ -59,7 +67,7 @@ class Replay:
             self._begin_stretch(step["to_at"])
 
     def _notice(self) -> None:
-        if self.breached_at is None and self.total >= self.target:
+        if self.breached_at is None and self.by_hand is None and self.total >= self.target:
             self.breached_at = self.stretch_at if self.stretch_total >= self.target else self._reached()
 
     def _begin_stretch(self, at: datetime) -> None:

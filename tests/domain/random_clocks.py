@@ -8,7 +8,17 @@ from functools import cache
 from typing import Any, Final
 
 from helpdesk_api.domain.business_time import ALWAYS_OPEN, Calendar, Interval
-from helpdesk_api.domain.clock_history import Change, History, Move, Moved, Retargeted, Started, begun
+from helpdesk_api.domain.clock_history import (
+    Change,
+    Extended,
+    Fixed,
+    History,
+    Move,
+    Moved,
+    Retargeted,
+    Started,
+    begun,
+)
 from helpdesk_api.domain.explanation import Step, StepKind
 from helpdesk_api.domain.sla import ClockState, Metric, Terms
 from tests.domain.oracle import utc
@@ -25,6 +35,9 @@ POSSIBLE: Final[Mapping[ClockState, tuple[Move | None, ...]]] = {
     ClockState.BREACHED: (Move.REOPEN,),
     ClockState.CANCELLED: (Move.REOPEN,),
 }
+
+
+_WITH_TERMS: Final = frozenset({StepKind.STARTED, StepKind.RETARGETED, StepKind.EXTENDED, StepKind.SUMMARY})
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,19 @@ def some_terms(chance: random.Random, calendar: Calendar) -> Terms:
     )
 
 
+def _other_deadline(chance: random.Random, calendar: Calendar, at: datetime) -> Change:
+    """Change what the clock is due by: its terms mostly, or somebody sets it, takes that back or extends it."""
+    match chance.randrange(8):
+        case 0:
+            return Fixed(at + timedelta(seconds=chance.choice([60, 10 * HOUR, 100 * HOUR])), at)
+        case 1:
+            return Moved(Move.RELEASE, at)
+        case 2:
+            return Extended(timedelta(seconds=chance.choice([60, 3 * HOUR])), at)
+        case _:
+            return Retargeted(some_terms(chance, calendar), at)
+
+
 def a_random_clock(seed: int) -> RandomClock:
     """Make a clock that was moved some dozens of times at most, or for one in twenty many hundred times."""
     chance = random.Random(seed)
@@ -83,24 +109,32 @@ def a_random_clock(seed: int) -> RandomClock:
         at += timedelta(seconds=chance.choice([0, 1, 700, 5 * HOUR, 30 * HOUR]) * chance.random())
         move = chance.choice(POSSIBLE[measured.clock.state])
         calendar = chance.choice(calendars)
-        change = Retargeted(some_terms(chance, calendar), at) if move is None else Moved(move, at)
+        change = _other_deadline(chance, calendar, at) if move is None else Moved(move, at)
         measured = measured.after(change)
         history.append(change)
     return RandomClock(history, at + timedelta(seconds=chance.choice([0, 60, HOUR, 200 * HOUR, 2_000 * HOUR])))
 
 
+def _by_hand(history: History) -> datetime | None:
+    """Give the deadline that is set by hand after these changes."""
+    last = next((c for c in reversed(history) if isinstance(c, Fixed) or c == Moved(Move.RELEASE, c.at)), None)
+    return last.due_at if isinstance(last, Fixed) else None
+
+
 def as_the_api_shows(step: Step, history: History) -> dict[str, Any]:
     """Give a step as the API shows it, with the terms that it brings."""
     terms = None
-    if step.change is not None and step.kind in {StepKind.STARTED, StepKind.RETARGETED, StepKind.SUMMARY}:
-        terms = next(
-            item.terms for item in reversed(history[: step.change + 1]) if isinstance(item, Started | Retargeted)
-        )
+    extended = timedelta()
+    if step.change is not None and step.kind in _WITH_TERMS:
+        until = history[: step.change + 1]
+        terms = next(item.terms for item in reversed(until) if isinstance(item, Started | Retargeted))
+        extended = sum((item.by for item in until if isinstance(item, Extended)), timedelta())
     return {
         "kind": step.kind.value,
         "from_at": step.from_at,
         "to_at": step.to_at,
         "counted_seconds": step.counted // timedelta(seconds=1),
-        "target_seconds": None if terms is None else terms.target // timedelta(seconds=1),
+        "target_seconds": None if terms is None else (terms.target + extended) // timedelta(seconds=1),
+        "due_at": _by_hand(history[: step.change + 1]) if step.change is not None else None,
         "calendar": None if terms is None else terms.calendar,
     }

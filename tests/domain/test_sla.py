@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from helpdesk_api.domain import sla
+from helpdesk_api.domain import clock_refusals, sla
 from helpdesk_api.domain.business_time import Calendar
 from helpdesk_api.domain.sla import Clock, ClockState, Terms
 from tests.domain.calendars import MICROSECOND, OFFICE, hours
@@ -90,12 +90,12 @@ def test_a_deadline_that_fires_late_is_recorded_as_of_the_deadline() -> None:
 
 @pytest.mark.parametrize("fire", [sla.warn, sla.breach])
 def test_a_deadline_never_fires_early_twice_or_on_a_clock_that_stands(fire: Callable[[Clock, datetime], Clock]) -> None:
-    with pytest.raises(sla.DeadlineNotDueError, match="2026-11-02 12:59:59"):
+    with pytest.raises(clock_refusals.DeadlineNotDueError, match="2026-11-02 12:59:59"):
         fire(a_clock(), monday("12:59:59.999999"))
-    with pytest.raises(sla.DeadlineAlreadyFiredError):
+    with pytest.raises(clock_refusals.DeadlineAlreadyFiredError):
         fire(fire(a_clock(), monday("14:00")), monday("14:00"))
     for clock in (a_paused_clock(), a_stopped_clock()):
-        with pytest.raises(sla.ClockNotRunningError):
+        with pytest.raises(clock_refusals.ClockNotRunningError):
             fire(clock, monday("16:00"))
 
 
@@ -104,7 +104,7 @@ def test_a_clock_without_a_warning_never_warns() -> None:
 
     assert clock.warning_at is None
     assert sla.settle(clock, tuesday("12:00")).warned_at is None
-    with pytest.raises(sla.DeadlineNotDueError):
+    with pytest.raises(clock_refusals.DeadlineNotDueError):
         sla.warn(clock, tuesday("12:00"))
 
 
@@ -212,15 +212,15 @@ def test_reopening_a_late_clock_keeps_its_marks_and_its_deadline() -> None:
 @pytest.mark.parametrize(
     ("step", "clock", "refusal"),
     [
-        (sla.pause, a_paused_clock(), sla.ClockNotRunningError),
-        (sla.pause, a_stopped_clock(), sla.ClockNotRunningError),
-        (sla.resume, a_clock(), sla.ClockNotPausedError),
-        (sla.resume, a_stopped_clock(), sla.ClockNotPausedError),
-        (sla.stop, a_stopped_clock(), sla.ClockStoppedError),
-        (sla.cancel, a_stopped_clock(), sla.ClockStoppedError),
-        (sla.reopen, a_clock(), sla.ClockNotStoppedError),
-        (sla.reopen, a_paused_clock(), sla.ClockNotStoppedError),
-        (_retarget, a_stopped_clock(), sla.ClockStoppedError),
+        (sla.pause, a_paused_clock(), clock_refusals.ClockNotRunningError),
+        (sla.pause, a_stopped_clock(), clock_refusals.ClockNotRunningError),
+        (sla.resume, a_clock(), clock_refusals.ClockNotPausedError),
+        (sla.resume, a_stopped_clock(), clock_refusals.ClockNotPausedError),
+        (sla.stop, a_stopped_clock(), clock_refusals.ClockStoppedError),
+        (sla.cancel, a_stopped_clock(), clock_refusals.ClockStoppedError),
+        (sla.reopen, a_clock(), clock_refusals.ClockNotStoppedError),
+        (sla.reopen, a_paused_clock(), clock_refusals.ClockNotStoppedError),
+        (_retarget, a_stopped_clock(), clock_refusals.ClockStoppedError),
     ],
     ids=lambda value: f"{value.state} clock" if isinstance(value, Clock) else value.__name__,
 )
@@ -242,7 +242,7 @@ def test_a_step_that_the_clock_cannot_take_is_refused(step: Step, clock: Clock, 
     ids=lambda value: value.__name__ if callable(value) else value.state,
 )
 def test_a_step_before_the_last_one_is_refused(step: Step, clock: Clock) -> None:
-    with pytest.raises(sla.ClockOrderError):
+    with pytest.raises(clock_refusals.ClockOrderError):
         step(clock, OFFICE, monday("09:59:59.999999"))
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -72,6 +73,8 @@ class LivedClock:
                 self.state = ClockState.BREACHED if self.breached_at else ClockState.MET
             case Move.CANCEL:
                 self.state = ClockState.CANCELLED
+            case Move.RELEASE:
+                pytest.fail("nothing is set by hand here")
         self._begin_stretch()
 
     def retarget(self, terms: Terms) -> None:

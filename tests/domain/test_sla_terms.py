@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from helpdesk_api.domain import sla
+from helpdesk_api.domain import clock_refusals, sla
 from helpdesk_api.domain.business_time import ALWAYS_OPEN, BudgetOutOfReachError
 from helpdesk_api.domain.clock_history import Move, Moved, Retargeted, replay
 from helpdesk_api.domain.sla import ClockState, Metric, Terms
@@ -111,7 +111,7 @@ def test_a_clock_leaves_a_calendar_that_no_longer_opens() -> None:
     [(-MICROSECOND, None), (hours(1), hours(1) + MICROSECOND), (hours(1), -MICROSECOND)],
 )
 def test_terms_that_cannot_be_measured_are_refused(target: timedelta, warning: timedelta | None) -> None:
-    with pytest.raises(sla.InvalidTargetError):
+    with pytest.raises(clock_refusals.InvalidTargetError):
         Terms(target, OFFICE, warning)
 
 

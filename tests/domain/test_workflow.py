@@ -9,7 +9,9 @@ from helpdesk_api.domain import sla
 from helpdesk_api.domain.clock_history import MeasuredClock, Moved
 from helpdesk_api.domain.sla import Clock, ClockState, Metric
 from helpdesk_api.domain.workflow import (
+    DEFAULT_PAUSES,
     ClockEffect,
+    Conduct,
     InvalidTransitionError,
     Status,
     check_transition,
@@ -21,14 +23,15 @@ from tests.domain.calendars import OFFICE
 from tests.domain.clocks import FOUR_HOURS, a_clock, monday
 
 NEW, OPEN, PENDING, ON_HOLD, SOLVED, CLOSED = Status
-FIRST_RESPONSE, RESOLUTION = Metric
+FIRST_RESPONSE, RESOLUTION = Metric.FIRST_RESPONSE, Metric.RESOLUTION
+BY_DEFAULT = {metric: Conduct(pauses) for metric, pauses in DEFAULT_PAUSES.items()}
 
 
 def after(metric: Metric, *statuses: Status) -> Clock:
     """Return a clock that went through the statuses, an hour each from 11:00."""
     measured = MeasuredClock(a_clock(metric=metric), FOUR_HOURS)
     for hour, status in enumerate(statuses, start=11):
-        for move in moves_to(status, metric=metric, state=measured.clock.state):
+        for move in moves_to(status, metric=metric, state=measured.clock.state, conduct=BY_DEFAULT[metric]):
             measured = measured.after(Moved(move, monday(f"{hour}:00")))
     return measured.clock
 
@@ -54,20 +57,29 @@ def test_a_finished_ticket_that_becomes_active_is_reopened() -> None:
     assert not any(old not in {SOLVED, CLOSED} or new in {SOLVED, CLOSED} for old, new in reopens)
 
 
+RUN, PAUSE, STOP, CANCEL = ClockEffect
+
+
 @pytest.mark.parametrize(
-    ("status", "first_response", "resolution"),
+    ("metric", "effects"),
     [
-        (NEW, ClockEffect.RUN, ClockEffect.RUN),
-        (OPEN, ClockEffect.RUN, ClockEffect.RUN),
-        (PENDING, ClockEffect.PAUSE, ClockEffect.PAUSE),
-        (ON_HOLD, ClockEffect.PAUSE, ClockEffect.PAUSE),
-        (SOLVED, ClockEffect.CANCEL, ClockEffect.STOP),
-        (CLOSED, ClockEffect.CANCEL, ClockEffect.STOP),
+        (Metric.FIRST_RESPONSE, [RUN, RUN, PAUSE, PAUSE, CANCEL, CANCEL]),
+        (Metric.NEXT_RESPONSE, [RUN, RUN, PAUSE, PAUSE, CANCEL, CANCEL]),
+        (Metric.PERIODIC_UPDATE, [RUN, RUN, PAUSE, RUN, CANCEL, CANCEL]),
+        (Metric.TIME_TO_ASSIGN, [RUN, RUN, PAUSE, PAUSE, CANCEL, CANCEL]),
+        (Metric.RESOLUTION, [RUN, RUN, PAUSE, PAUSE, STOP, STOP]),
+        (Metric.REQUESTER_WAIT, [RUN, RUN, PAUSE, RUN, STOP, STOP]),
+        (Metric.AGENT_WORK, [RUN, RUN, PAUSE, PAUSE, STOP, STOP]),
     ],
 )
-def test_what_a_status_asks_of_the_clocks(status: Status, first_response: ClockEffect, resolution: ClockEffect) -> None:
-    assert clock_effect(FIRST_RESPONSE, status) is first_response
-    assert clock_effect(RESOLUTION, status) is resolution
+def test_what_each_status_asks_of_a_clock_by_default(metric: Metric, effects: list[ClockEffect]) -> None:
+    assert [clock_effect(metric, status, BY_DEFAULT[metric]) for status in Status] == effects
+
+
+def test_a_policy_says_in_which_statuses_a_clock_waits() -> None:
+    conduct = Conduct(frozenset({OPEN}))
+
+    assert [clock_effect(RESOLUTION, status, conduct) for status in (NEW, OPEN, PENDING)] == [RUN, PAUSE, RUN]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +110,7 @@ def test_the_clocks_of_an_unanswered_ticket_follow_its_status(
 def test_a_clock_that_is_where_the_status_wants_it_is_left_alone(metric: Metric, statuses: tuple[Status]) -> None:
     clock = after(metric, *statuses)
 
-    assert list(moves_to(statuses[-1], metric=metric, state=clock.state)) == []
+    assert list(moves_to(statuses[-1], metric=metric, state=clock.state, conduct=BY_DEFAULT[metric])) == []
 
 
 @pytest.mark.parametrize("answered_at", ["11:30", "15:00"])
@@ -106,14 +118,14 @@ def test_a_clock_that_is_where_the_status_wants_it_is_left_alone(metric: Metric,
 def test_an_answered_first_response_stays_answered(answered_at: str, status: Status) -> None:
     answered = sla.stop(a_clock(metric=FIRST_RESPONSE), OFFICE, monday(answered_at))
 
-    assert list(moves_to(status, metric=FIRST_RESPONSE, state=answered.state)) == []
+    assert list(moves_to(status, metric=FIRST_RESPONSE, state=answered.state, conduct=BY_DEFAULT[FIRST_RESPONSE])) == []
 
 
 @pytest.mark.parametrize("status", Status)
 def test_a_resolution_clock_that_was_cancelled_stays_cancelled(status: Status) -> None:
     cancelled = sla.cancel(a_clock(metric=RESOLUTION), OFFICE, monday("11:00"))
 
-    assert list(moves_to(status, metric=RESOLUTION, state=cancelled.state)) == []
+    assert list(moves_to(status, metric=RESOLUTION, state=cancelled.state, conduct=BY_DEFAULT[RESOLUTION])) == []
 
 
 def test_a_reopened_ticket_uses_up_what_was_left() -> None:

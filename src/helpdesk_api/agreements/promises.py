@@ -18,6 +18,7 @@ from helpdesk_api.agreements.sla_policy_schemas import TargetHours
 from helpdesk_api.directory.companies import companies
 from helpdesk_api.domain.business_days import end_of_business_day
 from helpdesk_api.domain.sla import Metric
+from helpdesk_api.domain.workflow import DEFAULT_PAUSES, Conduct, OnChange, OnReopen, Status
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.sql import Statement
@@ -64,6 +65,7 @@ class Promise:
     policy_version: int
     calendar_id: UUID | None
     calendar_version: int | None
+    conduct: Conduct
 
 
 async def promises_for(ctx: Ctx, ticket: Mapping[str, Any], *, since: datetime) -> dict[Metric, Promise]:
@@ -134,4 +136,14 @@ async def _promise(ctx: Ctx, row: Record, metric: Metric, target: dict[str, Any]
         policy_version=row["version"],
         calendar_id=row["calendar_id"] if in_business else None,
         calendar_version=row["calendar_version"] if in_business else None,
+        conduct=_conduct(metric, target),
+    )
+
+
+def _conduct(metric: Metric, target: dict[str, Any]) -> Conduct:
+    pauses_in = target["pauses_in"]
+    return Conduct(
+        pauses_in=DEFAULT_PAUSES[metric] if pauses_in is None else frozenset(map(Status, pauses_in)),
+        on_reopen=OnReopen(target["on_reopen"]),
+        on_change=OnChange(target["on_change"]),
     )

@@ -7,11 +7,17 @@ from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from typing_extensions import TypedDict
 
 from helpdesk_api.domain.sla import Metric
+from helpdesk_api.domain.workflow import OnChange, OnReopen
 from helpdesk_api.kit.schema import Count, Entity, Flag, Input, Label, Line, Output, Prose, Seconds
 
 Priority = Literal["low", "normal", "high", "urgent"]
 TargetHours = Literal["business", "calendar"]
+PausingStatus = Literal["new", "open", "pending", "on_hold"]
 PolicyState = Literal["draft", "published"]
+
+
+def _each_once(statuses: list[str] | None) -> list[str] | None:
+    return None if statuses is None else sorted(set(statuses))
 
 
 def _lower(tags: list[str]) -> list[str]:
@@ -63,6 +69,19 @@ class TargetInput(Input):
             strict=True, ge=1, le=99, description="Warn when this share of the time is used up; null for no warning."
         ),
     ] = 75
+    pauses_in: Annotated[
+        list[PausingStatus] | None,
+        Field(max_length=4, description="In which statuses the clock waits; null for the defaults of the metric."),
+        AfterValidator(_each_once),
+    ] = None
+    on_reopen: Annotated[
+        OnReopen,
+        Field(description="A reopened ticket lets the old clock run on (`resume`) or starts a new one (`restart`)."),
+    ] = OnReopen.RESUME
+    on_change: Annotated[
+        OnChange,
+        Field(description="Other terms keep used and waited time (`keep`) or start a new clock (`restart`)."),
+    ] = OnChange.KEEP
 
     @model_validator(mode="after")
     def _is_in_seconds_or_days(self) -> "TargetInput":
@@ -120,6 +139,9 @@ class TargetShown(TypedDict):
     days: int | None
     hours: str
     warning_percent: int | None
+    pauses_in: list[str] | None
+    on_reopen: str
+    on_change: str
 
 
 class SLAPolicy(Entity):

@@ -5,22 +5,38 @@ a recomputation, an explanation or a doubt is settled with. The single steps and
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from helpdesk_api.domain.sla import Clock, Metric, Terms, cancel, pause, reopen, resume, retarget, settle, start, stop
+from helpdesk_api.domain.sla import (
+    Clock,
+    Metric,
+    Terms,
+    cancel,
+    extend,
+    fix,
+    pause,
+    release,
+    reopen,
+    resume,
+    retarget,
+    settle,
+    start,
+    stop,
+)
 
 
 class Move(StrEnum):
-    """What can happen to a clock besides a change of its terms."""
+    """What can happen to a clock without saying more than when."""
 
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
     CANCEL = "cancel"
     REOPEN = "reopen"
+    RELEASE = "release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +57,19 @@ class Retargeted:
     at: datetime
 
 
-Change: TypeAlias = Moved | Retargeted
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    due_at: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    by: timedelta
+    at: datetime
+
+
+Change: TypeAlias = Moved | Retargeted | Fixed | Extended
 
 _MOVES: Final = {
     Move.PAUSE: pause,
@@ -49,6 +77,7 @@ _MOVES: Final = {
     Move.STOP: stop,
     Move.CANCEL: cancel,
     Move.REOPEN: reopen,
+    Move.RELEASE: release,
 }
 
 
@@ -65,6 +94,10 @@ class MeasuredClock:
         match change:
             case Retargeted():
                 return MeasuredClock(retarget(self.clock, change.terms, calendar=calendar, at=change.at), change.terms)
+            case Fixed():
+                return replace(self, clock=fix(self.clock, calendar, change.at, change.due_at))
+            case Extended():
+                return replace(self, clock=extend(self.clock, calendar, change.at, change.by))
             case Moved():
                 return MeasuredClock(_MOVES[change.move](self.clock, calendar, change.at), self.terms)
 
@@ -90,4 +123,4 @@ def replay(
     return settle(measured.clock, until)
 
 
-History: TypeAlias = Sequence[Started | Moved | Retargeted]
+History: TypeAlias = Sequence[Started | Change]

@@ -14,7 +14,18 @@ from itertools import islice, pairwise
 from typing import Final
 
 from helpdesk_api.domain.business_time import Calendar, zone_named
-from helpdesk_api.domain.clock_history import History, MeasuredClock, Moved, Retargeted, Started, begun
+from helpdesk_api.domain.clock_history import (
+    Change,
+    Extended,
+    Fixed,
+    History,
+    MeasuredClock,
+    Move,
+    Moved,
+    Retargeted,
+    Started,
+    begun,
+)
 from helpdesk_api.domain.sla import LIVE, Clock, ClockState, Metric, settle
 
 MOST_STEPS: Final = 200
@@ -42,6 +53,9 @@ class StepKind(StrEnum):
     RESUMED = "resumed"
     REOPENED = "reopened"
     RETARGETED = "retargeted"
+    EXTENDED = "extended"
+    DEADLINE_SET = "deadline_set"
+    DEADLINE_RELEASED = "deadline_released"
     BREACHED = "breached"
     MET = "met"
     MISSED = "missed"
@@ -114,7 +128,7 @@ def explain(metric: Metric, history: History, *, until: datetime, instance: int 
             raise TypeError(message)
         pieces.append(_Spell(measured.clock.state, measured.terms.calendar, at, happened.at, change))
         measured, at = measured.after(happened), happened.at
-        if isinstance(happened, Moved) and measured.clock.state is ClockState.PAUSED:
+        if isinstance(happened, Moved) and happened.move is Move.PAUSE:
             # The pause is told as the period that follows.
             change = place
             continue
@@ -123,26 +137,33 @@ def explain(metric: Metric, history: History, *, until: datetime, instance: int 
     if clock.state in LIVE:
         pieces.append(_Spell(clock.state, measured.terms.calendar, at, max(until, at), change))
         at = max(until, at)
-    if clock.due_at is not None and clock.due_at > at and clock.state is not ClockState.PAUSED:
-        pieces.append(_Spell(ClockState.RUNNING, measured.terms.calendar, at, clock.due_at, change, is_projected=True))
+    if clock.due_at is not None and clock.due_at > at:
+        state = ClockState.PAUSED if clock.state is ClockState.PAUSED else ClockState.RUNNING
+        pieces.append(_Spell(state, measured.terms.calendar, at, clock.due_at, change, is_projected=True))
     pieces = _cut(pieces, clock)
     if clock.due_at is not None:
         pieces.append(_instant(StepKind.DUE, clock.due_at, None))
     return Explanation(_in_whole_seconds(_told(pieces)), MeasuredClock(clock, measured.terms))
 
 
-def _kind(happened: Moved | Retargeted, clock: Clock) -> StepKind:
-    if isinstance(happened, Retargeted):
-        return StepKind.RETARGETED
-    match clock.state:
-        case ClockState.MET:
-            return StepKind.MET
-        case ClockState.BREACHED:
-            return StepKind.MISSED
-        case ClockState.CANCELLED:
-            return StepKind.CANCELLED
-        case _:
-            return StepKind.RESUMED if happened.move == "resume" else StepKind.REOPENED
+def _kind(happened: Change, clock: Clock) -> StepKind:
+    match happened:
+        case Retargeted():
+            return StepKind.RETARGETED
+        case Extended():
+            return StepKind.EXTENDED
+        case Fixed():
+            return StepKind.DEADLINE_SET
+        case Moved():
+            return _KINDS.get(happened.move) or (StepKind.MET if clock.state is ClockState.MET else StepKind.MISSED)
+
+
+_KINDS: Final = {
+    Move.RESUME: StepKind.RESUMED,
+    Move.REOPEN: StepKind.REOPENED,
+    Move.CANCEL: StepKind.CANCELLED,
+    Move.RELEASE: StepKind.DEADLINE_RELEASED,
+}
 
 
 def _instant(kind: StepKind, at: datetime, change: int | None) -> Step:
@@ -155,16 +176,18 @@ def _cut(pieces: Iterable[_Piece], clock: Clock) -> list[_Piece]:
     found: list[_Piece] = []
     untold = clock.breached_at
     for piece in pieces:
-        if untold is not None and isinstance(piece, _Spell) and piece.state in LIVE and untold == piece.since:
-            found.append(_instant(StepKind.BREACHED, untold, None))
-            untold = None
-        if not isinstance(piece, _Spell) or piece.state is not ClockState.RUNNING:
+        if isinstance(piece, Step):
             found.append(piece)
             continue
+        if untold is not None and untold == piece.since:
+            found.append(_instant(StepKind.BREACHED, untold, None))
+            untold = None
         edges = [piece.since, *(at for at in cuts if piece.since < at < piece.until), piece.until]
         for since, until in pairwise(edges):
             found.append(replace(piece, since=since, until=until))
-            if untold is not None and untold == until:
+            # At the end of a pause it stands behind what ended the pause.
+            is_told_here = piece.state is ClockState.RUNNING or until != piece.until
+            if untold is not None and untold == until and is_told_here:
                 found.append(_instant(StepKind.BREACHED, untold, None))
                 untold = None
     return found if untold is None else [*found, _instant(StepKind.BREACHED, untold, None)]
@@ -191,7 +214,14 @@ def _steps(pieces: Iterable[_Piece], unit: _Unit) -> Iterator[Step]:
 def _of_spell(spell: _Spell, unit: _Unit) -> Iterator[Step]:
     if spell.state is ClockState.PAUSED:
         waited = spell.calendar.between(spell.since, spell.until)
-        yield Step(StepKind.PAUSED, spell.since, spell.until, waited=waited, change=spell.change)
+        yield Step(
+            StepKind.PAUSED,
+            spell.since,
+            spell.until,
+            waited=waited,
+            change=spell.change,
+            is_projected=spell.is_projected,
+        )
     elif spell.state is not ClockState.RUNNING:
         yield Step(StepKind.FINISHED, spell.since, spell.until, change=spell.change)
     elif unit is _Unit.SPAN:

@@ -14,14 +14,31 @@ from enum import StrEnum
 from typing import Final
 
 from helpdesk_api.domain.business_time import Calendar
-from helpdesk_api.domain.errors import ConflictError, InvalidError
+from helpdesk_api.domain.clock_refusals import (
+    ClockNotPausedError,
+    ClockNotRunningError,
+    ClockNotStoppedError,
+    ClockOrderError,
+    ClockStoppedError,
+    DeadlineAlreadyFiredError,
+    DeadlineNotDueError,
+    DeadlinePassedError,
+    InvalidTargetError,
+)
 
 _ZERO: Final = timedelta()
 
 
 class Metric(StrEnum):
+    """What is measured; when each begins and ends is said in `domain.workflow`."""
+
     FIRST_RESPONSE = "first_response"
+    NEXT_RESPONSE = "next_response"
+    PERIODIC_UPDATE = "periodic_update"
+    TIME_TO_ASSIGN = "time_to_assign"
     RESOLUTION = "resolution"
+    REQUESTER_WAIT = "requester_wait"
+    AGENT_WORK = "agent_work"
 
 
 class ClockState(StrEnum):
@@ -35,62 +52,6 @@ class ClockState(StrEnum):
 
 
 LIVE: Final = frozenset({ClockState.RUNNING, ClockState.PAUSED})
-
-
-class InvalidTargetError(InvalidError):
-    """A target is negative, or its warning does not lie within it."""
-
-    code = "invalid_target"
-    title = "The target or its warning is not possible"
-
-
-class ClockNotRunningError(ConflictError):
-    """Only a clock that runs can be paused or reach its deadline."""
-
-    code = "clock_not_running"
-    title = "The clock is not running"
-
-
-class ClockNotPausedError(ConflictError):
-    """Only a clock that is paused can be resumed."""
-
-    code = "clock_not_paused"
-    title = "The clock is not paused"
-
-
-class ClockStoppedError(ConflictError):
-    """A clock that has stopped stays as it is, until its ticket is reopened."""
-
-    code = "clock_stopped"
-    title = "The clock has already stopped"
-
-
-class ClockNotStoppedError(ConflictError):
-    """Only a clock that has stopped can be reopened."""
-
-    code = "clock_not_stopped"
-    title = "The clock has not stopped"
-
-
-class DeadlineNotDueError(ConflictError):
-    """A deadline is recorded at its own instant, neither before nor after."""
-
-    code = "deadline_not_due"
-    title = "The deadline has not been reached"
-
-
-class DeadlineAlreadyFiredError(ConflictError):
-    """A deadline is recorded once."""
-
-    code = "deadline_already_fired"
-    title = "The deadline has already been recorded"
-
-
-class ClockOrderError(ConflictError):
-    """A clock moves forward in time only."""
-
-    code = "clock_order"
-    title = "The clock has already moved at a later instant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +75,13 @@ class Clock:
     """One promise being measured. The calendar is not part of it: the caller knows which version applies.
 
     `elapsed` is the open time used up to `since_at`, where the present stretch began; `paused` is the open time spent
-    waiting in stretches that are over. `due_at` and `warning_at` are absent while the clock is paused and are kept when
-    it stops. `breached_at` and `warned_at` are recorded once and stay, wherever the deadline moves afterwards.
+    waiting in stretches that are over, and the `wall` times are what a clock on the wall showed meanwhile. `due_at` and
+    `warning_at` are absent while the clock is paused and are kept when it stops. `breached_at` and `warned_at` are
+    recorded once and stay, wherever the deadline moves afterwards.
+
+    An `extension` is open time granted beside the target, and stays whatever the terms. A deadline that somebody set by
+    hand, `manual_due_at`, is an instant: nothing computes it anew, it does not wait, and it passes also while the clock
+    is paused.
     """
 
     metric: Metric
@@ -127,6 +93,10 @@ class Clock:
     since_at: datetime
     elapsed: timedelta
     paused: timedelta
+    elapsed_wall: timedelta = _ZERO
+    paused_wall: timedelta = _ZERO
+    extension: timedelta = _ZERO
+    manual_due_at: datetime | None = None
     due_at: datetime | None = None
     warning_at: datetime | None = None
     warned_at: datetime | None = None
@@ -154,7 +124,7 @@ def pause(clock: Clock, calendar: Calendar, at: datetime) -> Clock:
     """Freeze a running clock, lateness included."""
     if clock.state is not ClockState.RUNNING:
         raise ClockNotRunningError(f"a {_told(clock)} cannot be paused")
-    return replace(_counted(clock, calendar, at), state=ClockState.PAUSED, due_at=None, warning_at=None)
+    return _waiting(replace(_counted(clock, calendar, at), state=ClockState.PAUSED))
 
 
 def resume(clock: Clock, calendar: Calendar, at: datetime) -> Clock:
@@ -190,35 +160,40 @@ def retarget(clock: Clock, terms: Terms, *, calendar: Calendar, at: datetime) ->
     new target, the clock is due, and breached, at the past instant at which that happened; when an earlier stretch
     had, at the start of the present one.
     """
-    if clock.state not in LIVE:
-        raise ClockStoppedError(f"a {_told(clock)} cannot have other terms")
-    _check_order(clock, at)
-    settled = settle(clock, at)
-    used = clock.elapsed
-    if clock.state is ClockState.RUNNING:
-        used += calendar.between(clock.since_at, at)
+    wanted = replace(settle(clock, at), target=terms.target, warning=terms.warning)
+    return _changed(clock, wanted, at, calendar, now_in=terms.calendar)
 
-    def passed_at(budget: timedelta | None, recorded_at: datetime | None) -> datetime | None:
-        if recorded_at is not None or budget is None or budget > used:
-            return recorded_at
-        return calendar.add(clock.since_at, max(budget - clock.elapsed, _ZERO))
 
-    moved = replace(
-        settled,
-        target=terms.target,
-        warning=terms.warning,
-        breached_at=passed_at(terms.target, settled.breached_at),
-        warned_at=passed_at(terms.warning, settled.warned_at),
-    )
-    if terms.calendar != calendar:
-        moved = _counted(moved, calendar, at)
-    moved = _aimed(moved, terms.calendar)
-    return moved if clock.state is ClockState.RUNNING else replace(moved, due_at=None, warning_at=None)
+def extend(clock: Clock, calendar: Calendar, at: datetime, by: timedelta) -> Clock:
+    """Grant a live clock more open time; a breach that happened before stays recorded."""
+    return _changed(clock, replace(settle(clock, at), extension=clock.extension + by), at, calendar)
+
+
+def fix(clock: Clock, calendar: Calendar, at: datetime, due_at: datetime) -> Clock:
+    """Set the deadline of a live clock by hand. Raises DeadlinePassedError unless it is still to come."""
+    if due_at <= at:
+        raise DeadlinePassedError(f"{due_at} is not after {at}", params={"now": at.isoformat()})
+    return _changed(clock, replace(settle(clock, at), manual_due_at=due_at), at, calendar)
+
+
+def release(clock: Clock, calendar: Calendar, at: datetime) -> Clock:
+    """Take back a deadline that was set by hand: it is again what the history makes of it."""
+    return _changed(clock, replace(settle(clock, at), manual_due_at=None), at, calendar)
 
 
 def settle(clock: Clock, at: datetime) -> Clock:
     """Record the warning and the breach that have passed by `at`, each as of its own instant."""
-    return _recorded(clock, at) if clock.state is ClockState.RUNNING else clock
+    return _recorded(clock, at) if is_ticking(clock) else clock
+
+
+def is_ticking(clock: Clock) -> bool:
+    """Tell whether time brings the clock nearer to its deadline: it runs, or waits with a deadline set by hand."""
+    return clock.state is ClockState.RUNNING or (clock.state is ClockState.PAUSED and clock.manual_due_at is not None)
+
+
+def budget(clock: Clock) -> timedelta:
+    """Return the open time that may be used up: the target and what was granted beside it."""
+    return clock.target + clock.extension
 
 
 def warn(clock: Clock, at: datetime) -> Clock:
@@ -235,24 +210,65 @@ def remaining(clock: Clock, calendar: Calendar, at: datetime) -> timedelta:
     """Return the open time left, negative when overdue; it stands still while the clock does not run.
 
     An `at` before the present stretch reads as its beginning, since the clocks of two servers are never quite the same.
+    Until a deadline set by hand it is what lies between.
     """
-    left = clock.target - clock.elapsed
+    if clock.manual_due_at is not None and clock.state in LIVE:
+        return calendar.position(clock.manual_due_at) - calendar.position(max(at, clock.since_at))
+    left = budget(clock) - clock.elapsed
     if clock.state is not ClockState.RUNNING:
         return left
     return left - max(calendar.position(at) - calendar.position(clock.since_at), _ZERO)
 
 
-def _aimed(clock: Clock, calendar: Calendar) -> Clock:
-    """Compute when the target and the warning are used up, counting from the beginning of the present stretch."""
+def _changed(clock: Clock, wanted: Clock, at: datetime, calendar: Calendar, *, now_in: Calendar | None = None) -> Clock:
+    """Give a live clock as `wanted`, which is it but for what decides about its deadline, and compute that.
 
-    def used_up(budget: timedelta, recorded_at: datetime | None) -> datetime:
-        left = budget - clock.elapsed
+    A budget that is used up by now is breached at the past instant at which that happened.
+    """
+    if clock.state not in LIVE:
+        raise ClockStoppedError(f"a {_told(clock)} cannot have another deadline")
+    _check_order(clock, at)
+    used = clock.elapsed
+    if clock.state is ClockState.RUNNING:
+        used += calendar.between(clock.since_at, at)
+
+    def passed_at(allowed: timedelta | None, recorded_at: datetime | None) -> datetime | None:
+        if recorded_at is not None or allowed is None or allowed > used or wanted.manual_due_at is not None:
+            return recorded_at
+        return calendar.add(clock.since_at, max(allowed - clock.elapsed, _ZERO))
+
+    changed = replace(
+        wanted,
+        breached_at=passed_at(budget(wanted), wanted.breached_at),
+        warned_at=passed_at(wanted.warning, wanted.warned_at),
+    )
+    if now_in is not None and now_in != calendar:
+        changed = _counted(changed, calendar, at)
+    changed = _aimed(changed, now_in or calendar)
+    return changed if clock.state is ClockState.RUNNING else _waiting(changed)
+
+
+def _waiting(clock: Clock) -> Clock:
+    """Take the deadline from a clock that waits, but not one that was set by hand."""
+    return replace(clock, due_at=clock.manual_due_at, warning_at=None)
+
+
+def _aimed(clock: Clock, calendar: Calendar) -> Clock:
+    """Compute when the budget and the warning are used up, counting from the beginning of the present stretch.
+
+    Before a deadline set by hand there is no warning: the target says nothing about it.
+    """
+    if clock.manual_due_at is not None:
+        return replace(clock, due_at=clock.manual_due_at, warning_at=None)
+
+    def used_up(allowed: timedelta, recorded_at: datetime | None) -> datetime:
+        left = allowed - clock.elapsed
         if left <= _ZERO and recorded_at is not None:
             return recorded_at
         return calendar.add(clock.since_at, max(left, _ZERO))
 
     warning_at = None if clock.warning is None else used_up(clock.warning, clock.warned_at)
-    return replace(clock, due_at=used_up(clock.target, clock.breached_at), warning_at=warning_at)
+    return replace(clock, due_at=used_up(budget(clock), clock.breached_at), warning_at=warning_at)
 
 
 def _recorded(clock: Clock, at: datetime) -> Clock:
@@ -267,10 +283,11 @@ def _recorded(clock: Clock, at: datetime) -> Clock:
 def _counted(clock: Clock, calendar: Calendar, at: datetime) -> Clock:
     """End the present stretch: what passed in it is recorded, what it took is used up or waited, the next begins."""
     _check_order(clock, at)
-    stretch = calendar.between(clock.since_at, at)
+    stretch, wall = calendar.between(clock.since_at, at), at - clock.since_at
+    counted = replace(settle(clock, at), since_at=at)
     if clock.state is ClockState.PAUSED:
-        return replace(clock, paused=clock.paused + stretch, since_at=at)
-    return replace(_recorded(clock, at), elapsed=clock.elapsed + stretch, since_at=at)
+        return replace(counted, paused=clock.paused + stretch, paused_wall=clock.paused_wall + wall)
+    return replace(counted, elapsed=clock.elapsed + stretch, elapsed_wall=clock.elapsed_wall + wall)
 
 
 def _ended(clock: Clock, calendar: Calendar, at: datetime) -> Clock:
@@ -280,7 +297,7 @@ def _ended(clock: Clock, calendar: Calendar, at: datetime) -> Clock:
 
 
 def _fired(clock: Clock, due_at: datetime | None, recorded_at: datetime | None, at: datetime) -> datetime:
-    if clock.state is not ClockState.RUNNING:
+    if not is_ticking(clock):
         raise ClockNotRunningError(f"a {_told(clock)} has no deadline to reach")
     if recorded_at is not None:
         raise DeadlineAlreadyFiredError(f"the deadline was recorded as of {recorded_at}")

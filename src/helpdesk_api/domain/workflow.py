@@ -6,6 +6,7 @@ Says what a status means for a metric and by which moves a clock gets there; how
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -39,25 +40,47 @@ class InvalidTransitionError(ConflictError):
 
 FINISHED: Final = frozenset({Status.SOLVED, Status.CLOSED})
 
-_WHILE_ACTIVE: Final = {
-    Status.NEW: ClockEffect.RUN,
-    Status.OPEN: ClockEffect.RUN,
-    Status.PENDING: ClockEffect.PAUSE,
-    Status.ON_HOLD: ClockEffect.PAUSE,
+ACTIVE: Final = (Status.NEW, Status.OPEN, Status.PENDING, Status.ON_HOLD)
+
+# In which statuses a clock waits unless its policy says otherwise.
+DEFAULT_PAUSES: Final[Mapping[Metric, frozenset[Status]]] = {
+    Metric.FIRST_RESPONSE: frozenset({Status.PENDING, Status.ON_HOLD}),
+    Metric.NEXT_RESPONSE: frozenset({Status.PENDING, Status.ON_HOLD}),
+    Metric.PERIODIC_UPDATE: frozenset({Status.PENDING}),
+    Metric.TIME_TO_ASSIGN: frozenset({Status.PENDING, Status.ON_HOLD}),
+    Metric.RESOLUTION: frozenset({Status.PENDING, Status.ON_HOLD}),
+    Metric.REQUESTER_WAIT: frozenset({Status.PENDING}),
+    Metric.AGENT_WORK: frozenset({Status.PENDING, Status.ON_HOLD}),
 }
 
-_EFFECTS: Final[Mapping[Metric, Mapping[Status, ClockEffect]]] = {
-    # Only a public reply of a staff user answers. A ticket finished without one owes no answer any more, which is
-    # neither a promise kept nor one broken: the clock is cancelled, and runs on should the ticket be reopened.
-    Metric.FIRST_RESPONSE: _WHILE_ACTIVE | dict.fromkeys(FINISHED, ClockEffect.CANCEL),
-    Metric.RESOLUTION: _WHILE_ACTIVE | dict.fromkeys(FINISHED, ClockEffect.STOP),
-}
+# What a finished ticket has done with a clock. What it still owed, an answer for one, is neither a promise kept nor one
+# broken: such a clock is cancelled, and runs on should the ticket be reopened.
+KEPT_BY_FINISHING: Final = frozenset({Metric.RESOLUTION, Metric.REQUESTER_WAIT, Metric.AGENT_WORK})
+STARTED_BY_CREATION: Final = KEPT_BY_FINISHING | {Metric.FIRST_RESPONSE}
+KEPT_BY_REPLY: Final = frozenset({Metric.FIRST_RESPONSE, Metric.NEXT_RESPONSE, Metric.PERIODIC_UPDATE})
 
 
-_REOPENED_FROM: Final[Mapping[Metric, frozenset[ClockState]]] = {
-    Metric.FIRST_RESPONSE: frozenset({ClockState.CANCELLED}),
-    Metric.RESOLUTION: frozenset({ClockState.MET, ClockState.BREACHED}),
-}
+class OnReopen(StrEnum):
+    """What a reopened ticket does with a clock that had stopped."""
+
+    RESUME = "resume"
+    RESTART = "restart"
+
+
+class OnChange(StrEnum):
+    """What other terms do with a live clock."""
+
+    KEEP = "keep"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How a clock follows its ticket, as the policy says: where it waits, and whether it goes on or begins anew."""
+
+    pauses_in: frozenset[Status]
+    on_reopen: OnReopen = OnReopen.RESUME
+    on_change: OnChange = OnChange.KEEP
 
 
 def check_transition(old: Status, new: Status) -> None:
@@ -71,21 +94,30 @@ def is_reopen(old: Status, new: Status) -> bool:
     return old in FINISHED and new not in FINISHED
 
 
-def clock_effect(metric: Metric, status: Status) -> ClockEffect:
+def clock_effect(metric: Metric, status: Status, conduct: Conduct) -> ClockEffect:
     """Say what a status asks of a clock that still measures something."""
-    return _EFFECTS[metric][status]
+    if status in FINISHED:
+        return ClockEffect.STOP if metric in KEPT_BY_FINISHING else ClockEffect.CANCEL
+    return ClockEffect.PAUSE if status in conduct.pauses_in else ClockEffect.RUN
 
 
-def moves_to(status: Status, *, metric: Metric, state: ClockState) -> Iterator[Move]:
-    """Give the moves that carry a clock to what the ticket's new status asks of it; none when it is there already.
+def runs_on(metric: Metric, state: ClockState) -> bool:
+    """Say whether a stopped clock is needed again by a reopened ticket.
 
-    An answered first response stays answered whatever the status, and a resolution clock that was cancelled, because
-    nothing was promised any more, stays cancelled. A stopped clock that a reopened ticket needs again runs on.
+    An answered first response stays answered, and a resolution clock that was cancelled, because nothing was promised
+    any more, stays cancelled.
     """
-    if state in _REOPENED_FROM[metric] and status not in FINISHED:
+    if metric in KEPT_BY_FINISHING:
+        return state in {ClockState.MET, ClockState.BREACHED}
+    return state is ClockState.CANCELLED
+
+
+def moves_to(status: Status, *, metric: Metric, state: ClockState, conduct: Conduct) -> Iterator[Move]:
+    """Give the moves that carry a clock to what the ticket's new status asks of it; none when it is there already."""
+    if runs_on(metric, state) and status not in FINISHED:
         yield Move.REOPEN
         state = ClockState.RUNNING
-    match clock_effect(metric, status):
+    match clock_effect(metric, status, conduct):
         case ClockEffect.RUN if state is ClockState.PAUSED:
             yield Move.RESUME
         case ClockEffect.PAUSE if state is ClockState.RUNNING:

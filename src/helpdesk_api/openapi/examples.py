@@ -17,12 +17,12 @@ from helpdesk_api.identity.permissions import FIELD_GROUPS, FOR_CONTACTS, PERMIS
 from helpdesk_api.kit.problems import catalogue
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.openapi.agreement_examples import AGREEMENT_EXAMPLES
+from helpdesk_api.openapi.clock_examples import CLOCK_EXAMPLES
 from helpdesk_api.openapi.schemas import Schema
 from helpdesk_api.openapi.sign_in_examples import SIGN_IN_EXAMPLES
 from helpdesk_api.privacy.erasures import ERASURES
 from helpdesk_api.privacy.export import EXPORT_EXAMPLE
 from helpdesk_api.retention.preview import PREVIEW_EXAMPLE
-from helpdesk_api.tickets.explanation_schemas import EXPLANATION_EXAMPLE
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
 from helpdesk_api.webhooks.catalogue import event_type_list
 from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE, DELIVERIES
@@ -130,7 +130,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield from UPSERT_EXAMPLES
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE
-    yield "ClockExplanation", EXPLANATION_EXAMPLE
+    yield from CLOCK_EXAMPLES.items()
     yield (
         "Catalogue",
         {

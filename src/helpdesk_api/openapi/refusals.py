@@ -20,7 +20,8 @@ from helpdesk_api.agreements.national_holidays import (
 from helpdesk_api.agreements.sla_policies import CalendarRequiredError, PolicyPublishedError, TargetOutOfReachError
 from helpdesk_api.directory.external_references import OneCardError
 from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
-from helpdesk_api.domain.business_time import BudgetOutOfReachError, InvalidCalendarError
+from helpdesk_api.domain.business_time import BudgetOutOfReachError, InstantOutOfRangeError, InvalidCalendarError
+from helpdesk_api.domain.clock_refusals import ClockStoppedError, DeadlinePassedError
 from helpdesk_api.domain.errors import (
     FieldError,
     InvalidError,
@@ -111,6 +112,7 @@ from helpdesk_api.privacy.export import PartialExportError
 from helpdesk_api.retention.runs import LegalHoldError, RetentionRunningError
 from helpdesk_api.retention.settings import SecurityEventsKeptShorterError
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
+from helpdesk_api.tickets.deadlines import NoManualDeadlineError, TooManyTicketsError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.tickets.service import ContactNotOfCompanyError, InactiveUserError
@@ -189,6 +191,9 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "me_remove_second_factor": (*_PROVE_AGAIN, NoSecondFactorError),
     "users_reset_second_factor": (NoSecondFactorError, RoleExceedsOwnError),
     "sla_clocks_explain": (HistoryIncompleteError,),
+    "sla_clocks_set_deadline": (ClockStoppedError, DeadlinePassedError, InstantOutOfRangeError),
+    "sla_clocks_release_deadline": (ClockStoppedError, NoManualDeadlineError),
+    "sla_clocks_extend": (BudgetOutOfReachError, TooManyTicketsError),
     "tickets_create": _TICKET_PARTIES,
     "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
     "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError),

@@ -27,8 +27,8 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
     "events": {EVERY_COLUMN: "searched by a way of its own, through `redact_event`"},
     "external_references": {EVERY_COLUMN: "ids in other systems; those of an erased person are removed"},
     "idempotency_keys": {EVERY_COLUMN: "whole answers, searched by a way of their own"},
-    "sla_clocks": {"history": "instants, numbers and words of ours"},
     "sla_policy_versions": {EVERY_COLUMN: "what was promised, which clocks name and nobody may change"},
+    "sla_clocks": {"conduct": "words of ours", "history": "instants, numbers and words of ours"},
     "sla_policies": {"conditions": "ids and words of ours", "targets": "numbers and words of ours"},
     "users": {"name": "names its own person", "email": "is of its own person"},
     "webhook_endpoints": {

@@ -11,18 +11,22 @@ from typing import Any, Literal
 from uuid import UUID
 
 from helpdesk_api.domain.business_time import Calendar
-from helpdesk_api.domain.clock_history import Change, Move, Moved, Retargeted, Started
+from helpdesk_api.domain.clock_history import Change, Extended, Fixed, Move, Moved, Retargeted, Started
 from helpdesk_api.domain.sla import Terms
 from helpdesk_api.domain.workflow import Status
 
-ReasonKind = Literal["created", "status", "reply", "change"]
+ReasonKind = Literal["created", "status", "reply", "message", "assignment", "change", "manual", "extension"]
 
 _SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a clock changed: the ticket was created, got a status, was answered, or fields that promises depend on."""
+    """Why a clock changed.
+
+    The ticket was created, got a status, was answered by a user, got a client's message, was assigned or taken back, or
+    fields that promises depend on were changed; or somebody set the deadline by hand, or extended it.
+    """
 
     kind: ReasonKind
     status: Status | None = None
@@ -49,6 +53,8 @@ class Entry:
     source: Source | None
     target: timedelta | None
     warning: timedelta | None
+    due_at: datetime | None = None
+    extended: timedelta | None = None
 
 
 def written(happened: Started | Change, reason: Reason, source: Source) -> dict[str, Any]:
@@ -61,14 +67,18 @@ def written(happened: Started | Change, reason: Reason, source: Source) -> dict[
     match happened:
         case Moved():
             return {"kind": happened.move, **entry}
+        case Fixed():
+            return {"kind": "fix", **entry, "due_at": happened.due_at.isoformat()}
+        case Extended():
+            return {"kind": "extend", **entry, "seconds": happened.by / _SECOND}
         case Started() | Retargeted():
             terms = happened.terms
             kind = "start" if isinstance(happened, Started) else "retarget"
             return {
                 "kind": kind,
                 **entry,
-                "target_seconds": terms.target // _SECOND,
-                "warning_seconds": None if terms.warning is None else terms.warning // _SECOND,
+                "target_seconds": terms.target / _SECOND,
+                "warning_seconds": None if terms.warning is None else terms.warning / _SECOND,
                 "policy_id": str(source.policy_id),
                 "policy_version": source.policy_version,
                 "calendar_id": None if source.calendar_id is None else str(source.calendar_id),
@@ -92,6 +102,8 @@ def _read(entry: Mapping[str, Any]) -> Entry:
         source=_source(entry) if has_terms else None,
         target=timedelta(seconds=entry["target_seconds"]) if has_terms else None,
         warning=_seconds(entry["warning_seconds"]) if has_terms else None,
+        due_at=datetime.fromisoformat(entry["due_at"]) if "due_at" in entry else None,
+        extended=_seconds(entry.get("seconds")),
     )
 
 
@@ -105,12 +117,16 @@ def _source(entry: Mapping[str, Any]) -> Source:
     )
 
 
-def _seconds(value: int | None) -> timedelta | None:
+def _seconds(value: float | None) -> timedelta | None:
     return None if value is None else timedelta(seconds=value)
 
 
 def happened(entry: Entry, calendar: Calendar | None) -> Started | Change:
     """Give what an entry tells; `calendar` is that of its source, for an entry with terms."""
+    if entry.due_at is not None:
+        return Fixed(entry.due_at, entry.at)
+    if entry.extended is not None:
+        return Extended(entry.extended, entry.at)
     if entry.target is None or calendar is None:
         return Moved(Move(entry.kind), entry.at)
     terms = Terms(entry.target, calendar, entry.warning)

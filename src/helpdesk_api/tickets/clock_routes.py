@@ -1,5 +1,6 @@
 """The endpoints of single SLA clocks, beneath their ticket."""
 
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -8,10 +9,15 @@ from fastapi import APIRouter, Header, Path, Response
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.languages import preferred
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
+from helpdesk_api.tickets import deadlines
+from helpdesk_api.tickets.clock_views import fetch_shown
 from helpdesk_api.tickets.explanation_schemas import ClockExplanation
 from helpdesk_api.tickets.explanations import explain_clock, language_of_tenant
+from helpdesk_api.tickets.schemas import ClockExtensionCreate, ClockExtensions, ManualDeadline, Ticket
 
 router = APIRouter(prefix="/v1/tickets/{id}/sla", tags=["sla-clocks"], route_class=UnitOfWorkRoute)
+
+extensions = APIRouter(prefix="/v1/sla-extensions", tags=["sla-clocks"], route_class=UnitOfWorkRoute)
 
 ClockName = Annotated[
     str,
@@ -46,3 +52,54 @@ async def explain_deadline(
     response.headers["content-language"] = language
     response.headers["vary"] = "Accept-Language"
     return await explain_clock(ctx, id, clock, language)
+
+
+@router.post(
+    "/{clock}/manual-deadline",
+    operation_id="sla_clocks_set_deadline",
+    summary="Set a deadline by hand",
+    description=(
+        "Sets the deadline of a clock to an instant, with a reason. From then on nothing computes it: no pause moves "
+        "it, no other terms, and it passes also while the ticket waits. Records `ticket.sla_deadline_set`."
+    ),
+)
+async def set_deadline(
+    id: UUID, clock: ClockName, body: ManualDeadline, ctx: Annotated[Ctx, allowed("tickets:write")]
+) -> Ticket:
+    """Set a deadline."""
+    await deadlines.set_deadline(ctx, id, clock, due_at=body.due_at, reason=body.reason)
+    return await fetch_shown(ctx, id)
+
+
+@router.delete(
+    "/{clock}/manual-deadline",
+    status_code=204,
+    operation_id="sla_clocks_release_deadline",
+    summary="Take back a deadline that was set by hand",
+    description=(
+        "Lets the deadline be again what the history of the clock makes of it, the time since included. A breach that "
+        "was recorded stays. Records `ticket.sla_deadline_released`."
+    ),
+)
+async def release_deadline(id: UUID, clock: ClockName, ctx: Annotated[Ctx, allowed("tickets:write")]) -> None:
+    """Take back a deadline."""
+    await deadlines.release_deadline(ctx, id, clock)
+
+
+@extensions.post(
+    "",
+    operation_id="sla_clocks_extend",
+    summary="Extend the deadlines of many tickets",
+    description=(
+        "Grants the clocks of the unfinished tickets that match more time, with a reason, and tells for each clock "
+        "what became of it. At most 200 tickets may match. "
+        "An extension stays whatever the terms; a breach that was recorded before stays too. Records "
+        "`ticket.sla_extended` per clock."
+    ),
+)
+async def extend_deadlines(
+    body: ClockExtensionCreate, ctx: Annotated[Ctx, allowed("tickets:write")]
+) -> ClockExtensions:
+    """Extend deadlines."""
+    by = timedelta(seconds=body.seconds)
+    return ClockExtensions(data=await deadlines.extend(ctx, body.filter, body.metrics, by, body.reason))

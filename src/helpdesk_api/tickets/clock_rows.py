@@ -12,13 +12,14 @@ from uuid import UUID
 
 from pydantic_core import to_json
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 
 from helpdesk_api.agreements.calendar_versions import hours_of
 from helpdesk_api.domain import sla
 from helpdesk_api.domain.business_time import ALWAYS_OPEN, Calendar
 from helpdesk_api.domain.clock_history import Change, MeasuredClock
 from helpdesk_api.domain.sla import Clock, ClockState, Metric, Terms
+from helpdesk_api.domain.workflow import Conduct, OnChange, OnReopen, Status
 from helpdesk_api.kit import deadlines
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.db import Record
@@ -34,22 +35,24 @@ BREACH_KIND = "ticket.sla_breach"
 _SECOND = timedelta(seconds=1)
 _CLOCK_FIELDS = tuple(field.name for field in fields(Clock))
 _SOURCE_FIELDS = tuple(field.name for field in fields(Source))
-_COLUMNS = ("tenant_id", "id", "ticket_id", *_SOURCE_FIELDS, *_CLOCK_FIELDS)
+_CHANGING = (*_SOURCE_FIELDS, *_CLOCK_FIELDS, "conduct")
+_COLUMNS = ("tenant_id", "id", "ticket_id", *_CHANGING)
 
 _INSERT = Statement(insert_many(sla_clocks, (*_COLUMNS, "history"), as_text=("history",)))
 _UPDATE = Statement(
     update(sla_clocks)
     .where(sla_clocks.c.tenant_id == bindparam("of_tenant"), sla_clocks.c.id == bindparam("of_clock"))
     .values(
-        {name: bindparam(name) for name in (*_SOURCE_FIELDS, *_CLOCK_FIELDS)}
+        {name: bindparam(name) for name in _CHANGING}
         # Appended where it is: nobody has to read a long history to add to it.
         | {"history": sla_clocks.c.history.concat(bindparam("happened", type_=JSONB))}
     )
 )
-_OF_TICKET = Statement(
+_LATEST = Statement(
     select(*(sla_clocks.c[name] for name in _COLUMNS if name != "tenant_id"))
+    .ext(distinct_on(sla_clocks.c.metric))
     .where(sla_clocks.c.tenant_id == bindparam("tenant"), sla_clocks.c.ticket_id == bindparam("ticket"))
-    .order_by(sla_clocks.c.metric, sla_clocks.c.instance)
+    .order_by(sla_clocks.c.metric, sla_clocks.c.instance.desc())
 )
 
 _STATE_MOVES: Mapping[ClockState, str] = {
@@ -63,13 +66,15 @@ _STATE_MOVES: Mapping[ClockState, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TicketClock:
-    """A clock together with its row, and what of its history is not stored yet."""
+    """A clock together with its row, what of its history is not stored yet, and why somebody changed its deadline."""
 
     id: UUID
     ticket_id: UUID
     source: Source
+    conduct: Conduct
     measured: MeasuredClock
     unwritten: tuple[Mapping[str, Any], ...] = ()
+    note: str | None = None
 
     @property
     def clock(self) -> Clock:
@@ -81,22 +86,35 @@ class TicketClock:
         """Give the hours that measure it."""
         return self.measured.terms.calendar
 
-    def after(self, change: Change, reason: Reason, *, source: Source | None = None) -> "TicketClock":
-        """Give the clock as a change leaves it; `source` is where other terms come from."""
-        moved = replace(self, source=source or self.source, measured=self.measured.after(change))
+    def after(
+        self, change: Change, reason: Reason, *, source: Source | None = None, conduct: Conduct | None = None
+    ) -> "TicketClock":
+        """Give the clock as a change leaves it; `source` and `conduct` come with other terms."""
+        moved = replace(
+            self,
+            source=source or self.source,
+            conduct=conduct or self.conduct,
+            measured=self.measured.after(change),
+        )
         if moved == self:
             return self
         return replace(moved, unwritten=(*self.unwritten, written(change, reason, moved.source)))
 
 
-async def of_ticket(ctx: Ctx, ticket_id: UUID) -> list[TicketClock]:
-    """Load the clocks of one ticket, which the caller has locked."""
-    rows = await ctx.tx.rows(_OF_TICKET, {"tenant": ctx.tenant_id, "ticket": ticket_id})
+async def latest_of(ctx: Ctx, ticket_id: UUID) -> list[TicketClock]:
+    """Load the latest clock of each metric of a ticket, which the caller has locked; earlier ones never move again."""
+    rows = await ctx.tx.rows(_LATEST, {"tenant": ctx.tenant_id, "ticket": ticket_id})
     return [await _from_row(ctx, row) for row in rows]
 
 
-async def write_new(ctx: Ctx, begun: Sequence[TicketClock], version: int) -> None:
+async def write(ctx: Ctx, before: Sequence[TicketClock], after: Sequence[TicketClock], version: int) -> None:
     """Store the clocks of a ticket whose row has been written, with their deadlines and events."""
+    known = {item.id: item for item in before}
+    await _write_moved(ctx, [(known[new.id], new) for new in after if new.id in known], version)
+    await _write_new(ctx, [new for new in after if new.id not in known], version)
+
+
+async def _write_new(ctx: Ctx, begun: Sequence[TicketClock], version: int) -> None:
     if not begun:
         return
     rows = [_row(ctx, item) | {"history": to_json(item.unwritten).decode()} for item in begun]
@@ -106,9 +124,9 @@ async def write_new(ctx: Ctx, begun: Sequence[TicketClock], version: int) -> Non
         _record(ctx, "started", item, version)
 
 
-async def write_moved(ctx: Ctx, before: Sequence[TicketClock], after: Sequence[TicketClock], version: int) -> None:
+async def _write_moved(ctx: Ctx, moving: Sequence[tuple[TicketClock, TicketClock]], version: int) -> None:
     """Store what has moved, keep its deadlines in step and record what happened to each clock."""
-    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    changed = [(old, new) for old, new in moving if old != new]
     for old, new in changed:
         row = _row(ctx, new)
         stored = {"of_tenant": row["tenant_id"], "of_clock": row["id"], "happened": list(new.unwritten)}
@@ -141,6 +159,10 @@ def _moves(old: Clock, new: Clock) -> list[str]:
         moves.append("breached")
     if old.state is not new.state:
         moves.append(_STATE_MOVES[new.state] if old.state in sla.LIVE else "reopened")
+    elif old.manual_due_at != new.manual_due_at:
+        moves.append("deadline_released" if new.manual_due_at is None else "deadline_set")
+    elif old.extension != new.extension:
+        moves.append("extended")
     elif old.target != new.target or old.warning != new.warning or old.due_at != new.due_at:
         moves.append("retargeted")
     return moves
@@ -163,9 +185,11 @@ def _record(ctx: Ctx, move: str, item: TicketClock, version: int, **more: dateti
             "due_at": clock.due_at,
             "target_seconds": clock.target // _SECOND,
             "elapsed_seconds": clock.elapsed // _SECOND,
+            "paused_seconds": clock.paused // _SECOND,
             "policy_id": item.source.policy_id,
             "policy_version": item.source.policy_version,
             **more,
+            **({} if item.note is None else {"reason": item.note}),
         },
     )
 
@@ -185,7 +209,7 @@ async def _arrange(ctx: Ctx, items: Sequence[TicketClock], *, but_not: Sequence[
 
 def _ahead(clock: Clock) -> dict[str, datetime]:
     """Give the instants at which something is still to be recorded for a clock, by kind of deadline."""
-    if clock.state is not ClockState.RUNNING:
+    if not sla.is_ticking(clock):
         return {}
     instants = {
         WARNING_KIND: clock.warning_at if clock.warned_at is None else None,
@@ -196,7 +220,13 @@ def _ahead(clock: Clock) -> dict[str, datetime]:
 
 def _row(ctx: Ctx, item: TicketClock) -> dict[str, Any]:
     own = {"tenant_id": ctx.tenant_id, "id": item.id, "ticket_id": item.ticket_id}
-    return own | asdict(item.source) | {name: getattr(item.clock, name) for name in _CLOCK_FIELDS}
+    conduct = {
+        "pauses_in": sorted(item.conduct.pauses_in),
+        "on_reopen": item.conduct.on_reopen,
+        "on_change": item.conduct.on_change,
+    }
+    clock = {name: getattr(item.clock, name) for name in _CLOCK_FIELDS}
+    return own | asdict(item.source) | clock | {"conduct": conduct}
 
 
 async def _from_row(ctx: Ctx, row: Record) -> TicketClock:
@@ -211,5 +241,14 @@ async def _from_row(ctx: Ctx, row: Record) -> TicketClock:
         id=values["id"],
         ticket_id=values["ticket_id"],
         source=source,
+        conduct=_conduct(values["conduct"]),
         measured=MeasuredClock(clock, Terms(clock.target, calendar, clock.warning)),
+    )
+
+
+def _conduct(stored: Mapping[str, Any]) -> Conduct:
+    return Conduct(
+        pauses_in=frozenset(map(Status, stored["pauses_in"])),
+        on_reopen=OnReopen(stored["on_reopen"]),
+        on_change=OnChange(stored["on_change"]),
     )

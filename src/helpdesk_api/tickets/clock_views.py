@@ -6,8 +6,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import any_, bindparam, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import any_, bindparam, select, true
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
 from helpdesk_api.domain import sla
 from helpdesk_api.domain.business_time import Calendar
@@ -27,17 +27,19 @@ _NOTHING = timedelta()
 _COLUMNS = tuple(
     sla_clocks.c[name]
     for name in (
-        "id", "ticket_id", "metric", "instance", "state", "target", "elapsed", "since_at", "due_at", "warned_at",
-        "breached_at", "stopped_at", "policy_id", "policy_version", "calendar_id", "calendar_version",
+        "id", "ticket_id", "metric", "instance", "state", "target", "elapsed", "extension", "since_at", "manual_due_at",
+        "due_at", "warned_at", "breached_at", "stopped_at",
+        "policy_id", "policy_version", "calendar_id", "calendar_version",
     )
 )  # fmt: skip
 _SHOWN = Statement(
     select(*_COLUMNS)
+    .ext(distinct_on(sla_clocks.c.ticket_id, sla_clocks.c.metric))
     .where(
         sla_clocks.c.tenant_id == bindparam("tenant"),
         sla_clocks.c.ticket_id == any_(bindparam("ticket_ids", type_=ARRAY(sla_clocks.c.ticket_id.type))),
     )
-    .order_by(sla_clocks.c.ticket_id, sla_clocks.c.metric, sla_clocks.c.instance)
+    .order_by(sla_clocks.c.ticket_id, sla_clocks.c.metric, sla_clocks.c.instance.desc())
 )
 _OF_TICKET = tuple(column.name for column in TICKETS.columns)
 # The columns of clocks, with what they are called beside those of a ticket.
@@ -46,20 +48,23 @@ _BESIDE = tuple((column.name, f"clock_{column.name}") for column in _COLUMNS)
 
 @cache
 def _with_clocks(kind: str) -> Statement:
-    """Fetch one of the tickets that a kind of reach sees, in a row for each of its clocks."""
+    """Fetch one of the tickets that a kind of reach sees, in a row for the latest clock of each metric."""
+    latest = (
+        select(*_COLUMNS)
+        .ext(distinct_on(sla_clocks.c.metric))
+        .where(sla_clocks.c.tenant_id == tickets.c.tenant_id, sla_clocks.c.ticket_id == tickets.c.id)
+        .order_by(sla_clocks.c.metric, sla_clocks.c.instance.desc())
+        .lateral("latest")
+    )
     return Statement(
-        select(*TICKETS.columns, *(sla_clocks.c[name].label(beside) for name, beside in _BESIDE))
-        .select_from(
-            tickets.outerjoin(
-                sla_clocks, (sla_clocks.c.tenant_id == tickets.c.tenant_id) & (sla_clocks.c.ticket_id == tickets.c.id)
-            )
-        )
+        select(*TICKETS.columns, *(latest.c[name].label(beside) for name, beside in _BESIDE))
+        .select_from(tickets.outerjoin(latest, true()))
         .where(
             tickets.c.tenant_id == bindparam("tenant"),
             tickets.c.id == bindparam("key"),
             *seen_rows(TICKETS.rows, kind),
         )
-        .order_by(sla_clocks.c.metric, sla_clocks.c.instance)
+        .order_by(latest.c.metric)
     )
 
 
@@ -107,9 +112,13 @@ def _shown(row: Record | Mapping[str, Any], calendar: Calendar, present: timedel
     left = None
     if state in sla.LIVE:
         # As `sla.remaining`, with the calendar's present position already known.
-        left = target - row["elapsed"]
-        if state == ClockState.RUNNING:
-            left -= max(present - calendar.position(row["since_at"]), _NOTHING)
+        since, by_hand = calendar.position(row["since_at"]), row["manual_due_at"]
+        if by_hand is not None:
+            left = calendar.position(by_hand) - max(present, since)
+        else:
+            left = target + row["extension"] - row["elapsed"]
+            if state == ClockState.RUNNING:
+                left -= max(present - since, _NOTHING)
     return {
         "id": row["id"],
         "metric": row["metric"],
@@ -117,6 +126,8 @@ def _shown(row: Record | Mapping[str, Any], calendar: Calendar, present: timedel
         "state": state,
         "hours": "calendar" if row["calendar_id"] is None else "business",
         "target_seconds": target // _SECOND,
+        "extension_seconds": row["extension"] // _SECOND,
+        "is_manual": row["manual_due_at"] is not None,
         "remaining_seconds": None if left is None else left // _SECOND,
         "due_at": row["due_at"],
         "warned_at": row["warned_at"],

@@ -38,6 +38,7 @@ class ExplainedStep(Output):
     policy_version: int | None
     calendar_id: Annotated[UUID | None, Field(description="Null for calendar time, and where the terms stay.")]
     calendar_version: int | None
+    due_at: Annotated[AwareDatetime | None, Field(description="The deadline that is set by hand from here on.")]
     text: str
 
 
@@ -52,7 +53,7 @@ class ClockExplanation(Output):
     language: Language
     time_zone: Annotated[str, Field(description="Of the calendar; the texts tell its wall time.")]
     started_at: AwareDatetime
-    target_seconds: int
+    target_seconds: Annotated[int, Field(description="With what was granted beside it.")]
     elapsed_seconds: Annotated[int, Field(description="Used up by now.")]
     remaining_seconds: Annotated[int, Field(description="Negative when overdue.")]
     due_at: AwareDatetime | None
@@ -65,6 +66,7 @@ class ClockExplanation(Output):
 _NO_TERMS: Final[Mapping[str, Any]] = {
     "reason": None, "status": None, "changed_fields": [], "holidays": [],
     "target_seconds": None, "policy_id": None, "policy_version": None, "calendar_id": None, "calendar_version": None,
+    "due_at": None,
 }  # fmt: skip
 EXPLANATION_EXAMPLE: Final[Mapping[str, Any]] = {
     "clock_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e45",

@@ -13,11 +13,11 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 
 from helpdesk_api.agreements.calendars import calendar_versions
-from helpdesk_api.domain.business_time import zone_named
-from helpdesk_api.domain.clock_history import Started
+from helpdesk_api.domain.business_time import Calendar, zone_named
+from helpdesk_api.domain.clock_history import Move, Started
 from helpdesk_api.domain.errors import ConflictError, NotFoundError
 from helpdesk_api.domain.explanation import Explanation, Step, StepKind, explain
-from helpdesk_api.domain.sla import Clock, ClockState, Metric, remaining
+from helpdesk_api.domain.sla import Clock, ClockState, Metric, budget, remaining
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.languages import Language
@@ -31,7 +31,7 @@ from helpdesk_api.tickets.models import sla_clocks
 from helpdesk_api.tickets.resources import TICKETS
 
 _SECOND: Final = timedelta(seconds=1)
-_TERMS: Final = frozenset({StepKind.STARTED, StepKind.RETARGETED, StepKind.SUMMARY})
+_TERMS: Final = frozenset({StepKind.STARTED, StepKind.RETARGETED, StepKind.EXTENDED, StepKind.SUMMARY})
 
 _LANGUAGE = Statement(select(tenants.c.language).where(tenants.c.id == bindparam("tenant")))
 _OF_TICKET = Statement(
@@ -127,8 +127,8 @@ class _Teller:
             language=self.language,
             time_zone=calendar.zone,
             started_at=started_at,
-            target_seconds=clock.target // _SECOND,
-            elapsed_seconds=(clock.target - left) // _SECOND,
+            target_seconds=budget(clock) // _SECOND,
+            elapsed_seconds=_used(clock, calendar, now) // _SECOND,
             remaining_seconds=left // _SECOND,
             due_at=clock.due_at,
             breached_at=clock.breached_at,
@@ -139,13 +139,13 @@ class _Teller:
 
     def _steps(self) -> list[ExplainedStep]:
         total = timedelta()
-        target = self.entries[0].target or timedelta()
+        target = self._target_by(0)
         shown: list[ExplainedStep] = []
         for step in self.told.steps:
             total += step.counted
             entry = None if step.change is None else self.entries[step.change]
             terms = self._terms_by(step)
-            target = target if terms is None or terms.target is None else terms.target
+            target = target if terms is None or step.change is None else self._target_by(step.change)
             shown.append(self._step(step, entry, terms, target, total))
         return shown
 
@@ -154,6 +154,17 @@ class _Teller:
         if step.change is None or step.kind not in _TERMS:
             return None
         return next(entry for entry in reversed(self.entries[: step.change + 1]) if entry.target is not None)
+
+    def _target_by(self, change: int) -> timedelta:
+        """Give what may be used up after a change: the latest target, and what was granted beside it."""
+        until = self.entries[: change + 1]
+        target = next(entry.target for entry in reversed(until) if entry.target is not None)
+        return target + sum((entry.extended for entry in until if entry.extended is not None), timedelta())
+
+    def _due_by_hand(self, change: int) -> datetime | None:
+        """Give the deadline that is set by hand after a change."""
+        until = reversed(self.entries[: change + 1])
+        return next((entry.due_at for entry in until if entry.kind in {"fix", Move.RELEASE}), None)
 
     def _step(
         self, step: Step, entry: Entry | None, terms: Entry | None, target: timedelta, total: timedelta
@@ -176,6 +187,7 @@ class _Teller:
             policy_version=None if source is None else source.policy_version,
             calendar_id=None if source is None else source.calendar_id,
             calendar_version=None if source is None else source.calendar_version,
+            due_at=None if step.change is None else self._due_by_hand(step.change),
             text=self._text(step, entry, names, target=target, total=total),
         )
 
@@ -187,6 +199,9 @@ class _Teller:
         name = step.kind.value
         if status is None and has_sentence(language, f"{name}_otherwise"):
             name = f"{name}_otherwise"
+        if step.kind is StepKind.DUE and self.told.measured.clock.manual_due_at is not None:
+            name = "due_by_hand"
+        manual = None if entry is None else entry.due_at
         said = sentence(
             language,
             name,
@@ -195,6 +210,7 @@ class _Teller:
             target=duration(language, target),
             total=duration(language, total),
             names=", ".join(names),
+            manual="" if manual is None else self._instant(manual),
             status="" if status is None else word(language, status),
             fields=", ".join(word(language, field) for field in (entry.reason.fields if entry is not None else ())),
             **{"from": self._instant(step.from_at), "to": self._instant(step.to_at)},
@@ -213,3 +229,8 @@ class _Teller:
 
     def _instant(self, at: datetime) -> str:
         return instant(self.language, at, zone_named(self.told.measured.terms.calendar.zone))
+
+
+def _used(clock: Clock, calendar: Calendar, now: datetime) -> timedelta:
+    running = clock.state is ClockState.RUNNING
+    return clock.elapsed + (calendar.between(clock.since_at, max(now, clock.since_at)) if running else timedelta())

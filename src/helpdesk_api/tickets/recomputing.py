@@ -29,9 +29,10 @@ from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import is_sandbox_tenant
 from helpdesk_api.kit.unit_of_work import unit_of_work
-from helpdesk_api.tickets import clock_rows, clocks
+from helpdesk_api.tickets import clock_rows
 from helpdesk_api.tickets.clock_entries import happened, read
 from helpdesk_api.tickets.clock_rows import TicketClock
+from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.models import sla_clocks
 from helpdesk_api.tickets.resources import TICKETS
 
@@ -113,7 +114,7 @@ async def _recompute_ticket(ctx: Ctx, ticket_id: UUID, behind: Mapping[str, Any]
     """Measure the clocks of one ticket anew; gives how many, and how many deadlines have moved."""
     before = await crud.fetch_locked(ctx, TICKETS, ticket_id)
     ctx = ctx if ctx.now >= before.updated_at else replace(ctx, now=before.updated_at)
-    running = await clock_rows.of_ticket(ctx, ticket_id)
+    running = await clock_rows.latest_of(ctx, ticket_id)
     histories = {row["id"]: row["history"] for row in await ctx.tx.rows(_HISTORIES, {**behind, "ticket": ticket_id})}
     moved: list[TicketClock] = []
     for item in running:
@@ -127,8 +128,9 @@ async def _recompute_ticket(ctx: Ctx, ticket_id: UUID, behind: Mapping[str, Any]
     moved_count = sum(old.clock.due_at != new.clock.due_at for old, new in zip(running, moved, strict=True))
     version = before.version
     if any(old.clock != new.clock for old, new in zip(running, moved, strict=True)):
-        version = (await crud.store_changes(ctx, TICKETS, before, {"due_at": clocks.earliest_due(moved)})).version
-    await clock_rows.write_moved(ctx, running, moved, version)
+        clocks = TicketClocks(ctx, ticket_id, moved)
+        version = (await crud.store_changes(ctx, TICKETS, before, {"due_at": clocks.earliest_due})).version
+    await clock_rows.write(ctx, running, moved, version)
     return len(histories), moved_count
 
 

@@ -59,6 +59,8 @@ TICKETS = Resource(
                 "state": "running",
                 "hours": "business",
                 "target_seconds": 3600,
+                "extension_seconds": 0,
+                "is_manual": False,
                 "remaining_seconds": 2520,
                 "due_at": "2026-11-23T10:30:00Z",
                 "warned_at": None,

@@ -7,9 +7,10 @@ from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from typing_extensions import TypedDict
 
 from helpdesk_api.agreements.sla_policy_schemas import Priority
+from helpdesk_api.domain.sla import Metric
 from helpdesk_api.domain.workflow import Status
 from helpdesk_api.identity.permissions import TICKET_INTERNAL
-from helpdesk_api.kit.schema import Entity, Input, Label, Line, Prose
+from helpdesk_api.kit.schema import Entity, Input, Instant, Label, Line, Output, Prose, Seconds
 from helpdesk_api.kit.visibility import FieldGroup
 
 TicketType = Literal["incident", "service_request", "question", "problem", "change", "task"]
@@ -50,7 +51,7 @@ class ClockShown(TypedDict):
     """One promise being measured. Times of a clock in business hours count the calendar's open time only."""
 
     id: UUID
-    metric: Annotated[str, Field(examples=["first_response", "resolution"])]
+    metric: Annotated[str, Field(examples=[metric.value for metric in Metric])]
     instance: Annotated[int, Field(description="Counts the clocks of this metric on the ticket, from 1.")]
     state: Annotated[
         str,
@@ -61,10 +62,12 @@ class ClockShown(TypedDict):
     ]
     hours: Annotated[str, Field(examples=["business", "calendar"])]
     target_seconds: int
+    extension_seconds: Annotated[int, Field(description="Granted beside the target.")]
+    is_manual: Annotated[bool, Field(description="The deadline was set by hand; it neither waits nor is recomputed.")]
     remaining_seconds: Annotated[
         int | None, Field(description="Negative when overdue; frozen while paused; null when stopped.")
     ]
-    due_at: Annotated[AwareDatetime | None, Field(description="Null while paused.")]
+    due_at: Annotated[AwareDatetime | None, Field(description="Null while paused, unless it was set by hand.")]
     warned_at: AwareDatetime | None
     breached_at: Annotated[AwareDatetime | None, Field(description="The deadline that passed; never taken back.")]
     stopped_at: AwareDatetime | None
@@ -92,7 +95,7 @@ class Ticket(Entity):
     solved_at: AwareDatetime | None
     closed_at: AwareDatetime | None
     reopen_count: int
-    clocks: Annotated[list[ClockShown], Field(description="The SLA clocks of the ticket.")]
+    clocks: Annotated[list[ClockShown], Field(description="The latest SLA clock of each metric.")]
 
 
 class CommentCreate(Input):
@@ -124,3 +127,48 @@ class Comment(Entity):
     body: str
     author_user_id: UUID | None
     author_contact_id: UUID | None
+
+
+class ManualDeadline(Input):
+    """A deadline that somebody sets by hand, and why."""
+
+    due_at: Annotated[Instant, Field(description="Still to come. It neither waits nor is it ever recomputed.")]
+    reason: Annotated[Line, Field(description="Kept with the clock and told by `ticket.sla_deadline_set`.")]
+
+
+class AffectedTickets(Input):
+    """Which unfinished tickets are meant: all of the lists must fit, and an empty list means any."""
+
+    ticket_ids: Annotated[list[UUID], Field(max_length=200)] = Field(default=[])
+    company_ids: Annotated[list[UUID], Field(max_length=200)] = Field(default=[])
+    priorities: Annotated[list[Priority], Field(max_length=10)] = Field(default=[])
+
+
+class ClockExtensionCreate(Input):
+    """More time for many tickets, after a major incident for one."""
+
+    filter: Annotated[AffectedTickets, Field(description="Which tickets; at most 200 may match.")]
+    metrics: Annotated[
+        list[Metric], Field(max_length=len(Metric), description="Whose clocks; an empty list means all.")
+    ] = Field(default=[])
+    seconds: Annotated[Seconds, Field(le=31_622_400, description="How much more, in the time of each clock.")]
+    reason: Annotated[Line, Field(description="Told by each `ticket.sla_extended`.")]
+
+
+class ClockExtension(Output):
+    """What became of one clock."""
+
+    ticket_id: UUID
+    clock_id: UUID
+    metric: Metric
+    outcome: Annotated[
+        Literal["extended", "manual_deadline", "not_running"],
+        Field(description="`extended`; or not, because the deadline was set by hand or the clock has stopped."),
+    ]
+    due_at: AwareDatetime | None
+
+
+class ClockExtensions(Output):
+    """What became of each clock of the tickets that match."""
+
+    data: list[ClockExtension]

@@ -4,10 +4,10 @@ Each function loads and locks, lets the domain decide, stores, and records; cloc
 client reads its own write with the deadlines that follow from it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import bindparam, insert, select
@@ -26,8 +26,8 @@ from helpdesk_api.kit.deadlines import DueDeadline
 from helpdesk_api.kit.events import Changes, record
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
-from helpdesk_api.tickets import clock_rows, clocks
-from helpdesk_api.tickets.clock_rows import TicketClock
+from helpdesk_api.tickets import clock_rows
+from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.models import comments, sla_clocks
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
 from helpdesk_api.tickets.schemas import Comment, Ticket
@@ -67,21 +67,22 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     status = Status(values["status"])
     promises = await promises_for(ctx, values, since=ctx.now)
     ticket_id = new_id()
-    begun = await clocks.begin(ctx, ticket_id, promises, status)
+    clocks = TicketClocks(ctx, ticket_id)
+    await clocks.begin_all(promises, status, is_assigned=values["assignee_id"] is not None)
     values |= {
-        "due_at": clocks.earliest_due(begun),
+        "due_at": clocks.earliest_due,
         "solved_at": ctx.now if status in FINISHED else None,
         "closed_at": ctx.now if status is Status.CLOSED else None,
         "reopen_count": 0,
     }
     created = await crud.add(ctx, TICKETS, values, object_id=ticket_id)
-    await clock_rows.write_new(ctx, begun, created.version)
+    await clock_rows.write(ctx, (), clocks.after, created.version)
     return created
 
 
 async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *, expected: int | None) -> Ticket:
     """Change a ticket; what changes nothing leaves no trace. Raises StaleVersionError and InvalidTransitionError."""
-    ctx, before = await _locked(ctx, ticket_id)
+    ctx, before = await locked(ctx, ticket_id)
     check_version(before.version, expected)
     wanted = crud.difference(TICKETS, before, changes)
     if not wanted:
@@ -92,31 +93,22 @@ async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *
         await _company_for(ctx, company_id, contact_id)
     if "assignee_id" in wanted:
         await _check_assignee(ctx, changes["assignee_id"])
-    running = await clock_rows.of_ticket(ctx, ticket_id)
-    return await _change(ctx, before, running, {field: new for field, (_, new) in wanted.items()})
+    clocks = await clocks_of(ctx, ticket_id)
+    return await change(ctx, before, clocks, {field: new for field, (_, new) in wanted.items()})
 
 
 async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> Comment:
     """Add a reply or a note.
 
     A note leaves the ticket as it is, also its version: who may not read notes must not see that there was one. A
-    user's reply answers the client: it stops the first-response clock. A client's reply sets a ticket that is
+    user's reply answers the client: it stops the clocks that wait for one. A client's reply sets a ticket that is
     pending, solved or closed back to open.
     """
-    ctx, before = await _locked(ctx, ticket_id)
+    ctx, before = await locked(ctx, ticket_id)
     if values["author_contact_id"] is not None and values["author_contact_id"] != before.contact_id:
         await _company_for(ctx, before.company_id, values["author_contact_id"], field="author_contact_id")
-    running = await clock_rows.of_ticket(ctx, ticket_id)
     comment = await _store_comment(ctx, ticket_id, values)
     is_reply = comment.kind == "reply"
-    moved = running
-    fields: dict[str, Any] = {}
-    if is_reply:
-        if comment.author_user_id is not None:
-            moved = clocks.answer(running, ctx.now)
-            fields = {"first_responded_at": before.first_responded_at or ctx.now}
-        elif Status(before.status) in _REOPENED_BY_CLIENT:
-            fields = {"status": Status.OPEN}
     record(
         ctx,
         "ticket.reply_added" if is_reply else "ticket.note_added",
@@ -128,8 +120,15 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
             "author_contact_id": comment.author_contact_id,
         },
     )
-    if is_reply:
-        await _change(ctx, before, running, fields, answered=moved)
+    if not is_reply:
+        return comment
+    fields: dict[str, Any] = {}
+    if comment.author_user_id is not None:
+        fields = {"first_responded_at": before.first_responded_at or ctx.now}
+    elif Status(before.status) in _REOPENED_BY_CLIENT:
+        fields = {"status": Status.OPEN}
+    clocks = await clocks_of(ctx, ticket_id)
+    await change(ctx, before, clocks, fields, reply="client" if comment.author_user_id is None else "user")
     return comment
 
 
@@ -143,7 +142,7 @@ async def on_breach(ctx: Ctx, deadline: DueDeadline) -> None:
     await _reach(ctx, deadline, sla.breach)
 
 
-async def _locked(ctx: Ctx, ticket_id: UUID) -> tuple[Ctx, Ticket]:
+async def locked(ctx: Ctx, ticket_id: UUID) -> tuple[Ctx, Ticket]:
     """Lock a ticket for a change, and see to it that its time does not run backwards.
 
     The clocks of two servers are never quite the same, and the later change must not seem the earlier one.
@@ -152,51 +151,83 @@ async def _locked(ctx: Ctx, ticket_id: UUID) -> tuple[Ctx, Ticket]:
     return (ctx if ctx.now >= before.updated_at else replace(ctx, now=before.updated_at)), before
 
 
+async def clocks_of(ctx: Ctx, ticket_id: UUID) -> TicketClocks:
+    """Load the clocks of a ticket, which the caller has locked."""
+    return TicketClocks(ctx, ticket_id, await clock_rows.latest_of(ctx, ticket_id))
+
+
 async def _reach(ctx: Ctx, deadline: DueDeadline, mark: Callable[[Clock, datetime], Clock]) -> None:
     ticket_id = await ctx.tx.value(_TICKET_OF_CLOCK, {"tenant": ctx.tenant_id, "clock": deadline.object_id})
-    ctx, before = await _locked(ctx, ticket_id)
-    running = await clock_rows.of_ticket(ctx, ticket_id)
-    moved = [
-        replace(item, measured=replace(item.measured, clock=mark(item.clock, ctx.now)))
-        if item.id == deadline.object_id
-        else item
-        for item in running
-    ]
-    await _change(ctx, before, running, {}, answered=moved)
+    ctx, before = await locked(ctx, ticket_id)
+    clocks = await clocks_of(ctx, ticket_id)
+    item = clocks.find(deadline.object_id)
+    if item is None:
+        message = f"the clock {deadline.object_id} has a deadline, although a later one has taken its place"
+        raise LookupError(message)
+    clocks.put(replace(item, measured=replace(item.measured, clock=mark(item.clock, ctx.now))))
+    await change(ctx, before, clocks, {})
 
 
-async def _change(
+async def change(
     ctx: Ctx,
     before: Ticket,
-    running: Sequence[TicketClock],
+    clocks: TicketClocks,
     values: Mapping[str, Any],
     *,
-    answered: Sequence[TicketClock] | None = None,
+    reply: Literal["user", "client"] | None = None,
 ) -> Ticket:
-    """Write new values of a locked ticket with all that follows; `answered` are clocks that moved already."""
+    """Write new values of a locked ticket with all that follows; `reply` tells who has just written, if anybody."""
     values = dict(values)
-    moved = list(running if answered is None else answered)
-    begun: list[TicketClock] = []
     old, new = Status(before.status), Status(values.get("status", before.status))
-    promises: Mapping[Metric, Promise] = {}
-    if _PROMISE_FIELDS & values.keys() or is_reopen(old, new):
-        promises = await promises_for(ctx, vars(before) | values, since=before.created_at)
-    if before.first_responded_at is not None:
-        # The client has been answered, promised or not: no first response is owed any more.
-        promises = {metric: promise for metric, promise in promises.items() if metric is not Metric.FIRST_RESPONSE}
     if new is not old:
         check_transition(old, new)
         values |= _milestones(before, old, new, ctx.now)
-        moved = clocks.follow(moved, new, ctx.now, promised=promises.keys() if is_reopen(old, new) else ())
-    if changed := _PROMISE_FIELDS & values.keys():
-        moved, begun = await clocks.retarget(ctx, before.id, moved, promises, new, changed=changed)
+    if reply == "user":
+        clocks.answer()
+    if reply is not None or is_reopen(old, new) or (_PROMISE_FIELDS | {"assignee_id"}) & values.keys():
+        # What a reply begins counts from it, also in days.
+        promises = await _owed(ctx, before, values, since=before.created_at if reply is None else ctx.now)
+        await _follow(clocks, before, values, promises, reply=reply)
+    elif new is not old:
+        await clocks.follow(new)
     effective = crud.difference(TICKETS, before, values)
     stored = {field: value for field, (_, value) in effective.items()}
-    after = await crud.store_changes(ctx, TICKETS, before, stored | {"due_at": clocks.earliest_due([*moved, *begun])})
+    after = await crud.store_changes(ctx, TICKETS, before, stored | {"due_at": clocks.earliest_due})
     _record_changes(ctx, after, effective)
-    await clock_rows.write_moved(ctx, running, moved, after.version)
-    await clock_rows.write_new(ctx, begun, after.version)
+    await clock_rows.write(ctx, clocks.before, clocks.after, after.version)
     return after
+
+
+async def _follow(
+    clocks: TicketClocks,
+    before: Ticket,
+    values: Mapping[str, Any],
+    promises: Mapping[Metric, Promise],
+    *,
+    reply: Literal["user", "client"] | None,
+) -> None:
+    """Let the clocks follow a change that may begin some of them."""
+    old, new = Status(before.status), Status(values.get("status", before.status))
+    is_assigned = values.get("assignee_id", before.assignee_id) is not None
+    if new is not old:
+        await clocks.follow(new, reopened=promises if is_reopen(old, new) else None)
+    if is_assigned is not (before.assignee_id is not None):
+        await clocks.follow_assignment(promises, new, is_assigned=is_assigned)
+    if changed := _PROMISE_FIELDS & values.keys():
+        await clocks.retarget(promises, new, changed=changed, is_assigned=is_assigned)
+    if reply == "user":
+        await clocks.expect_update(promises, new)
+    if reply == "client" and before.first_responded_at is not None:
+        # Until the first answer it is the first-response clock that waits for one.
+        await clocks.expect_answer(promises, new)
+
+
+async def _owed(ctx: Ctx, before: Ticket, values: Mapping[str, Any], *, since: datetime) -> Mapping[Metric, Promise]:
+    """Find what is promised for a ticket as it will be, but for a first response that was given already."""
+    promises = await promises_for(ctx, vars(before) | dict(values), since=since)
+    if before.first_responded_at is not None:
+        promises.pop(Metric.FIRST_RESPONSE, None)
+    return promises
 
 
 def _milestones(before: Ticket, old: Status, new: Status, now: datetime) -> dict[str, Any]:

@@ -82,6 +82,9 @@ _TICKET: Final = (
     _type("ticket.sla_cancelled", "A clock of a ticket ended because nothing promises it any more."),
     _type("ticket.sla_reopened", "A stopped clock runs again, because the ticket was opened again."),
     _type("ticket.sla_retargeted", "A clock of a ticket got another target or deadline."),
+    _type("ticket.sla_extended", "More time was granted to a clock of a ticket; `data` tells the reason."),
+    _type("ticket.sla_deadline_set", "The deadline of a clock was set by hand; `data` tells the reason."),
+    _type("ticket.sla_deadline_released", "A deadline that was set by hand was taken back."),
 )
 _LOOKED_AT: Final = (
     _type("user.unusual_reading", "A member of staff has read unusually many client cards within an hour."),

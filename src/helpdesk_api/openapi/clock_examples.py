@@ -1,0 +1,27 @@
+"""The examples of SLA clocks: explaining a deadline, setting it by hand, and extending many."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from helpdesk_api.tickets.explanation_schemas import EXPLANATION_EXAMPLE
+
+_TICKET_ID: Final = EXPLANATION_EXAMPLE["ticket_id"]
+_EXTENDED: Final = {
+    "ticket_id": _TICKET_ID,
+    "clock_id": EXPLANATION_EXAMPLE["clock_id"],
+    "metric": "resolution",
+    "outcome": "extended",
+    "due_at": "2026-11-24T10:00:00Z",
+}
+
+CLOCK_EXAMPLES: Final[Mapping[str, Any]] = {
+    "ClockExplanation": EXPLANATION_EXAMPLE,
+    "ManualDeadline": {"due_at": "2026-11-23T12:00:00Z", "reason": "Agreed with the client on the phone."},
+    "ClockExtensionCreate": {
+        "filter": {"ticket_ids": [_TICKET_ID], "company_ids": [], "priorities": []},
+        "metrics": ["resolution"],
+        "seconds": 14_400,
+        "reason": "Outage of the data centre.",
+    },
+    "ClockExtensions": {"data": [_EXTENDED]},
+}
