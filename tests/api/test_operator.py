@@ -1,5 +1,6 @@
 """The operator's surface over HTTP: tenants created, bounded, suspended, deleted and restored, by nobody else."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -320,3 +321,24 @@ def test_hostile_input_is_refused_and_changes_nothing(operator: httpx2.Client, t
     assert [answer.text for answer in answers if not 400 <= answer.status_code < 500] == []
     assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
     assert done(operator.get(path(tenant))) == before
+
+
+def test_a_whole_tenant_is_streamed_to_the_operator_also_while_it_is_not_served(
+    operator: httpx2.Client, tenant: Client
+) -> None:
+    user = a_user(tenant)["id"]
+    done(operator.post(path(tenant, "/suspend")))
+
+    answer = operator.get(path(tenant, "/export"))
+
+    head, *_, last = [json.loads(line) for line in answer.text.splitlines()]
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert answer.headers["content-disposition"] == f'attachment; filename="tenant-{tenant.tenant.id}.ndjson"'
+    assert head["tenant_id"] == str(tenant.tenant.id)
+    assert last["manifest"]["tables"]["users"]["row_count"] == 1
+    assert user in answer.text
+
+
+def test_nobody_else_exports_a_tenant(operator: httpx2.Client, tenant: Client) -> None:
+    assert code(tenant.get(path(tenant, "/export"))) == (401, "unauthenticated")
+    assert code(operator.get(f"{BASE}/{an_id()}/export")) == (404, "not_found")

@@ -1,18 +1,19 @@
-"""`helpdesk tenants`: create, list, suspend, bound and delete tenants."""
+"""`helpdesk tenants`: create, list, suspend, bound, export and delete tenants."""
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from helpdesk_api.commands.frame import AsJSON, instant, on_runtime, print_json, print_table
+from helpdesk_api.commands.frame import AsJSON, CommandError, instant, on_runtime, print_json, print_table
 from helpdesk_api.identity.tenants import Tenant
 from helpdesk_api.ops import tenants_admin
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Create, list, suspend, bound and delete tenants: the companies that run their help desk here.",
+    help="Create, list, suspend, bound, export and delete tenants: the companies that run their help desk here.",
 )
 
 TenantArgument = Annotated[str, typer.Argument(help="The tenant, by name or id.")]
@@ -105,6 +106,24 @@ def delete(
 def restore(*, tenant: TenantArgument, as_json: AsJSON = False) -> None:
     """Keep a tenant that was to be deleted; one that was suspended before still is."""
     _tell(on_runtime(lambda runtime: tenants_admin.cancel_deletion(runtime, tenant)), as_json=as_json)
+
+
+@app.command("export")
+def export(
+    *,
+    tenant: TenantArgument,
+    to: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it; what is there is replaced.")],
+    as_json: AsJSON = False,
+) -> None:
+    """Write everything that a tenant has to a file, without secrets: one JSON document on each line."""
+    try:
+        written = on_runtime(lambda runtime: tenants_admin.export(runtime, tenant, to))
+    except OSError as error:
+        raise CommandError(f"{to} cannot be written: {error.strerror}") from None
+    if as_json:
+        print_json(asdict(written))
+    else:
+        typer.echo(f"Wrote {written.row_count} rows, {written.byte_count} bytes, to {to}; SHA-256 {written.sha256}.")
 
 
 def _quota(text: str) -> int | None:

@@ -5,8 +5,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Request, Response, Security
+from fastapi.responses import StreamingResponse
 
 from helpdesk_api.identity.api_keys import ApiKeyCreate, NewApiKey, issue
+from helpdesk_api.identity.tenant_export import NDJSON, begin_export
 from helpdesk_api.identity.tenant_operations import Operator
 from helpdesk_api.identity.tenant_schemas import (
     DeletionQuery,
@@ -139,6 +141,29 @@ async def delete(id: UUID, request: Request) -> TenantState:
 async def restore(id: UUID, request: Request) -> TenantState:
     """Keep a tenant that was about to be deleted."""
     return TenantState.of(await _operator(request).cancel_deletion(id))
+
+
+@router.get(
+    "/{id}/export",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "Lines of JSON; the last is the manifest.",
+            "content": {NDJSON: {"schema": {"type": "string"}}},
+        }
+    },
+    operation_id="tenants_export",
+    summary="Export a tenant",
+    description=(
+        "Gives everything that a tenant has as it was at one instant, without secrets: one JSON document on each line. "
+        "Without a manifest as its last line an export was cut off. Records `tenant.exported`."
+    ),
+)
+async def export(id: UUID, request: Request) -> StreamingResponse:
+    """Give everything that a tenant has, as lines of JSON."""
+    pieces = await begin_export(_runtime(request), id, cause_of(request))
+    name = f'attachment; filename="tenant-{id}.ndjson"'
+    return StreamingResponse(pieces, media_type=NDJSON, headers={"content-disposition": name})
 
 
 @router.post(

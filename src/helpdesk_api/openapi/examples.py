@@ -14,6 +14,7 @@ from helpdesk_api.directory.upsert_schemas import UPSERT_EXAMPLES
 from helpdesk_api.identity.audit_schemas import AUDIT_EXAMPLE, SEAL_EXAMPLE
 from helpdesk_api.identity.me import ME_EXAMPLE
 from helpdesk_api.identity.permissions import FIELD_GROUPS, FOR_CONTACTS, PERMISSIONS
+from helpdesk_api.identity.tenant_export import EXPORT_EXAMPLE as EXPORT
 from helpdesk_api.kit.problems import catalogue
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.openapi.agreement_examples import AGREEMENT_EXAMPLES
@@ -112,6 +113,8 @@ def of_operation(operation_id: str, status: str) -> dict[str, Any] | str | None:
             return {code: known[code].model_dump() for code in ("not_found", "stale_version")}
         case "test_clock_advance", "202":
             return {"now": "2026-03-14T11:20:00Z", "advancing_to": "2026-04-01T00:00:00Z", "fired_count": 500}
+        case "tenants_export", "200":
+            return EXPORT
         case "events_stream", "200":
             return _STREAM
         case _:

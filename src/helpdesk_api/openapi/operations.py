@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from helpdesk_api.domain.errors import Kind, Refusal
+from helpdesk_api.identity.tenant_export import NDJSON
 from helpdesk_api.kit.problems import MEDIA_TYPE, status_of
 from helpdesk_api.openapi import examples, refusals
 from helpdesk_api.openapi.common import (
@@ -194,8 +195,9 @@ def _success(status: str, response: Schema, shape: Shape, components: Components
         said = SUCCESS_TEXT["page" if shape.pages or shape.follows else f"{shape.method} {status}"]
     answer: Schema = {"description": said, "headers": components.headers(*names)}
     content = response.get("content", {})
-    if EVENT_STREAM in content:
-        answer["content"] = {EVENT_STREAM: {"schema": {"type": "string"}, **_example(shape.id, status, {}, components)}}
+    streamed = next((name for name in (EVENT_STREAM, NDJSON) if name in content), None)
+    if streamed is not None:
+        answer["content"] = {streamed: {"schema": {"type": "string"}, **_example(shape.id, status, {}, components)}}
     elif content:
         schema = simplify(content[_JSON]["schema"])
         answer["content"] = {_JSON: {"schema": schema, **_example(shape.id, status, schema, components)}}

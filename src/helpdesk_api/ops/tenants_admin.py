@@ -3,9 +3,13 @@
 The rules are those of `identity`; values from a command line are checked here by the same types as a request's body.
 """
 
+import hashlib
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +19,7 @@ from sqlalchemy import bindparam, select
 from helpdesk_api.identity import api_keys
 from helpdesk_api.identity.api_keys import API_KEYS, ApiKey, ApiKeyCreate, ExpiryInPastError
 from helpdesk_api.identity.builtin_roles import BUILT_IN
+from helpdesk_api.identity.tenant_export import begin_export
 from helpdesk_api.identity.tenant_operations import Operator
 from helpdesk_api.identity.tenant_schemas import QuotasInput
 from helpdesk_api.identity.tenants import Tenant, create_tenant, find_tenant, list_tenants
@@ -80,6 +85,37 @@ async def schedule_deletion(runtime: Runtime, name_or_id: str, *, grace: timedel
 async def cancel_deletion(runtime: Runtime, name_or_id: str) -> Tenant:
     """Keep a tenant that was about to be deleted; raises NotFoundError."""
     return await _operator(runtime).cancel_deletion(await _id_of(runtime, name_or_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file that holds a whole tenant: how much, and the SHA-256 of all of it."""
+
+    path: Path
+    row_count: int
+    byte_count: int
+    sha256: str
+
+
+async def export(runtime: Runtime, name_or_id: str, path: Path) -> Export:
+    """Write everything that a tenant has to a file, which appears when it is whole; raises NotFoundError or OSError."""
+    tenant_id = await _id_of(runtime, name_or_id)
+    unfinished = path.with_name(f"{path.name}.part")
+    digest, lines, size = hashlib.sha256(), 0, 0
+    try:
+        # For its owner only: it is everything that the tenant has.
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            async for piece in await begin_export(runtime, tenant_id, Cause("command", str(new_id()))):
+                digest.update(piece)
+                lines += piece.count(b"\n")
+                size += file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    # Two of the lines, the first and the last, are no rows.
+    return Export(path, lines - 2, size, digest.hexdigest())
 
 
 def _operator(runtime: Runtime) -> Operator:

@@ -144,6 +144,7 @@ _REST: Final = (
 
 _TENANT: Final = (
     _type("tenant.updated", "The operator of this service changed name, quotas or origins.", "cors_origins"),
+    _type("tenant.exported", "The operator of this service exported everything that the tenant has."),
     _type("tenant.suspended", "The operator of this service suspended the tenant: it was not served.", "suspended_at"),
     _type("tenant.resumed", "The tenant is served again; what waited goes on.", "suspended_at"),
     _type("tenant.deletion_scheduled", "The tenant is deleted at `purge_at` unless it is restored.", "purge_at"),
