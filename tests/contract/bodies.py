@@ -381,6 +381,12 @@ def a_calendar_version(stage: Stage, api: Client) -> dict[str, str]:
     return {"id": calendar_id, "version_id": version["id"]}
 
 
+def somebody_at_a_ticket(_: Stage, api: Client) -> dict[str, str]:
+    """Give the ids of a ticket and of a user."""
+    ticket_id = create(api, "tickets", subject=unique("Ticket"))["id"]
+    return {"id": ticket_id, "user_id": create(api, "users", **user(api))["id"]}
+
+
 def an_event(stage: Stage, api: Client) -> dict[str, str]:
     """Make something happen; gives the id of its event."""
     happened_to = create(api, "companies", **company(api))["id"]

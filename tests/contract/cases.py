@@ -34,6 +34,7 @@ from tests.contract.bodies import (
     role,
     session,
     sla_policy,
+    somebody_at_a_ticket,
     team,
     ticket,
     user,
@@ -205,6 +206,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "event_types_list": Single(),
     "webhook_egress_get": Single(),
     "holiday_countries_list": Single(),
+    "tickets_end_presence": Single(parameters=somebody_at_a_ticket),
     "sla_policy_versions_list": Single(parameters=a_policy),
     "calendar_versions_list": Single(parameters=a_calendar_version),
     "calendar_versions_get": Single(parameters=a_calendar_version),
@@ -212,8 +214,8 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
 
 # Operations on one object beside the usual five, with a body that is valid for them.
 ACTIONS: Mapping[str, JSON | None] = {
+    "tickets_get_presence": None,
     "tickets_set_presence": {"state": "viewing", "user_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03"},
-    "tickets_end_presence": None,
     "users_invite": None,
     "users_reset_second_factor": None,
     "sessions_end": None,

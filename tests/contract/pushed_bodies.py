@@ -11,7 +11,7 @@ def external_reference(api: Client) -> JSON:
     """Give an id of a new company in another system."""
     return {
         "source": "crm",
-        "external_id": str(uuid4()),
+        "external_id": f"C-{uuid4()}",
         "company_id": create(api, "companies", **company(api))["id"],
         "source_updated_at": "2026-03-01T08:00:00Z",
     }
@@ -47,7 +47,7 @@ def batch_of(card: Callable[[Client], JSON], *, match_on: str) -> Callable[[Clie
 
     def make(api: Client) -> JSON:
         about = {
-            "external_id": str(uuid4()),
+            "external_id": f"C-{uuid4()}",
             "base_version": None,
             "source_updated_at": "2026-03-01T08:00:00Z",
         }

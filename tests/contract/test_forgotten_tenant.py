@@ -18,7 +18,9 @@ from tests.seals import seal_now
 from tests.stage import Client, Stage
 
 # What the application may add to but never change.
-APPEND_ONLY = ("audit_seals", "calendar_versions", "event_redactions", "events", "webhook_attempts")
+APPEND_ONLY = (
+    *("audit_seals", "calendar_versions", "event_redactions", "events", "sla_policy_versions", "webhook_attempts"),
+)
 
 each_table = pytest.mark.parametrize("name", TENANT_TABLES)
 
@@ -187,7 +189,7 @@ def assert_refused(stage: Stage, api: Client, attempt: Callable[[Transaction], A
         stage.run(work())
 
 
-@pytest.mark.parametrize("name", ["audit_seals", "calendar_versions", "event_redactions"])
+@pytest.mark.parametrize("name", ["audit_seals", "calendar_versions", "event_redactions", "sla_policy_versions"])
 def test_what_happened_cannot_be_unmade(stage: Stage, api: Client, name: str) -> None:
     async def unmake(transaction: Transaction) -> None:
         await transaction.run(delete(metadata.tables[name]))

@@ -17,7 +17,10 @@ STORED = (
     *("api_key", "calendar", "company", "contact", "identity_provider", "role", "sla_policy", "team", "user"),
     "webhook_endpoint",
 )
-MOVES = ("started", "warning", "breached", "paused", "resumed", "met", "missed", "cancelled", "reopened", "retargeted")
+MOVES = (
+    *("started", "warning", "breached", "paused", "resumed", "met", "missed", "cancelled", "reopened", "retargeted"),
+    *("extended", "deadline_set", "deadline_released"),
+)
 # The names that are made up at run time: each template or constant in a call of record(), with what it can become.
 FILLED: Mapping[str, tuple[str, ...]] = {
     "{resource.name}.created": (
@@ -78,7 +81,8 @@ def test_whatever_was_recorded_so_far_is_in_the_catalogue(stage: Stage, api: Cli
     del api
     recorded = {row["type"] for row in stage.sql("SELECT DISTINCT type FROM events")}
 
-    assert recorded - EVENT_TYPES.keys() == set()
+    # A test of retention makes up what a newer version might have recorded.
+    assert recorded - EVENT_TYPES.keys() - {"satellite.launched"} == set()
 
 
 def test_the_api_lists_the_catalogue(api: Client) -> None:
