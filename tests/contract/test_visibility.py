@@ -1,5 +1,6 @@
 """What somebody may not see leaves no trace in anything that one can observe: no row, no field, no count, no order."""
 
+import json
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from tests.contract.bodies import create, unique
 from tests.contract.operations import OPERATIONS, resolve
 from tests.contract.people import CLIENTS, NARROWED, PRINCIPALS, People, a_comment, a_contact, a_ticket, people
 from tests.stage import Client, Stage, utc
+from tests.streams import listening
 
 MONDAY = utc(2026, 3, 2, 9)
 ROUNDS = 50
@@ -152,13 +154,28 @@ def everything_told(made: People, client: Client) -> str:
     return "\n".join(texts)
 
 
+def told_live(made: People, client: Client, after: str) -> str:
+    """Give all that the live stream tells from a cursor on, to who may follow events."""
+    if client.get("/v1/events").status_code == 403:
+        return ""
+    texts: list[str] = []
+    with listening(client, after=after) as stream:
+        last = unique("The last thing to happen")
+        made.api.patch(f"/v1/companies/{made.own['companies']}", json={"name": last})
+        while not texts or last not in texts[-1]:
+            texts.append(json.dumps(stream.next().data))
+    return "\n".join(texts)
+
+
 @pytest.mark.timeout(240)
 def test_canaries_reach_only_those_who_may_see_them(stage: Stage) -> None:
     seen_by: dict[str, list[str]] = {name: [] for name in CANARIES}
     with people(stage) as made, people(stage) as foreign:
+        beginning = made.api.get("/v1/events", params={"after": "end"}).json()["page"]["next_cursor"]
         plant_canaries(made, foreign)
         for name in PRINCIPALS:
-            told = everything_told(made, made.client(name))
+            client = made.client(name)
+            told = everything_told(made, client) + told_live(made, client, beginning)
             for what, canary in CANARIES.items():
                 if canary in told:
                     seen_by[what].append(name)
