@@ -1,6 +1,6 @@
 """Which problems an operation may answer with, and how each looks.
 
-Most follow from the shape of the operation; what a single operation refuses is listed here by its id. A test finds
+Most follow from the shape of the operation; what a single one refuses is `openapi.refusals_of_operations`. A test finds
 codes that no operation names.
 """
 
@@ -9,19 +9,6 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from helpdesk_api.agreements.calendar_files import CalendarFileTooLargeError, NotACalendarFileError
-from helpdesk_api.agreements.calendar_imports import CalendarNotFetchedError
-from helpdesk_api.agreements.calendar_versions import NeverOpensError, NothingTakesEffectError, TooManyVersionsError
-from helpdesk_api.agreements.national_holidays import (
-    NoNationalHolidaysError,
-    TooManyHolidaysError,
-    UnknownHolidaysError,
-)
-from helpdesk_api.agreements.sla_policies import CalendarRequiredError, PolicyPublishedError, TargetOutOfReachError
-from helpdesk_api.directory.external_references import OneCardError
-from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
-from helpdesk_api.domain.business_time import BudgetOutOfReachError, InstantOutOfRangeError, InvalidCalendarError
-from helpdesk_api.domain.clock_refusals import ClockStoppedError, DeadlinePassedError
 from helpdesk_api.domain.errors import (
     FieldError,
     InvalidError,
@@ -31,36 +18,8 @@ from helpdesk_api.domain.errors import (
     UnsupportedMediaError,
 )
 from helpdesk_api.domain.workflow import InvalidTransitionError
-from helpdesk_api.identity.api_keys import ExpiryInPastError
-from helpdesk_api.identity.key_grants import NothingGrantedError, ScopeExceedsOwnError, SeveralHoldersError
 from helpdesk_api.identity.key_networks import AddressNotAllowedError
-from helpdesk_api.identity.key_rotation import KeyEndedError, KeyRotatingError
-from helpdesk_api.identity.permissions import UnknownFieldGroupError, UnknownPermissionError
-from helpdesk_api.identity.roles import (
-    BuiltInRoleError,
-    NotForContactsError,
-    ReachMismatchError,
-    RoleExceedsOwnError,
-)
-from helpdesk_api.identity.sign_in.attempts import TooManyAttemptsError
-from helpdesk_api.identity.sign_in.credentials import InvalidCredentialsError
-from helpdesk_api.identity.sign_in.identity_providers import RoleRequiredError
-from helpdesk_api.identity.sign_in.mailing import UserNotActiveError
-from helpdesk_api.identity.sign_in.second_factor import (
-    NoSecondFactorError,
-    SecondFactorActiveError,
-    SecondFactorRequiredError,
-)
-from helpdesk_api.identity.sign_in.session_routes import SessionRequiredError
-from helpdesk_api.identity.sign_in.sessions import InvalidTokenError
-from helpdesk_api.identity.test_clock import (
-    ClockAdvancingError,
-    ClockBackwardsError,
-    ClockTooFarError,
-    NoTestClockError,
-)
 from helpdesk_api.identity.view_as import ViewAsExceedsOwnError, ViewAsMalformedError
-from helpdesk_api.identity.visibility import ReachTooNarrowError
 from helpdesk_api.kit.caller import ViewAsReadOnlyError
 from helpdesk_api.kit.conditional import InvalidIfMatchError, StaleVersionError
 from helpdesk_api.kit.context import MissingPermissionError
@@ -70,21 +29,15 @@ from helpdesk_api.kit.db import CommitLostError
 from helpdesk_api.kit.exchange import BodyTooLargeError, BodyTooSlowError
 from helpdesk_api.kit.http import ShuttingDownError
 from helpdesk_api.kit.idempotency import (
-    AnswerSealedError,
     AnswerWithheldError,
     IdempotencyKeyReusedError,
     InvalidIdempotencyKeyError,
     RequestInProgressError,
 )
-from helpdesk_api.kit.key_sets import KeysUnavailableError
 from helpdesk_api.kit.listing import UnknownSortError
-from helpdesk_api.kit.live import TooManyStreamsError
-from helpdesk_api.kit.outbound.targets import UnsafeURLError
-from helpdesk_api.kit.passwords import TooBusyToVerifyError, WeakPasswordError
 from helpdesk_api.kit.problems import InternalError, render
 from helpdesk_api.kit.quotas import QuotaExceededError
 from helpdesk_api.kit.rate_limits import RateLimitedError
-from helpdesk_api.kit.service_routes import UnknownProblemError
 from helpdesk_api.kit.sqlstate import (
     AlreadyExistsError,
     DatabaseUnavailableError,
@@ -105,30 +58,8 @@ from helpdesk_api.kit.strict_json import (
     UnstorableCharacterError,
 )
 from helpdesk_api.kit.visibility import FieldNotAllowedError
-from helpdesk_api.openapi import operator
+from helpdesk_api.openapi.refusals_of_operations import OF_OPERATION, Refusals
 from helpdesk_api.openapi.shapes import Shape
-from helpdesk_api.privacy.erasures import ErasurePendingError
-from helpdesk_api.privacy.export import PartialExportError
-from helpdesk_api.retention.runs import LegalHoldError, RetentionRunningError
-from helpdesk_api.retention.settings import SecurityEventsKeptShorterError
-from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
-from helpdesk_api.tickets.deadlines import NoManualDeadlineError, TooManyTicketsError
-from helpdesk_api.tickets.explanations import HistoryIncompleteError
-from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
-from helpdesk_api.tickets.service import ContactNotOfCompanyError, InactiveUserError
-from helpdesk_api.webhooks.checksums import UndecidedChecksumError, UnknownCollectionError
-from helpdesk_api.webhooks.credentials import InvalidCertificateError, MissingSecretError
-from helpdesk_api.webhooks.deliveries import DeliveryInProgressError
-from helpdesk_api.webhooks.endpoint_actions import SecretRotatingError
-from helpdesk_api.webhooks.endpoints import EndpointDisabledError, FullPayloadDeniedError, TooManyEndpointsError
-from helpdesk_api.webhooks.event_filter import UnknownEventTypeError
-from helpdesk_api.webhooks.feed_start import EventsPurgedError
-from helpdesk_api.webhooks.replays import ReplayEndedError, ReplayRunningError
-from helpdesk_api.webhooks.retrying import DeliveryPendingError
-from helpdesk_api.webhooks.statistics import StepTooShortError, WindowBackwardsError
-from helpdesk_api.webhooks.test_messages import InvalidTestError
-
-Refusals = tuple[type[Refusal], ...]
 
 UNREADABLE: Refusals = (
     EmptyBodyError,
@@ -139,125 +70,6 @@ UNREADABLE: Refusals = (
     NumberOutOfRangeError,
     UnstorableCharacterError,
 )
-_OF_PERSON: Refusals = (RoleExceedsOwnError, ReachMismatchError)
-_OF_PUSH: Refusals = (
-    *(ReachTooNarrowError, StaleSourceError, SeveralMatchesError, AlreadyLinkedError, StaleVersionError),
-    *(FieldNotAllowedError, NotNullableError),
-)
-_OF_ROLE: Refusals = (*_OF_PERSON, NotForContactsError)
-_TICKET_PARTIES: Refusals = (ContactNotOfCompanyError, InactiveUserError, BudgetOutOfReachError)
-
-_EDITED_HOURS: Refusals = (InvalidCalendarError, NeverOpensError, TargetOutOfReachError, TooManyVersionsError)
-_PROVE_AGAIN: Refusals = (SessionRequiredError, InvalidCredentialsError, TooManyAttemptsError, TooBusyToVerifyError)
-
-# What only one operation refuses, beside what its shape tells.
-OF_OPERATION: Mapping[str, Refusals] = {
-    "roles_create": (*_OF_ROLE, UnknownPermissionError, UnknownFieldGroupError),
-    "roles_update": (*_OF_ROLE, UnknownPermissionError, UnknownFieldGroupError, BuiltInRoleError),
-    "roles_delete": (BuiltInRoleError, RoleExceedsOwnError),
-    **dict.fromkeys(("users_create", "users_update", "contacts_create", "contacts_update"), _OF_PERSON),
-    "external_references_create": (OneCardError, AlreadyExistsError),
-    **dict.fromkeys(("companies_put_by_reference", "companies_upsert"), _OF_PUSH),
-    **dict.fromkeys(("contacts_put_by_reference", "contacts_upsert"), (*_OF_PUSH, *_OF_PERSON, UnknownReferenceError)),
-    "users_delete": (RoleExceedsOwnError,),
-    "users_invite": (UserNotActiveError,),
-    **dict.fromkeys(("retention_settings_update", "retention_preview_get"), (SecurityEventsKeptShorterError,)),
-    "retention_apply": (RetentionRunningError, LegalHoldError),
-    "sign_in_with_password": (
-        InvalidCredentialsError,
-        SecondFactorRequiredError,
-        TooManyAttemptsError,
-        TooBusyToVerifyError,
-    ),
-    "sign_in_refresh": (InvalidTokenError,),
-    "sign_in_reset_password": (TooManyAttemptsError,),
-    "sign_in_with_identity_provider": (InvalidTokenError, KeysUnavailableError),
-    **dict.fromkeys(
-        ("identity_providers_create", "identity_providers_update"),
-        (UnsafeURLError, RoleRequiredError, RoleExceedsOwnError, ReachMismatchError),
-    ),
-    "sign_in_send_magic_link": (TooManyAttemptsError,),
-    "sign_in_with_magic_link": (InvalidTokenError,),
-    "sign_in_set_password": (InvalidTokenError, WeakPasswordError, TooBusyToVerifyError),
-    **dict.fromkeys(("me_sign_out", "me_sign_out_everywhere"), (SessionRequiredError,)),
-    "me_change_password": (*_PROVE_AGAIN, WeakPasswordError),
-    "me_add_second_factor": (*_PROVE_AGAIN, SecondFactorActiveError),
-    "me_confirm_second_factor": (
-        SessionRequiredError,
-        InvalidCredentialsError,
-        TooManyAttemptsError,
-        NoSecondFactorError,
-    ),
-    "me_remove_second_factor": (*_PROVE_AGAIN, NoSecondFactorError),
-    "users_reset_second_factor": (NoSecondFactorError, RoleExceedsOwnError),
-    "sla_clocks_explain": (HistoryIncompleteError,),
-    "sla_clocks_set_deadline": (ClockStoppedError, DeadlinePassedError, InstantOutOfRangeError),
-    "sla_clocks_release_deadline": (ClockStoppedError, NoManualDeadlineError),
-    "sla_clocks_extend": (BudgetOutOfReachError, TooManyTicketsError),
-    "tickets_create": _TICKET_PARTIES,
-    "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
-    "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError),
-    **dict.fromkeys(("contacts_erase", "users_erase"), (ErasurePendingError,)),
-    **dict.fromkeys(("contacts_export", "users_export"), (PartialExportError,)),
-    "comments_create": (ContactNotOfCompanyError, BudgetOutOfReachError, NotOwnNameError, AuthorRequiredError),
-    "calendars_create": (InvalidCalendarError, NeverOpensError),
-    "calendars_update": (*_EDITED_HOURS, NothingTakesEffectError),
-    "calendars_take_holidays": (*_EDITED_HOURS, UnknownHolidaysError, TooManyHolidaysError),
-    "calendars_refresh_holidays": (
-        *(*_EDITED_HOURS, UnknownHolidaysError, TooManyHolidaysError),
-        NoNationalHolidaysError,
-    ),
-    "calendars_import": (
-        *(*_EDITED_HOURS, TooManyHolidaysError, UnsafeURLError, CalendarNotFetchedError),
-        *(NotACalendarFileError, CalendarFileTooLargeError),
-    ),
-    "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError),
-    "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError, PolicyPublishedError),
-    "api_keys_create": (
-        ScopeExceedsOwnError,
-        ExpiryInPastError,
-        NothingGrantedError,
-        SeveralHoldersError,
-        ReachMismatchError,
-        RoleExceedsOwnError,
-        UnknownPermissionError,
-        UnknownFieldGroupError,
-        AnswerSealedError,
-    ),
-    "api_keys_rotate": (ScopeExceedsOwnError, KeyEndedError, KeyRotatingError, AnswerSealedError),
-    "webhook_endpoints_create": (
-        *(UnsafeURLError, TooManyEndpointsError, MissingSecretError, FullPayloadDeniedError, ReachTooNarrowError),
-        *(InvalidCertificateError, AnswerSealedError),
-    ),
-    "webhook_endpoints_update": (
-        *(UnsafeURLError, MissingSecretError, FullPayloadDeniedError, ReachTooNarrowError),
-        InvalidCertificateError,
-    ),
-    "webhook_endpoints_ping": (EndpointDisabledError,),
-    "webhook_endpoints_rotate_secret": (SecretRotatingError, AnswerSealedError),
-    "webhook_endpoints_test": (EndpointDisabledError, InvalidTestError),
-    "webhook_endpoints_stats": (WindowBackwardsError, StepTooShortError),
-    "webhook_deliveries_redeliver": (DeliveryInProgressError, EndpointDisabledError),
-    "webhook_deliveries_retry": (NotFoundError, DeliveryPendingError, EndpointDisabledError),
-    "webhook_endpoints_recover": (EndpointDisabledError, ReplayRunningError),
-    "webhook_endpoints_replay": (
-        EventsPurgedError,
-        *(EndpointDisabledError, ReplayRunningError, FullPayloadDeniedError, ReachTooNarrowError),
-        CursorMismatchError,
-    ),
-    "webhook_replays_cancel": (ReplayEndedError,),
-    "events_list": (UnknownEventTypeError, TooManyStreamsError, EventsPurgedError),
-    "events_get": (EventsPurgedError,),
-    "events_stream": (UnknownEventTypeError, TooManyStreamsError),
-    "events_create_stream_ticket": (AnswerSealedError,),
-    "events_checksum": (UnknownCollectionError, UndecidedChecksumError),
-    "tickets_set_presence": (NotOwnNameError, AuthorRequiredError, UnknownReferenceError),
-    "tickets_end_presence": (NotOwnNameError, UnknownReferenceError),
-    "test_clock_get": (NoTestClockError,),
-    "test_clock_advance": (NoTestClockError, ClockAdvancingError, ClockBackwardsError, ClockTooFarError),
-    "problems_get": (UnknownProblemError,),
-    **operator.REFUSALS,
-}
 # Operations that answer without the database.
 _NEEDS_NOTHING = frozenset({"service_livez", "problems_list", "problems_get"})
 
