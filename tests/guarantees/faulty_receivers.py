@@ -1,4 +1,4 @@
-"""Receivers of webhooks that misbehave: they hang, drip, reset the connection, answer 500, 429 or garbage, and one 410.
+"""Receivers of webhooks that misbehave: they hang, drip, reset the connection, answer 500, 429 or garbage, or 410.
 
 Each keeps, in order, what it has answered with 2xx: that is what it got.
 """
@@ -30,7 +30,11 @@ class Got:
 
 @dataclass
 class FaultyReceiver:
-    """A receiver that misbehaves with a share of the messages, and once says that it is gone."""
+    """A receiver that misbehaves with a share of the messages.
+
+    From `gone_after` messages on it says that it is gone, until that is None again: whoever was told may have been killed
+    before it could note so.
+    """
 
     chance: random.Random
     share: float = 0.0
@@ -57,7 +61,6 @@ class FaultyReceiver:
         """Answer a message or not; tells whether the connection goes on."""
         is_news = message["type"].startswith("team.")
         if is_news and self.gone_after is not None and len(self.got) >= self.gone_after:
-            self.gone_after = None
             return await self._misbehave("410", writer)
         if is_news and self.chance.random() < self.share:
             return await self._misbehave(self.chance.choice(FAULTS), writer)

@@ -199,7 +199,7 @@ def test_every_event_arrives_everywhere_while_everything_breaks(plant: Plant) ->
             worker.start()
         drained = until(lambda: is_drained(plant, client), "all jobs are done", seconds=DRAINED_WITHIN)
         missed = TEAMS_CHANGED + writers.created - len(gone.got)
-        replay_to(client, endpoint_id)
+        replay_to(client, endpoint_id, gone)
         drained += until(lambda: is_drained(plant, client), "the replay is done", seconds=DRAINED_WITHIN)
 
         committed = {row["id"]: row["type"] for row in plant.sql(COMMITTED, client.tenant.id)}
@@ -241,8 +241,9 @@ def an_endpoint(client: Client, url: str, **more: object) -> str:
     return endpoint_id
 
 
-def replay_to(client: Client, endpoint_id: str) -> None:
+def replay_to(client: Client, endpoint_id: str, gone: FaultyReceiver) -> None:
     """Switch on again an endpoint that was gone, and have sent to it what it has missed."""
+    gone.gone_after = None
     path = f"/v1/webhook-endpoints/{endpoint_id}"
     found = client.get(path).json()
     assert (found["is_enabled"], found["disabled_reason"]) == (False, "gone")
