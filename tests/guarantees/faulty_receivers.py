@@ -32,8 +32,8 @@ class Got:
 class FaultyReceiver:
     """A receiver that misbehaves with a share of the messages.
 
-    From `gone_after` messages on it says that it is gone, until that is None again: whoever was told may have been killed
-    before it could note so.
+    From `gone_after` messages on it says that it is gone, until that is None again: whoever was told may have been
+    killed before it could note so.
     """
 
     chance: random.Random
