@@ -33,10 +33,14 @@ BELIEVED_SECONDS = 2.0
 
 
 class Clock(BaseModel):
+    id: UUID
     metric: str
+    instance: int
     state: str
     hours: str
     target_seconds: int
+    extension_seconds: int
+    is_manual: bool
     remaining_seconds: int | None
     due_at: datetime | None
     warned_at: datetime | None
@@ -193,10 +197,14 @@ def _shown(row: Any, now: datetime) -> dict[str, Any]:  # noqa: ANN401 - a row o
     elif row["state"] == "paused":
         left = row["target"] - row["elapsed"]
     return {
+        "id": row["id"],
         "metric": row["metric"],
+        "instance": row["instance"],
         "state": row["state"],
         "hours": "business" if row["calendar_id"] else "calendar",
         "target_seconds": row["target"] // SECOND,
+        "extension_seconds": row["extension"] // SECOND,
+        "is_manual": row["manual_due_at"] is not None,
         "remaining_seconds": None if left is None else left // SECOND,
         "due_at": row["due_at"],
         "warned_at": row["warned_at"],

@@ -67,9 +67,12 @@ def _clocks(policies: list[Any], body: NewTicket, now: datetime) -> list[dict[st
             clocks[target["metric"]] = {
                 "id": uuid7(),
                 "metric": target["metric"],
+                "instance": 1,
                 "state": "running",
                 "hours": target["hours"],
                 "target_seconds": seconds,
+                "extension_seconds": 0,
+                "is_manual": False,
                 "remaining_seconds": seconds,
                 "warning": timedelta(seconds=seconds * target["warning_percent"] // 100),
                 "due_at": now + timedelta(seconds=seconds),

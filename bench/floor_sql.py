@@ -12,9 +12,10 @@ NEWEST_TICKETS = f"""
     SELECT {TICKET_COLUMNS} FROM tickets WHERE tenant_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2
 """  # noqa: S608 - constants only.
 CLOCKS = """
-    SELECT ticket_id, metric, state, target, elapsed, since_at, due_at, warned_at, breached_at, stopped_at, policy_id,
-           policy_version, calendar_id, calendar_version
-    FROM sla_clocks WHERE tenant_id = $1 AND ticket_id = ANY ($2::uuid[]) ORDER BY ticket_id, metric, instance
+    SELECT DISTINCT ON (ticket_id, metric) id, ticket_id, metric, instance, state, target, elapsed, extension, since_at,
+           manual_due_at, due_at, warned_at, breached_at, stopped_at, policy_id, policy_version, calendar_id,
+           calendar_version
+    FROM sla_clocks WHERE tenant_id = $1 AND ticket_id = ANY ($2::uuid[]) ORDER BY ticket_id, metric, instance DESC
 """
 KEY = """
     SELECT k.id, k.secret_hash, k.expires_at, k.revoked_at
