@@ -75,8 +75,8 @@ from helpdesk_api.retention.settings import SecurityEventsKeptShorterError
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.deadlines import NoManualDeadlineError, TooManyTicketsError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
+from helpdesk_api.tickets.parties import ContactNotOfCompanyError, InactiveUserError
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
-from helpdesk_api.tickets.service import ContactNotOfCompanyError, InactiveUserError
 from helpdesk_api.webhooks.checksums import UndecidedChecksumError, UnknownCollectionError
 from helpdesk_api.webhooks.credentials import InvalidCertificateError, MissingSecretError
 from helpdesk_api.webhooks.deliveries import DeliveryInProgressError

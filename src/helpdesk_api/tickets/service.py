@@ -13,22 +13,19 @@ from uuid import UUID
 from sqlalchemy import bindparam, insert, select
 
 from helpdesk_api.agreements.promises import DECIDING, Promise, promises_for
-from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.domain import sla
-from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.domain.sla import Clock, Metric
 from helpdesk_api.domain.workflow import FINISHED, Status, check_transition, is_reopen
-from helpdesk_api.identity.users import USERS
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import check_version
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.deadlines import DueDeadline
 from helpdesk_api.kit.events import Changes, record
 from helpdesk_api.kit.sql import Statement
-from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.tickets import clock_rows
 from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.models import comments, sla_clocks
+from helpdesk_api.tickets.parties import check_assignee, company_for
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
 from helpdesk_api.tickets.schemas import Comment, Ticket
 
@@ -45,25 +42,11 @@ _TICKET_OF_CLOCK = Statement(
 )
 
 
-class ContactNotOfCompanyError(InvalidError):
-    """The contact works for another company than the one the ticket is for."""
-
-    code = "contact_not_of_company"
-    title = "The contact does not work for this company"
-
-
-class InactiveUserError(InvalidError):
-    """Inactive users get no tickets."""
-
-    code = "inactive_user"
-    title = "The user is not active"
-
-
 async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     """Create a ticket with its number and clocks."""
     values = dict(values)
-    values["company_id"] = await _company_for(ctx, values["company_id"], values["contact_id"])
-    await _check_assignee(ctx, values["assignee_id"])
+    values["company_id"] = await company_for(ctx, values["company_id"], values["contact_id"])
+    await check_assignee(ctx, values["assignee_id"])
     status = Status(values["status"])
     promises = await promises_for(ctx, values, since=ctx.now)
     ticket_id = new_id()
@@ -90,9 +73,9 @@ async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *
     if "contact_id" in wanted or "company_id" in wanted:
         company_id = changes.get("company_id", before.company_id)
         contact_id = changes.get("contact_id", before.contact_id)
-        await _company_for(ctx, company_id, contact_id)
+        await company_for(ctx, company_id, contact_id)
     if "assignee_id" in wanted:
-        await _check_assignee(ctx, changes["assignee_id"])
+        await check_assignee(ctx, changes["assignee_id"])
     clocks = await clocks_of(ctx, ticket_id)
     return await change(ctx, before, clocks, {field: new for field, (_, new) in wanted.items()})
 
@@ -106,7 +89,7 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
     """
     ctx, before = await locked(ctx, ticket_id)
     if values["author_contact_id"] is not None and values["author_contact_id"] != before.contact_id:
-        await _company_for(ctx, before.company_id, values["author_contact_id"], field="author_contact_id")
+        await company_for(ctx, before.company_id, values["author_contact_id"], field="author_contact_id")
     comment = await _store_comment(ctx, ticket_id, values)
     is_reply = comment.kind == "reply"
     record(
@@ -252,34 +235,6 @@ def _record_changes(ctx: Ctx, after: Ticket, changes: Changes) -> None:
         parts.setdefault(name, {})[field] = change
     for name, part in parts.items():
         record(ctx, f"ticket.{name}", object_id=after.id, version=after.version, changes=part)
-
-
-async def _company_for(
-    ctx: Ctx, company_id: UUID | None, contact_id: UUID | None, *, field: str = "contact_id"
-) -> UUID | None:
-    """Give the company of a ticket: the one named, else the contact's; refuses a contact who works elsewhere."""
-    if contact_id is None:
-        return company_id
-    contact = (await crud.fetch_many(ctx, CONTACTS, [contact_id])).get(contact_id)
-    if contact is None:
-        message = f"There is no contact {contact_id}."
-        raise UnknownReferenceError(message, pointer=f"/{field}")
-    if company_id is not None and contact.company_id not in {None, company_id}:
-        message = f"The contact {contact_id} does not work for the company {company_id}."
-        raise ContactNotOfCompanyError(message, pointer=f"/{field}")
-    return company_id or contact.company_id
-
-
-async def _check_assignee(ctx: Ctx, user_id: UUID | None) -> None:
-    if user_id is None:
-        return
-    user = (await crud.fetch_many(ctx, USERS, [user_id])).get(user_id)
-    if user is None:
-        message = f"There is no user {user_id}."
-        raise UnknownReferenceError(message, pointer="/assignee_id")
-    if not user.is_active:
-        message = f"The user {user_id} is not active and gets no tickets."
-        raise InactiveUserError(message, pointer="/assignee_id")
 
 
 async def _store_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> Comment:
