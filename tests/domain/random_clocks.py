@@ -19,7 +19,7 @@ from helpdesk_api.domain.clock_history import (
     Started,
     begun,
 )
-from helpdesk_api.domain.explanation import Step, StepKind
+from helpdesk_api.domain.explained_steps import Step, StepKind
 from helpdesk_api.domain.sla import ClockState, Metric, Terms
 from tests.domain.oracle import utc
 

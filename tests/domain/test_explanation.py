@@ -7,7 +7,8 @@ import pytest
 
 from helpdesk_api.domain.business_time import Calendar, Interval
 from helpdesk_api.domain.clock_history import Change, Move, Moved, Retargeted, Started, replay
-from helpdesk_api.domain.explanation import MOST_STEPS, Explanation, StepKind, explain
+from helpdesk_api.domain.explained_steps import MOST_STEPS, StepKind
+from helpdesk_api.domain.explanation import Explanation, explain
 from helpdesk_api.domain.sla import Metric, Terms
 from tests.domain.calendars import HOUR, OFFICE, hours
 from tests.domain.clock_replayer import Replay

@@ -6,14 +6,12 @@ second. Long stretches are told by the day, week, month or year, never by leavin
 belongs to `tickets.explanation_texts`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
-from itertools import islice, pairwise
+from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
-from helpdesk_api.domain.business_time import Calendar, zone_named
 from helpdesk_api.domain.clock_history import (
     Change,
     Extended,
@@ -26,68 +24,8 @@ from helpdesk_api.domain.clock_history import (
     Started,
     begun,
 )
+from helpdesk_api.domain.explained_steps import Piece, Spell, Step, StepKind, in_whole_seconds, instant, told
 from helpdesk_api.domain.sla import LIVE, Clock, ClockState, Metric, settle
-
-MOST_STEPS: Final = 200
-"""Of one explanation; beyond it, stretches are told by ever longer periods."""
-
-_KEPT: Final = 60
-_ZERO: Final = timedelta()
-_SECOND: Final = timedelta(seconds=1)
-_DAY: Final = timedelta(days=1)
-_MICROSECOND: Final = timedelta(microseconds=1)
-
-
-class StepKind(StrEnum):
-    """What a step tells: of a period whether it counted and why not, of an instant what happened."""
-
-    STARTED = "started"
-    COUNTED = "counted"
-    BREAK = "break"
-    NIGHT = "night"
-    DAY_OFF = "day_off"
-    HOLIDAY = "holiday"
-    SUMMARY = "summary"
-    PAUSED = "paused"
-    FINISHED = "finished"
-    RESUMED = "resumed"
-    REOPENED = "reopened"
-    RETARGETED = "retargeted"
-    EXTENDED = "extended"
-    DEADLINE_SET = "deadline_set"
-    DEADLINE_RELEASED = "deadline_released"
-    BREACHED = "breached"
-    MET = "met"
-    MISSED = "missed"
-    CANCELLED = "cancelled"
-    DUE = "due"
-
-
-class _Unit(StrEnum):
-    SPAN = "span"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    YEAR = "year"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A period or, when it begins and ends at once, an instant.
-
-    `counted` is the time it used up and `waited` the open time of a pause. `change` is the place in the history of the
-    change that it tells, for a summary of the last one within it. What `is_projected` has not happened: it is what
-    leads to the deadline if nothing else does.
-    """
-
-    kind: StepKind
-    from_at: datetime
-    to_at: datetime
-    counted: timedelta = _ZERO
-    waited: timedelta = _ZERO
-    change: int | None = None
-    holidays: tuple[date, ...] = ()
-    is_projected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +36,6 @@ class Explanation:
     measured: MeasuredClock
 
 
-@dataclass(frozen=True, slots=True)
-class _Spell:
-    """A stretch of time in which the clock stood in one state, before it is told in steps."""
-
-    state: ClockState
-    calendar: Calendar
-    since: datetime
-    until: datetime
-    change: int
-    is_projected: bool = False
-
-
-_Piece = Step | _Spell
-
-
 def explain(metric: Metric, history: History, *, until: datetime, instance: int = 1) -> Explanation:
     """Tell how a clock came to be as it is at `until`, and what leads to its deadline from there."""
     first, *changes = history
@@ -121,29 +44,29 @@ def explain(metric: Metric, history: History, *, until: datetime, instance: int 
         raise TypeError(message)
     measured, change = begun(metric, first, instance=instance), 0
     at = first.at
-    pieces: list[_Piece] = [_instant(StepKind.STARTED, at, 0)]
+    pieces: list[Piece] = [instant(StepKind.STARTED, at, 0)]
     for place, happened in enumerate(changes, start=1):
         if isinstance(happened, Started):
             message = "a clock starts once"
             raise TypeError(message)
-        pieces.append(_Spell(measured.clock.state, measured.terms.calendar, at, happened.at, change))
+        pieces.append(Spell(measured.clock.state, measured.terms.calendar, at, happened.at, change))
         measured, at = measured.after(happened), happened.at
         if isinstance(happened, Moved) and happened.move is Move.PAUSE:
             # The pause is told as the period that follows.
             change = place
             continue
-        pieces.append(_instant(_kind(happened, measured.clock), at, place))
+        pieces.append(instant(_kind(happened, measured.clock), at, place))
     clock = settle(measured.clock, max(until, at))
     if clock.state in LIVE:
-        pieces.append(_Spell(clock.state, measured.terms.calendar, at, max(until, at), change))
+        pieces.append(Spell(clock.state, measured.terms.calendar, at, max(until, at), change))
         at = max(until, at)
     if clock.due_at is not None and clock.due_at > at:
         state = ClockState.PAUSED if clock.state is ClockState.PAUSED else ClockState.RUNNING
-        pieces.append(_Spell(state, measured.terms.calendar, at, clock.due_at, change, is_projected=True))
+        pieces.append(Spell(state, measured.terms.calendar, at, clock.due_at, change, is_projected=True))
     pieces = _cut(pieces, clock)
     if clock.due_at is not None:
-        pieces.append(_instant(StepKind.DUE, clock.due_at, None))
-    return Explanation(_in_whole_seconds(_told(pieces)), MeasuredClock(clock, measured.terms))
+        pieces.append(instant(StepKind.DUE, clock.due_at, None))
+    return Explanation(in_whole_seconds(told(pieces)), MeasuredClock(clock, measured.terms))
 
 
 def _kind(happened: Change, clock: Clock) -> StepKind:
@@ -166,21 +89,17 @@ _KINDS: Final = {
 }
 
 
-def _instant(kind: StepKind, at: datetime, change: int | None) -> Step:
-    return Step(kind, at, at, change=change)
-
-
-def _cut(pieces: Iterable[_Piece], clock: Clock) -> list[_Piece]:
+def _cut(pieces: Iterable[Piece], clock: Clock) -> list[Piece]:
     """Let a step end where the target was used up, and one where the clock is due, however long stretches are told."""
     cuts = sorted({at for at in (clock.breached_at, clock.due_at) if at is not None})
-    found: list[_Piece] = []
+    found: list[Piece] = []
     untold = clock.breached_at
     for piece in pieces:
         if isinstance(piece, Step):
             found.append(piece)
             continue
         if untold is not None and untold == piece.since:
-            found.append(_instant(StepKind.BREACHED, untold, None))
+            found.append(instant(StepKind.BREACHED, untold, None))
             untold = None
         edges = [piece.since, *(at for at in cuts if piece.since < at < piece.until), piece.until]
         for since, until in pairwise(edges):
@@ -188,152 +107,6 @@ def _cut(pieces: Iterable[_Piece], clock: Clock) -> list[_Piece]:
             # At the end of a pause it stands behind what ended the pause.
             is_told_here = piece.state is ClockState.RUNNING or until != piece.until
             if untold is not None and untold == until and is_told_here:
-                found.append(_instant(StepKind.BREACHED, untold, None))
+                found.append(instant(StepKind.BREACHED, untold, None))
                 untold = None
-    return found if untold is None else [*found, _instant(StepKind.BREACHED, untold, None)]
-
-
-def _told(pieces: Sequence[_Piece]) -> list[Step]:
-    """Tell the pieces in the shortest periods that keep the whole short enough."""
-    for unit in _Unit:
-        steps = list(islice(_steps(pieces, unit), MOST_STEPS + 1))
-        if len(steps) <= MOST_STEPS:
-            return steps
-    steps = list(_steps(pieces, _Unit.YEAR))
-    return [*steps[:_KEPT], *_summed(steps[_KEPT:-_KEPT]), *steps[-_KEPT:]]
-
-
-def _steps(pieces: Iterable[_Piece], unit: _Unit) -> Iterator[Step]:
-    for piece in pieces:
-        if isinstance(piece, Step):
-            yield piece
-        elif piece.since < piece.until or piece.state is ClockState.PAUSED:
-            yield from _of_spell(piece, unit)
-
-
-def _of_spell(spell: _Spell, unit: _Unit) -> Iterator[Step]:
-    if spell.state is ClockState.PAUSED:
-        waited = spell.calendar.between(spell.since, spell.until)
-        yield Step(
-            StepKind.PAUSED,
-            spell.since,
-            spell.until,
-            waited=waited,
-            change=spell.change,
-            is_projected=spell.is_projected,
-        )
-    elif spell.state is not ClockState.RUNNING:
-        yield Step(StepKind.FINISHED, spell.since, spell.until, change=spell.change)
-    elif unit is _Unit.SPAN:
-        yield from _spans(spell)
-    else:
-        edges = [spell.since, *_boundaries(spell, unit), spell.until]
-        for since, until in pairwise(edges):
-            counted = spell.calendar.between(since, until)
-            kind = StepKind.COUNTED if counted == until - since else StepKind.SUMMARY
-            yield Step(kind, since, until, counted=counted, is_projected=spell.is_projected)
-
-
-def _spans(spell: _Spell) -> Iterator[Step]:
-    at = spell.since
-    for opens, closes in spell.calendar.open_spans(spell.since, spell.until):
-        if at < opens:
-            yield _closed(spell, at, opens)
-        yield Step(StepKind.COUNTED, opens, closes, counted=closes - opens, is_projected=spell.is_projected)
-        at = closes
-    if at < spell.until:
-        yield _closed(spell, at, spell.until)
-
-
-def _closed(spell: _Spell, since: datetime, until: datetime) -> Step:
-    """Say why nothing counts: a holiday before a day off, that before a night; a break lies between hours of a date."""
-    calendar = spell.calendar
-    zone = zone_named(calendar.zone)
-    first, last = since.astimezone(zone).date(), (until - _MICROSECOND).astimezone(zone).date()
-    known = (calendar, *(hours for _, hours in calendar.earlier))
-    holidays = tuple(on for on in _dates(first, last) if any(on in hours.holidays for hours in known))
-    if holidays:
-        kind = StepKind.HOLIDAY
-    elif any(
-        since <= datetime.combine(on, time(), zone) and datetime.combine(on + _DAY, time(), zone) <= until
-        for on in _dates(first, last)
-    ):
-        kind = StepKind.DAY_OFF
-    else:
-        is_between = first == last and calendar.is_open(since - _MICROSECOND) and calendar.is_open(until)
-        kind = StepKind.BREAK if is_between else StepKind.NIGHT
-    return Step(kind, since, until, holidays=holidays, is_projected=spell.is_projected)
-
-
-def _dates(first: date, last: date) -> Iterator[date]:
-    return (first + timedelta(days=number) for number in range((last - first).days + 1))
-
-
-def _boundaries(spell: _Spell, unit: _Unit) -> Iterator[datetime]:
-    """Give the local midnights within a spell at which a day, week, month or year begins."""
-    zone = zone_named(spell.calendar.zone)
-    on = spell.since.astimezone(zone).date()
-    at = spell.since
-    while True:
-        on = _next(on, unit)
-        midnight = datetime.combine(on, time(), zone).astimezone(UTC)
-        if midnight >= spell.until:
-            return
-        # Where a date was skipped, two midnights are one instant.
-        if midnight > at:
-            yield midnight
-            at = midnight
-
-
-def _next(on: date, unit: _Unit) -> date:
-    match unit:
-        case _Unit.WEEK:
-            return on + timedelta(days=7 - on.weekday())
-        case _Unit.MONTH:
-            return (on.replace(day=1) + timedelta(days=31)).replace(day=1)
-        case _Unit.YEAR:
-            return date(on.year + 1, 1, 1)
-        case _:
-            return on + _DAY
-
-
-def _summed(steps: Sequence[Step]) -> Iterator[Step]:
-    """Put together what lies between the beginning and the end of a long history; the breach stands by itself."""
-    run: list[Step] = []
-    for step in steps:
-        if step.kind is not StepKind.BREACHED:
-            run.append(step)
-            continue
-        if run:
-            yield _sum(run)
-        yield step
-        run = []
-    if run:
-        yield _sum(run)
-
-
-def _sum(run: Sequence[Step]) -> Step:
-    return Step(
-        StepKind.SUMMARY,
-        run[0].from_at,
-        run[-1].to_at,
-        counted=sum((step.counted for step in run), _ZERO),
-        waited=sum((step.waited for step in run), _ZERO),
-        change=max((step.change for step in run if step.change is not None), default=None),
-        is_projected=run[-1].is_projected,
-    )
-
-
-def _in_whole_seconds(steps: Iterable[Step]) -> list[Step]:
-    """Cut the running totals, not each step, to whole seconds: nothing is lost over many steps."""
-    counted = waited = _ZERO
-    found: list[Step] = []
-    for step in steps:
-        told = replace(
-            step,
-            counted=((counted + step.counted) // _SECOND - counted // _SECOND) * _SECOND,
-            waited=((waited + step.waited) // _SECOND - waited // _SECOND) * _SECOND,
-        )
-        counted, waited = counted + step.counted, waited + step.waited
-        found.append(told)
-    return found
+    return found if untold is None else [*found, instant(StepKind.BREACHED, untold, None)]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from helpdesk_api.domain.explanation import StepKind
+from helpdesk_api.domain.explained_steps import StepKind
 from helpdesk_api.domain.sla import ClockState, Metric
 from helpdesk_api.kit.languages import Language
 from helpdesk_api.kit.schema import Output

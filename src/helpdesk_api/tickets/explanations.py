@@ -16,7 +16,8 @@ from helpdesk_api.agreements.calendars import calendar_versions
 from helpdesk_api.domain.business_time import Calendar, zone_named
 from helpdesk_api.domain.clock_history import Move, Started
 from helpdesk_api.domain.errors import ConflictError, NotFoundError
-from helpdesk_api.domain.explanation import Explanation, Step, StepKind, explain
+from helpdesk_api.domain.explained_steps import Step, StepKind
+from helpdesk_api.domain.explanation import Explanation, explain
 from helpdesk_api.domain.sla import Clock, ClockState, Metric, budget, remaining
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
