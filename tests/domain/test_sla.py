@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from helpdesk_api.domain import clock_refusals, sla
+from helpdesk_api.domain import clock_firing, clock_refusals, sla
 from helpdesk_api.domain.business_time import Calendar
 from helpdesk_api.domain.sla import Clock, ClockState, Terms
 from tests.domain.calendars import MICROSECOND, OFFICE, hours
@@ -67,13 +67,13 @@ def test_whether_the_deadline_table_or_the_answer_comes_first_the_outcome_is_the
     at = monday("14:00")
 
     answered_first = sla.stop(a_clock(), OFFICE, at)
-    fired_first = sla.stop(sla.breach(sla.warn(a_clock(), at), at), OFFICE, at)
+    fired_first = sla.stop(clock_firing.breach(clock_firing.warn(a_clock(), at), at), OFFICE, at)
 
     assert answered_first == fired_first
 
 
 def test_a_breached_clock_runs_on_and_tells_how_late_it_is() -> None:
-    clock = sla.breach(a_clock(), monday("14:00"))
+    clock = clock_firing.breach(a_clock(), monday("14:00"))
 
     assert clock.state is ClockState.RUNNING
     assert clock.breached_at == monday("14:00")
@@ -82,13 +82,13 @@ def test_a_breached_clock_runs_on_and_tells_how_late_it_is() -> None:
 
 
 def test_a_deadline_that_fires_late_is_recorded_as_of_the_deadline() -> None:
-    clock = sla.breach(sla.warn(a_clock(), monday("14:00:08")), monday("14:00:08"))
+    clock = clock_firing.breach(clock_firing.warn(a_clock(), monday("14:00:08")), monday("14:00:08"))
 
     assert clock.warned_at == monday("13:00")
     assert clock.breached_at == monday("14:00")
 
 
-@pytest.mark.parametrize("fire", [sla.warn, sla.breach])
+@pytest.mark.parametrize("fire", [clock_firing.warn, clock_firing.breach])
 def test_a_deadline_never_fires_early_twice_or_on_a_clock_that_stands(fire: Callable[[Clock, datetime], Clock]) -> None:
     with pytest.raises(clock_refusals.DeadlineNotDueError, match="2026-11-02 12:59:59"):
         fire(a_clock(), monday("12:59:59.999999"))
@@ -105,7 +105,7 @@ def test_a_clock_without_a_warning_never_warns() -> None:
     assert clock.warning_at is None
     assert sla.settle(clock, tuesday("12:00")).warned_at is None
     with pytest.raises(clock_refusals.DeadlineNotDueError):
-        sla.warn(clock, tuesday("12:00"))
+        clock_firing.warn(clock, tuesday("12:00"))
 
 
 def test_settling_records_what_has_passed_and_nothing_else() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from helpdesk_api.domain import sla
+from helpdesk_api.domain import clock_firing, sla
 from helpdesk_api.domain.business_time import Calendar
 from helpdesk_api.domain.clock_history import Move, Moved, Retargeted, replay
 from helpdesk_api.domain.sla import Clock, ClockState, Metric, Terms
@@ -176,9 +176,9 @@ def _fired(clock: Clock, at: datetime) -> Clock:
     if clock.state is not ClockState.RUNNING:
         return clock
     if clock.warned_at is None and clock.warning_at is not None and clock.warning_at <= at:
-        clock = sla.warn(clock, at)
+        clock = clock_firing.warn(clock, at)
     if clock.breached_at is None and clock.due_at is not None and clock.due_at <= at:
-        clock = sla.breach(clock, at)
+        clock = clock_firing.breach(clock, at)
     return clock
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from helpdesk_api.domain import clock_refusals, sla
+from helpdesk_api.domain import clock_firing, clock_refusals, sla
 from helpdesk_api.domain.business_time import ALWAYS_OPEN, BudgetOutOfReachError
 from helpdesk_api.domain.clock_history import Move, Moved, Retargeted, replay
 from helpdesk_api.domain.sla import ClockState, Metric, Terms
@@ -44,7 +44,7 @@ def test_a_shorter_target_used_up_in_an_earlier_stretch_is_breached_at_the_start
 
 
 def test_a_breach_stays_recorded_when_the_deadline_moves_away() -> None:
-    clock = sla.breach(a_clock(), monday("14:00"))
+    clock = clock_firing.breach(a_clock(), monday("14:00"))
 
     moved = sla.retarget(clock, Terms(hours(7), OFFICE), calendar=OFFICE, at=monday("15:00"))
 
@@ -120,7 +120,7 @@ def test_a_history_replays_to_the_clock_it_made() -> None:
     clock = sla.pause(clock, OFFICE, monday("11:00"))
     clock = sla.resume(clock, OFFICE, monday("12:00"))
     clock = sla.retarget(clock, Terms(hours(2), OFFICE), calendar=OFFICE, at=monday("12:30"))
-    clock = sla.breach(clock, monday("13:00"))
+    clock = clock_firing.breach(clock, monday("13:00"))
 
     replayed = replay(
         Metric.FIRST_RESPONSE,

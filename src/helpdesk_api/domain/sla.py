@@ -20,8 +20,6 @@ from helpdesk_api.domain.clock_refusals import (
     ClockNotStoppedError,
     ClockOrderError,
     ClockStoppedError,
-    DeadlineAlreadyFiredError,
-    DeadlineNotDueError,
     DeadlinePassedError,
     InvalidTargetError,
 )
@@ -196,16 +194,6 @@ def budget(clock: Clock) -> timedelta:
     return clock.target + clock.extension
 
 
-def warn(clock: Clock, at: datetime) -> Clock:
-    """Record the warning, now that the deadline table fires it. Never early and never twice."""
-    return replace(clock, warned_at=_fired(clock, clock.warning_at, clock.warned_at, at))
-
-
-def breach(clock: Clock, at: datetime) -> Clock:
-    """Record the breach, now that the deadline table fires it. Never early and never twice; the clock runs on."""
-    return replace(clock, breached_at=_fired(clock, clock.due_at, clock.breached_at, at))
-
-
 def remaining(clock: Clock, calendar: Calendar, at: datetime) -> timedelta:
     """Return the open time left, negative when overdue; it stands still while the clock does not run.
 
@@ -294,16 +282,6 @@ def _ended(clock: Clock, calendar: Calendar, at: datetime) -> Clock:
     if clock.state not in LIVE:
         raise ClockStoppedError(f"a {_told(clock)} cannot be stopped again")
     return replace(_counted(clock, calendar, at), stopped_at=at)
-
-
-def _fired(clock: Clock, due_at: datetime | None, recorded_at: datetime | None, at: datetime) -> datetime:
-    if not is_ticking(clock):
-        raise ClockNotRunningError(f"a {_told(clock)} has no deadline to reach")
-    if recorded_at is not None:
-        raise DeadlineAlreadyFiredError(f"the deadline was recorded as of {recorded_at}")
-    if due_at is None or at < due_at:
-        raise DeadlineNotDueError(f"the deadline is {due_at}, not {at}")
-    return due_at
 
 
 def _check_order(clock: Clock, at: datetime) -> None:

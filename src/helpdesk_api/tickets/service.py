@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, insert, select
 
 from helpdesk_api.agreements.promises import DECIDING, Promise, promises_for
-from helpdesk_api.domain import sla
+from helpdesk_api.domain import clock_firing
 from helpdesk_api.domain.sla import Clock, Metric
 from helpdesk_api.domain.workflow import FINISHED, Status, check_transition, is_reopen
 from helpdesk_api.kit import crud
@@ -117,12 +117,12 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
 
 async def on_warning(ctx: Ctx, deadline: DueDeadline) -> None:
     """Record that the warning of a clock has been reached."""
-    await _reach(ctx, deadline, sla.warn)
+    await _reach(ctx, deadline, clock_firing.warn)
 
 
 async def on_breach(ctx: Ctx, deadline: DueDeadline) -> None:
     """Record that the deadline of a clock has passed."""
-    await _reach(ctx, deadline, sla.breach)
+    await _reach(ctx, deadline, clock_firing.breach)
 
 
 async def locked(ctx: Ctx, ticket_id: UUID) -> tuple[Ctx, Ticket]:
