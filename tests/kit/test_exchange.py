@@ -70,7 +70,7 @@ async def test_a_body_at_the_limit_is_accepted(headers: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("app", [plain, _swallowing, _failing])
 async def test_a_body_that_stops_arriving_is_refused_at_the_deadline(app: ASGIApp) -> None:
-    limits = Limits(body_deadline=timedelta(seconds=0.05))
+    limits = Limits(body_deadline=timedelta(seconds=0.05), linger=timedelta(seconds=0.05))
 
     answer = await call(edge(app, limits=limits), "POST", headers={"Content-Length": "10"}, parts=[])
 
@@ -140,15 +140,19 @@ async def test_a_client_that_asks_first_is_refused_without_waiting_for_its_body(
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-async def test_a_body_that_drips_is_refused_in_words_on_a_real_connection() -> None:
+async def test_a_body_that_drips_is_refused_in_words_while_it_still_drips() -> None:
     app = edge(plain, limits=Limits(body_deadline=timedelta(seconds=0.2)))
     async with serving(app, ReceiveDeadlineProtocol) as port, asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n")
-        reading = asyncio.create_task(reader.read())
+        reading = asyncio.create_task(reader.readuntil(b"}"))
         while not reading.done():
             writer.write(b"x")
             await asyncio.wait([reading], timeout=0.02)
+        # Nothing that a client sends now may take the answer from it, as a connection closed at once would.
+        for _ in range(10):
+            writer.write(b"x")
+            await writer.drain()
         writer.close()
 
     assert (await reading).startswith(b"HTTP/1.1 408 ")

@@ -25,7 +25,6 @@ _NO_STORE = (b"cache-control", b"no-store")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # More digits than any length that could be meant; int() need not read them.
 _LONGEST_LENGTH = 18
-_LINGER_SECONDS = 5.0
 
 
 class BodyTooLargeError(TooLargeError):
@@ -45,10 +44,11 @@ class BodyTooSlowError(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may take: bytes of body, and time for them to arrive."""
+    """What one request may take: bytes of body, time for them to arrive, and time to hear that they were too many."""
 
     max_body_bytes: int = 1_000_000
     body_deadline: timedelta = timedelta(seconds=20)
+    linger: timedelta = timedelta(seconds=5)
 
 
 class Exchange:
@@ -128,14 +128,14 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": body, "more_body": self._must_linger})
 
     async def linger(self) -> None:
-        """After the refusal of a large body, read on for a while before the connection closes.
+        """After the refusal of a body that is still arriving, read on for a while before the connection closes.
 
         Closing a socket with unread data resets it, and the reset overtakes the answer: the client would learn nothing.
         """
         if not self._must_linger:
             return
         try:
-            async with asyncio.timeout(_LINGER_SECONDS):
+            async with asyncio.timeout(self._limits.linger.total_seconds()):
                 message = await self._receive()
                 while message["type"] == "http.request" and message.get("more_body", False):
                     message = await self._receive()
@@ -149,9 +149,8 @@ class Exchange:
             return
         # The rest of the body would be taken for the next request, so the connection ends with this answer.
         self.common_headers = (*self.common_headers, CLOSE)
-        # A client that expects "100 Continue" has not begun to send, and a slow one has been read as far as it came.
-        is_sending = not self._body_arrived and b"expect" not in self.headers
-        self._must_linger = is_sending and refusal.kind is Kind.TOO_LARGE
+        # A client that expects "100 Continue" has not begun to send.
+        self._must_linger = not self._body_arrived and b"expect" not in self.headers
         await self.refuse(refusal)
 
     def _too_large(self) -> BodyTooLargeError:
