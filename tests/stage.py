@@ -4,6 +4,7 @@ Tests talk HTTP to it like any client. Isolation is a tenant per test, so tests 
 """
 
 import asyncio
+import io
 import ssl
 import threading
 from collections.abc import Coroutine
@@ -32,6 +33,7 @@ from helpdesk_api.wiring import open_runtime
 from helpdesk_api.worker import work
 
 T = TypeVar("T")
+_THREAD = "stage"
 
 # What tests ask for in a minute, and more.
 PLENTY = {
@@ -41,6 +43,14 @@ EVERYTHING = ("*:read", "*:write", "contacts:reveal", "view-as:use")
 
 # Everything here speaks plain HTTP. A client makes a TLS context of its own unless given one, and that takes 70 ms.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class SaidHere(io.StringIO):
+    """Takes the place of standard error, but for what the product on a stage logs meanwhile."""
+
+    def write(self, text: str) -> int:
+        """Keep a text, unless it is the stage's."""
+        return len(text) if threading.current_thread().name == _THREAD else super().write(text)
 
 
 class Client(httpx2.Client):
@@ -111,7 +121,7 @@ class Stage:
         self.services = services
         self.settings = services.settings(**changes)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="stage")
+        self._thread = threading.Thread(target=self._loop.run_forever, name=_THREAD)
         self._parts = AsyncExitStack()
         self._behind: asyncpg.Connection | None = None
         self._one_statement = asyncio.Lock()

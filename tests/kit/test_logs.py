@@ -1,8 +1,10 @@
+import io
 import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +13,7 @@ import structlog
 
 from helpdesk_api.kit import logs
 from helpdesk_api.kit.redaction import redact_text
+from tests.stage import SaidHere
 
 API_KEY = "hd_live_7Hq2mZ0c_3f9d0a1b2c3d4e5f60718293a4b5c6d7_9e1f"
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw+/=="
@@ -31,9 +34,17 @@ def _put_back() -> Iterator[None]:
 
 
 @pytest.fixture
-def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
+def said(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    said = SaidHere()
+    # Pytest puts its own in the place of the real one again after the fixtures.
+    monkeypatch.setattr(logs, "sys", SimpleNamespace(stderr=said))
+    return said
+
+
+@pytest.fixture
+def lines(said: io.StringIO) -> Lines:
     logs.configure("info", json=True)
-    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    return lambda: [json.loads(line) for line in said.getvalue().splitlines()]
 
 
 def test_a_line_is_json_with_utc_time_level_event_fields_and_context(lines: Lines) -> None:
@@ -130,9 +141,7 @@ def test_redaction_of_a_hostile_text_takes_linear_time(unit: str) -> None:
     assert len(redact_text("@://" + unit * 300_000)) < 25_000
 
 
-def test_canaries_appear_nowhere_in_a_traceback_or_a_nested_value(
-    lines: Lines, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_canaries_appear_nowhere_in_a_traceback_or_a_nested_value(lines: Lines, said: io.StringIO) -> None:
     log = structlog.get_logger()
     try:
         try:
@@ -145,7 +154,7 @@ def test_canaries_appear_nowhere_in_a_traceback_or_a_nested_value(
         log.exception("job.failed", error=error, context=[{"at": (API_KEY, error)}], raw=WEBHOOK_SECRET.encode())
         logging.getLogger("arq.worker").exception("job failed: %s", API_KEY)
 
-    written = capsys.readouterr().err
+    written = said.getvalue()
     assert written.count("\n") == 2
     assert [canary for canary in CANARIES if canary in written] == []
     first, second = (json.loads(line) for line in written.splitlines())
@@ -157,13 +166,13 @@ def test_canaries_appear_nowhere_in_a_traceback_or_a_nested_value(
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-def test_no_value_can_forge_a_line_or_command_a_terminal(capsys: pytest.CaptureFixture[str], *, as_json: bool) -> None:
+def test_no_value_can_forge_a_line_or_command_a_terminal(said: io.StringIO, *, as_json: bool) -> None:
     logs.configure("info", json=as_json)
     hostile = "a\r\nb\x1b[2J\x00\x7f\x85\x9b\u2028\u202e"
 
     structlog.get_logger().info(hostile, route=hostile, nested={"path": hostile})
 
-    written = capsys.readouterr().err
+    written = said.getvalue()
     assert written.endswith("\n")
     assert [character for character in written[:-1] if ord(character) < 32 or not character.isprintable()] == []
 
@@ -208,16 +217,16 @@ def test_loggers_of_the_standard_library_use_the_same_pipeline_with_their_name(l
     assert second["level"] == "warning"
 
 
-def test_handlers_that_frameworks_brought_are_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+def test_handlers_that_frameworks_brought_are_replaced(said: io.StringIO) -> None:
     uvicorn = logging.getLogger("uvicorn")
-    uvicorn.addHandler(logging.StreamHandler(sys.stderr))
+    uvicorn.addHandler(logging.StreamHandler(said))
     uvicorn.propagate = False
 
     logs.configure("info", json=True)
     logs.configure("info", json=True)
     uvicorn.info("once")
 
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = said.getvalue().splitlines()
     assert json.loads(line)["event"] == "once"
 
 
@@ -231,7 +240,7 @@ def test_the_lines_of_libraries_about_every_request_and_every_ring_are_left_out(
 
 
 def test_a_wrong_log_call_of_a_library_is_reported_and_not_raised(
-    lines: Lines, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    lines: Lines, said: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Pytest makes every handler raise; here the handler's own behaviour counts.
     monkeypatch.setattr(logging, "raiseExceptions", False)
@@ -240,27 +249,27 @@ def test_a_wrong_log_call_of_a_library_is_reported_and_not_raised(
     )
     logs_handler.emit(logging.LogRecord("some.library", logging.INFO, "", 0, "%d", ("x",), None))
 
-    assert capsys.readouterr().err == ""
+    assert said.getvalue() == ""
 
 
-def test_a_logger_in_use_follows_a_second_call(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_logger_in_use_follows_a_second_call(said: io.StringIO) -> None:
     log = structlog.get_logger()
     logs.configure("info", json=True)
     log.info("first")
     logs.configure("info", json=False)
     log.info("second")
 
-    first, second = capsys.readouterr().err.splitlines()
+    first, second = said.getvalue().splitlines()
     assert json.loads(first)["event"] == "first"
     assert second.endswith("second")
 
 
-def test_people_get_readable_lines_with_the_same_redaction(capsys: pytest.CaptureFixture[str]) -> None:
+def test_people_get_readable_lines_with_the_same_redaction(said: io.StringIO) -> None:
     logs.configure("info", json=False)
 
     structlog.get_logger().error("job.failed", kind="sweep", token="t", exc_info=RuntimeError(API_KEY))
 
-    first, *rest = capsys.readouterr().err.splitlines()
+    first, *rest = said.getvalue().splitlines()
     assert first.endswith("[error    ] job.failed kind=sweep token=[redacted]")
     assert rest == ["RuntimeError: [redacted]"]
 

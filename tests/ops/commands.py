@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from helpdesk_api import cli
-from tests.stage import Services
+from tests.stage import SaidHere, Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def command(*arguments: str) -> list[str]:
 
 def helpdesk(*arguments: str, env: Mapping[str, str]) -> Outcome:
     """Run a command to its end."""
-    out, said = io.StringIO(), io.StringIO()
+    out, said = io.StringIO(), SaidHere()
     code: Any = 0
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(said):
         for name in os.environ.keys() - env.keys():

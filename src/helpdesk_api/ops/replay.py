@@ -7,6 +7,7 @@ is read by `replay_log`, its meaning is `replay_plan`, playing is `replay_play`,
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -133,7 +134,7 @@ async def _against(run: _Run, target: Target, causing: asyncio.Task[None] | None
         if causing is not None:
             await causing
         with run.console.status("Waiting for the last webhooks"):
-            events = await _receive_all(client, receiver, begin)
+            events = await _receive_all(client, receiver, begin, endpoint["id"])
         caught_up_seconds = time.monotonic() - started_at - play_seconds
         with run.console.status("Comparing every ticket with the log"):
             told = await read_back(client, events, concurrency=concurrency)
@@ -208,20 +209,34 @@ def _progress_bar(console: Console) -> Progress:
     )
 
 
-async def _receive_all(client: Client, receiver: Receiver, begin: str) -> list[dict[str, Any]]:
-    """Read the feed to its end and wait until every event of it has arrived, or nothing new has for a long while."""
+async def _receive_all(client: Client, receiver: Receiver, begin: str, endpoint_id: str) -> list[dict[str, Any]]:
+    """Give all events since the endpoint was made, once each has arrived or none has for a long while.
+
+    The feed tells an event only when no older transaction can come before it any more. So after `begin` it may still
+    tell of what was before the endpoint, which does not concern it; and it may be behind, until it tells a change that
+    was made last.
+    """
+    path = f"/v1/webhook-endpoints/{endpoint_id}"
+    await client.patch(path, {"description": "Has received a replay"}, key="end", kind="mark the end")
     events, cursor = await client.events(begin, kind="read feed")
+    while not (marks := _places(events, "webhook_endpoint.updated", endpoint_id)):
+        await asyncio.sleep(_POLL_SECONDS)
+        more, cursor = await client.events(cursor, kind="read feed")
+        events += more
+    events = events[_places(events, "webhook_endpoint.created", endpoint_id)[0] : marks[0] + 1]
     missing = {event["id"] for event in events} - receiver.arrivals.keys()
     moved_at = time.monotonic()
     while missing and time.monotonic() - moved_at < _PATIENCE_SECONDS:
         await asyncio.sleep(_POLL_SECONDS)
-        more, cursor = await client.events(cursor, kind="read feed")
-        events += more
-        still = ({event["id"] for event in more} | missing) - receiver.arrivals.keys()
+        still = missing - receiver.arrivals.keys()
         if still != missing:
             moved_at = time.monotonic()
         missing = still
     return events
+
+
+def _places(events: Sequence[dict[str, Any]], type_: str, object_id: str) -> list[int]:
+    return [place for place, event in enumerate(events) if event["type"] == type_ and event["object_id"] == object_id]
 
 
 def _deliveries(run: _Run, events: list[dict[str, Any]], caught_up_seconds: float) -> DeliveryReport:
