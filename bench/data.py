@@ -14,9 +14,9 @@ from helpdesk_api.identity.tenants import Tenant, create_tenant
 from helpdesk_api.kit.doorbell import SilentBell
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.tokens import read_key
+from helpdesk_api.opening import open_runtime
 from helpdesk_api.ops import tenants_admin
 from helpdesk_api.settings import load_settings
-from helpdesk_api.wiring import open_runtime
 
 CONNECTIONS = 8
 _DAY = [{"start": "09:00", "end": "13:00"}, {"start": "14:00", "end": "18:00"}]

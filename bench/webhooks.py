@@ -23,8 +23,9 @@ from helpdesk_api.kit.doorbell import LocalBell, SilentBell
 from helpdesk_api.kit.events import DISPATCH
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.runner import Runner
+from helpdesk_api.opening import open_runtime
 from helpdesk_api.settings import load_settings
-from helpdesk_api.wiring import JOBS, open_runtime
+from helpdesk_api.wiring import JOBS
 
 ROUNDS = 3
 MESSAGES = 600

@@ -28,8 +28,8 @@ from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from helpdesk_api.main import create_app
+from helpdesk_api.opening import open_runtime
 from helpdesk_api.settings import Settings, load_settings
-from helpdesk_api.wiring import open_runtime
 from helpdesk_api.worker import work
 
 T = TypeVar("T")

@@ -33,8 +33,9 @@ from helpdesk_api.kit.receive_deadline import ReceiveDeadlineProtocol
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.standing import BELIEVED_SECONDS
 from helpdesk_api.kit.validation import invalid_request
+from helpdesk_api.opening import open_runtime
 from helpdesk_api.settings import Settings
-from helpdesk_api.wiring import ROUTERS, open_runtime
+from helpdesk_api.wiring import ROUTERS
 
 _GRACE_SECONDS = 30
 _BACKLOG = 2_048

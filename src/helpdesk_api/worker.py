@@ -19,8 +19,8 @@ from helpdesk_api.kit.doorbell import QUEUE, RING, LocalBell, connect, redis_set
 from helpdesk_api.kit.heartbeat import Heartbeat, heartbeat
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.runner import Runner
+from helpdesk_api.opening import open_runtime
 from helpdesk_api.settings import Settings
-from helpdesk_api.wiring import open_runtime
 
 log = structlog.get_logger(__name__)
 

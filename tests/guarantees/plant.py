@@ -27,12 +27,12 @@ import redis
 from helpdesk_api.identity.tenants import Tenant
 from helpdesk_api.kit.doorbell import SilentBell
 from helpdesk_api.kit.metrics import Metrics
+from helpdesk_api.opening import open_runtime
 from helpdesk_api.ops import embedded_engine, tenants_admin
 from helpdesk_api.ops.embedded import RunningPostgres, RunningValkey, start_postgres, start_valkey
 from helpdesk_api.ops.embedded_engine import Engine, PortTakenError
 from helpdesk_api.ops.supervisor_launch import launched
 from helpdesk_api.settings import load_settings
-from helpdesk_api.wiring import open_runtime
 from tests.conftest import migrate
 from tests.ops.processes import family_of, is_running, wait_until
 from tests.stage import PLENTY, Client, Services

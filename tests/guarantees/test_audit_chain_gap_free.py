@@ -8,8 +8,8 @@ from helpdesk_api.domain.audit_chain import Break
 from helpdesk_api.identity.audit_verification import Verification, verify
 from helpdesk_api.kit.doorbell import SilentBell
 from helpdesk_api.kit.metrics import Metrics
+from helpdesk_api.opening import open_runtime
 from helpdesk_api.settings import load_settings
-from helpdesk_api.wiring import open_runtime
 from tests.guarantees.load import Load
 from tests.guarantees.plant import Plant, until
 from tests.guarantees.report import SCALE, tell

@@ -22,11 +22,11 @@ from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.paging import find_page
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.unit_of_work import unit_of_work
+from helpdesk_api.opening import open_runtime
 from helpdesk_api.settings import load_settings
 from helpdesk_api.tickets import service
 from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import TicketCreate
-from helpdesk_api.wiring import open_runtime
 from tests.factories import a_ticket, get
 from tests.guarantees.plant import Plant, until
 from tests.guarantees.report import SCALE, tell

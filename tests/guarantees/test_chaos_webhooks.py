@@ -26,8 +26,9 @@ from helpdesk_api.kit.doorbell import SilentBell
 from helpdesk_api.kit.events import write_recorded
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.unit_of_work import unit_of_work
+from helpdesk_api.opening import open_runtime
 from helpdesk_api.settings import load_settings
-from helpdesk_api.wiring import JOBS, open_runtime
+from helpdesk_api.wiring import JOBS
 from tests.factories import create
 from tests.guarantees.faulty_receivers import FAULTS, FaultyReceiver, listening
 from tests.guarantees.plant import API, Plant, Worker, until

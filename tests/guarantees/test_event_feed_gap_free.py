@@ -15,7 +15,7 @@ from helpdesk_api.kit.events import record, write_recorded
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.unit_of_work import unit_of_work
-from helpdesk_api.wiring import open_runtime
+from helpdesk_api.opening import open_runtime
 from tests.jobs.webhooks import settle
 from tests.stage import Client, Stage
 

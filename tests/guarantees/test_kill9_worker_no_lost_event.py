@@ -14,8 +14,9 @@ from helpdesk_api.kit.doorbell import RedisBell
 from helpdesk_api.kit.events import record, write_recorded
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.unit_of_work import unit_of_work
+from helpdesk_api.opening import open_runtime
 from helpdesk_api.settings import load_settings
-from helpdesk_api.wiring import JOBS, open_runtime
+from helpdesk_api.wiring import JOBS
 from tests.factories import create
 from tests.guarantees.plant import Plant, Worker, until
 from tests.guarantees.report import SCALE, tell

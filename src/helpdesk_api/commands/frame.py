@@ -18,9 +18,9 @@ from rich.text import Text
 from helpdesk_api.kit.doorbell import SilentBell
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.runtime import Runtime
+from helpdesk_api.opening import open_runtime
 from helpdesk_api.ops.up_running import chosen_data_dir, with_running
 from helpdesk_api.settings import ConfigurationError, Settings, load_settings
-from helpdesk_api.wiring import open_runtime
 
 T = TypeVar("T")
 

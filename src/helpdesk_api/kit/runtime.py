@@ -1,4 +1,4 @@
-"""What a process needs to serve: built once by `wiring`, passed down, never global."""
+"""What a process needs to serve: built once by `opening`, passed down, never global."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
