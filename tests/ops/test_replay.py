@@ -60,7 +60,7 @@ def test_the_sample_replays_without_a_mismatch_or_a_lost_webhook(sandbox: MakeSa
 
     report = replay(Options(path=SAMPLE, target=target(client)), quiet())
 
-    assert report.succeeded
+    assert report.succeeded, report.deliveries
     assert (report.cases, report.rows, report.tickets) == (60, 329, 60)
     assert report.mismatches == []
     assert report.deliveries.lost == []
@@ -151,7 +151,7 @@ def test_nothing_is_lost_while_the_worker_is_killed_and_valkey_forgets(tmp_path:
 
     done = subprocess.run((*argv, "--faults", "--json"), cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert (told["worker_kills"], told["valkey_flushes"]) == (10, 2)
     assert (told["mismatches"], told["deliveries"]["lost"], told["deliveries"]["unverified"]) == ([], [], 0)

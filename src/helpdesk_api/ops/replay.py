@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import dropwhile
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
@@ -210,7 +211,7 @@ def _progress_bar(console: Console) -> Progress:
 
 
 async def _receive_all(client: Client, receiver: Receiver, begin: str, endpoint_id: str) -> list[dict[str, Any]]:
-    """Give all events since the endpoint was made, once each has arrived or none has for a long while.
+    """Give all events since the endpoint was made, once the same have arrived or nothing has moved for a long while.
 
     The feed tells an event only when no older transaction can come before it any more. So after `begin` it may still
     tell of what was before the endpoint, which does not concern it; and it may be behind, until it tells a change that
@@ -219,24 +220,27 @@ async def _receive_all(client: Client, receiver: Receiver, begin: str, endpoint_
     path = f"/v1/webhook-endpoints/{endpoint_id}"
     await client.patch(path, {"description": "Has received a replay"}, key="end", kind="mark the end")
     events, cursor = await client.events(begin, kind="read feed")
-    while not (marks := _places(events, "webhook_endpoint.updated", endpoint_id)):
+    moved_at, differing = time.monotonic(), {""}
+    while differing and time.monotonic() - moved_at < _PATIENCE_SECONDS:
         await asyncio.sleep(_POLL_SECONDS)
         more, cursor = await client.events(cursor, kind="read feed")
         events += more
-    events = events[_places(events, "webhook_endpoint.created", endpoint_id)[0] : marks[0] + 1]
-    missing = {event["id"] for event in events} - receiver.arrivals.keys()
-    moved_at = time.monotonic()
-    while missing and time.monotonic() - moved_at < _PATIENCE_SECONDS:
-        await asyncio.sleep(_POLL_SECONDS)
-        still = missing - receiver.arrivals.keys()
-        if still != missing:
+        still = {event["id"] for event in _since_made(events, endpoint_id)} ^ receiver.arrivals.keys()
+        if not _is_marked(events, endpoint_id):
+            still.add("the mark")
+        if still != differing:
             moved_at = time.monotonic()
-        missing = still
-    return events
+        differing = still
+    return _since_made(events, endpoint_id)
 
 
-def _places(events: Sequence[dict[str, Any]], type_: str, object_id: str) -> list[int]:
-    return [place for place, event in enumerate(events) if event["type"] == type_ and event["object_id"] == object_id]
+def _since_made(events: Sequence[dict[str, Any]], endpoint_id: str) -> list[dict[str, Any]]:
+    made = ("webhook_endpoint.created", endpoint_id)
+    return list(dropwhile(lambda event: (event["type"], event["object_id"]) != made, events))
+
+
+def _is_marked(events: Sequence[dict[str, Any]], endpoint_id: str) -> bool:
+    return ("webhook_endpoint.updated", endpoint_id) in {(event["type"], event["object_id"]) for event in events}
 
 
 def _deliveries(run: _Run, events: list[dict[str, Any]], caught_up_seconds: float) -> DeliveryReport:
