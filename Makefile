@@ -43,7 +43,7 @@ run: runtime ## Start the whole product here: PostgreSQL, Valkey, API and worker
 	@$(BIN)/helpdesk up $(ARGS)
 
 test: environment ## Run the tests against real PostgreSQL and Valkey.
-	@$(BIN)/python -m pytest -n $(N) $(T) $(ARGS)
+	@$(BIN)/python -m pytest -n $(N) --dist worksteal $(T) $(ARGS)
 
 lint: environment ## Check style and formatting.
 	@$(BIN)/ruff check $(wildcard $(CODE))

@@ -53,7 +53,7 @@ from tests.contract.sign_in_cases import BODIES as SIGN_IN_BODIES
 from tests.stage import Client, Stage
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One resource.
 
