@@ -4,9 +4,10 @@ from ipaddress import ip_network
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from helpdesk_api.kit.db import Record
+from helpdesk_api.kit.event_schema import ShownEvent
 from helpdesk_api.kit.listing import Limit
 from helpdesk_api.kit.schema import Instant, Output
 
@@ -35,23 +36,12 @@ class AuditCause(Output):
     id: str
 
 
-class AuditEntry(Output):
+class AuditEntry(ShownEvent):
     """One change or security event."""
 
-    id: Annotated[UUID, Field(description="The same as that of the event.")]
-    type: Annotated[str, Field(examples=["ticket.status_changed"])]
-    object_type: Annotated[str, Field(examples=["ticket"])]
-    object_id: UUID
-    object_version: Annotated[int, Field(description="The version of the object after this.")]
-    changes: Annotated[
-        dict[str, Annotated[list[JsonValue], Field(min_length=2, max_length=2)]],
-        Field(description="For each changed field its old and its new value, as `[old, new]`."),
-    ]
-    data: Annotated[dict[str, JsonValue], Field(description="What else there is to know, by type of event.")]
     actor: AuditActor
     origin: AuditOrigin
     cause: AuditCause
-    occurred_at: Annotated[AwareDatetime, Field(description="In the time of the tenant.")]
     recorded_at: Annotated[AwareDatetime, Field(description="In real time, to the millisecond, also in a sandbox.")]
 
 

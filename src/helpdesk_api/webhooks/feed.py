@@ -8,18 +8,17 @@ that runs long holds the followers up. Who asks, and how it is answered, is `eve
 
 import json
 from datetime import datetime
-from typing import Annotated, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, JsonValue
 from sqlalchemy import BigInteger, ColumnElement, func, literal, select, true
 
 from helpdesk_api.kit.context import Ctx, Principal
 from helpdesk_api.kit.cursors import CursorMismatchError
 from helpdesk_api.kit.db import Record
+from helpdesk_api.kit.event_schema import ShownEvent
 from helpdesk_api.kit.events import LAST_OF_TRANSACTION, TOLD, Position, Xid8, commit_order, events, is_settled
 from helpdesk_api.kit.following import before
-from helpdesk_api.kit.schema import Output
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.visibility import shown_changes
 from helpdesk_api.webhooks.event_visibility import Resources
@@ -32,22 +31,11 @@ BEGINNING: Final = Position(0, 0)
 _POSITION: Final = "feed"
 
 
-class Event(Output):
+class Event(ShownEvent):
     """Something that happened to one object."""
 
-    id: Annotated[UUID, Field(description="UUIDv7; the same as `webhook-id` of its deliveries.")]
-    type: Annotated[str, Field(examples=["ticket.status_changed"])]
-    object_type: Annotated[str, Field(examples=["ticket"])]
-    object_id: UUID
-    object_version: Annotated[int, Field(description="The version of the object after this.")]
-    changes: Annotated[
-        dict[str, Annotated[list[JsonValue], Field(min_length=2, max_length=2)]],
-        Field(description="For each changed field its old and its new value, as `[old, new]`."),
-    ]
-    data: Annotated[dict[str, JsonValue], Field(description="What else there is to know, by type of event.")]
     actor: Actor
     cause: EventCause
-    occurred_at: Annotated[AwareDatetime, Field(description="In the time of the tenant; the order is by commit.")]
 
 
 EVENT_EXAMPLE = {
