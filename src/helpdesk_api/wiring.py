@@ -58,6 +58,7 @@ from helpdesk_api.tickets import (
     resources,
     reveal,
     routes,
+    search,
     service,
 )
 from helpdesk_api.webhooks import (
@@ -80,6 +81,7 @@ from helpdesk_api.webhooks import (
 )
 
 ROUTERS: Sequence[APIRouter] = (
+    search.router,
     routes.router,
     presence.router,
     clock_routes.router,

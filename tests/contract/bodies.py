@@ -220,6 +220,7 @@ def webhook_endpoint(api: Client) -> JSON:
         "url": f"https://hooks{next(_numbers)}.client.example/helpdesk",
         "description": "Ticket mirror",
         "event_types": ["ticket.*"],
+        "condition": {"field": "priority", "op": "gte", "value": "high"},
         "is_enabled": False,
         "max_in_flight": 8,
         "rate_per_second": 50,

@@ -187,6 +187,8 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "test_clock_advance": Single({"to": "2026-03-02T09:00:00Z"}),
     "me_get": Single(),
     "permissions_list": Single(),
+    "condition_fields_list": Single(),
+    "tickets_search": Single({"condition": {"not": {"field": "tags", "op": "contains", "value": "parked"}}}),
     "sla_clocks_explain": Single(parameters=a_clock),
     "sla_clocks_set_deadline": Single({"due_at": "2098-01-01T00:00:00Z", "reason": "Agreed."}, parameters=a_clock),
     "sla_clocks_release_deadline": Single(parameters=a_clock_set_by_hand),

@@ -83,7 +83,8 @@ class TwoTenants:
         return self.ours.request(operation.method, self._our_world.path(operation, **{name: value}), json=body)
 
     def _with_query_id(self, operation: Operation, name: str, value: str) -> httpx2.Response:
-        return self.ours.get(self._our_world.path(operation), params={name: value})
+        body, path = operation.valid_body(self.ours), self._our_world.path(operation)
+        return self.ours.request(operation.method, path, params={name: value}, json=body)
 
     def _with_body_id(self, operation: Operation, body: JSON, pointer: str, value: str) -> httpx2.Response:
         path = self._our_world.path(operation)

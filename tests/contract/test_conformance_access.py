@@ -28,6 +28,8 @@ OTHER_PERMISSIONS = {
     "tickets_set_presence": ["notes:write"],
     "tickets_end_presence": ["notes:write"],
     "event_types_list": ["events:read"],
+    "condition_fields_list": [],
+    "tickets_search": ["tickets:read"],
     "webhook_egress_get": ["webhook-endpoints:read"],
     "permissions_list": [],
     "sla_clocks_explain": ["tickets:read"],

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.cursors import binding_of, read_cursor, write_cursor
-from helpdesk_api.kit.db import Record
+from helpdesk_api.kit.db import Query, Record
 from helpdesk_api.kit.listing import COMPARISONS, Listing, PageQuery, Sort
 from helpdesk_api.kit.schema import PageInfo, Total
 from helpdesk_api.kit.sql import Statement
@@ -34,13 +34,23 @@ class Found:
     total: Total | None
 
 
-async def find_page(ctx: Ctx, listing: Listing, query: PageQuery, signer: Signer, **within: Any) -> Found:
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """A condition that a caller narrows a list by beside its filters; `said` is how the caller said it."""
+
+    where: ColumnElement[bool]
+    said: Any
+
+
+async def find_page(
+    ctx: Ctx, listing: Listing, query: PageQuery, signer: Signer, *, narrowing: Narrowing | None = None, **within: Any
+) -> Found:
     """Fetch one page of what the principal sees. `within` are conditions the caller cannot lift, by column name."""
     reach = ctx.principal.reach
     fixed = {"tenant_id": ctx.tenant_id, **within}
     order = listing.order(getattr(query, "sort", None))
     values = _filter_values(listing, query)
-    binding = binding_of(listing, order, values, fixed)
+    binding = binding_of(listing, order, values, fixed if narrowing is None else fixed | {"": narrowing.said})
     start = read_cursor(signer, query.cursor, binding, order) if query.cursor else None
     backwards = start is not None and start.backwards
     shape = (
@@ -51,19 +61,20 @@ async def find_page(ctx: Ctx, listing: Listing, query: PageQuery, signer: Signer
         start is not None,
         backwards,
     )
-    statement = listing.statements.get(shape)
+
+    def conditions() -> list[ColumnElement[bool]]:
+        own = _conditions(listing, tuple(values), tuple(fixed), reach.kind)
+        return own if narrowing is None else [*own, narrowing.where]
+
+    def written() -> Select[Any]:
+        return _statement(listing, order, conditions(), keyed=start is not None, backwards=backwards)
+
+    # The text of a narrowed one is kept by its form, where those of all statements are; its values are its own.
+    statement: Query | None = written() if narrowing is not None else listing.statements.get(shape)
     if statement is None:
         if len(listing.statements) >= _MOST_SHAPES:
             listing.statements.clear()
-        statement = listing.statements[shape] = Statement(
-            _statement(
-                listing,
-                order,
-                _conditions(listing, tuple(values), tuple(fixed), reach.kind),
-                keyed=start is not None,
-                backwards=backwards,
-            )
-        )
+        statement = listing.statements[shape] = Statement(written())
     params = {f"by_{name}": value for name, value in values.items()} | {f"in_{name}": v for name, v in fixed.items()}
     params |= reach.values
     params["page_limit"] = query.limit + 1
@@ -85,9 +96,7 @@ async def find_page(ctx: Ctx, listing: Listing, query: PageQuery, signer: Signer
                 "prev_cursor": write_cursor(signer, rows[0], binding, order, back=True) if has_prev else None,
             }
         ),
-        total=await _count(ctx, listing, params, _conditions(listing, tuple(values), tuple(fixed), reach.kind))
-        if query.include_total
-        else None,
+        total=await _count(ctx, listing, params, conditions()) if query.include_total else None,
     )
 
 

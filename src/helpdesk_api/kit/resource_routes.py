@@ -5,22 +5,20 @@ itself, on the same router.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import BaseModel, Field, create_model
 
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.checked_changes import Check, Follow, change, create
 from helpdesk_api.kit.conditional import IfMatch, entity_tag
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.listing import PageQuery
-from helpdesk_api.kit.paging import find_page
 from helpdesk_api.kit.query import documented, read_query
 from helpdesk_api.kit.reading_route import ReadingRoute
 from helpdesk_api.kit.resource import Resource
-from helpdesk_api.kit.schema import Entity, Input, Output, Page
+from helpdesk_api.kit.resource_reading import Present, Reading, as_stored
+from helpdesk_api.kit.schema import Entity, Input
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 from helpdesk_api.kit.visibility import check_fields
 
@@ -45,70 +43,6 @@ def operation(resource: Resource[Any], verb: str) -> str:
 def tag_response(response: Response, entity: Entity) -> None:
     """Put the version of what is answered into the ETag."""
     response.headers["etag"] = entity_tag(entity.version)
-
-
-class Shapes(Generic[R]):
-    """The models a resource answers with: one object and a page, with the related objects asked for."""
-
-    def __init__(self, resource: Resource[R]) -> None:
-        self.resource = resource
-        title = resource.read.__name__
-        extra: Any = {}
-        self.one = resource.read
-        if resource.includes:
-            parts: Any = {
-                include.part: (
-                    dict.__class_getitem__((UUID, include.resource.read)),
-                    Field(description=f"The {include.resource.name.replace('_', ' ')}s that were asked for, by id."),
-                )
-                for include in resource.includes
-            }
-            self._included: type[Output] = create_model(f"{title}Included", __base__=Output, **parts)
-            self._nothing_included = self._included.trusted({part: {} for part in parts})
-            extra = {"included": (self._included, Field(description="Related objects asked for with `include`."))}
-            self.one = cast("type[R]", create_model(f"{title}Detail", __base__=resource.read, **extra))
-        page: Any = Page.__class_getitem__(resource.read)
-        self.page: type[Page[R]] = create_model(
-            f"{title}Page", __base__=page, __doc__=f"One page of {title}s.", **extra
-        )
-
-    async def with_included(self, request: Request, ctx: Ctx, rows: list[R], query: BaseModel) -> dict[str, Any]:
-        """Fetch the related objects that a query asks for; nothing for a resource without relations."""
-        if not self.resource.includes:
-            return {}
-        asked_for = getattr(query, "include", None)
-        if not asked_for:
-            return {"included": self._nothing_included}
-        wanted = asked_for.split(",")
-        parts: dict[str, dict[UUID, Entity]] = {include.part: {} for include in self.resource.includes}
-        for include in self.resource.includes:
-            if include.name in wanted:
-                ctx.principal.require(f"{include.resource.plural}:read")
-                ids = {value for row in rows if (value := getattr(row, include.column)) is not None}
-                found = await crud.fetch_many(ctx, include.resource, list(ids))
-                if include.resource.watch is not None:
-                    await include.resource.watch(request, ctx, list(found.values()))
-                parts[include.part].update(found)
-        return {"included": self._included.trusted(parts)}
-
-    def query(self, base: type[PageQuery]) -> type[PageQuery]:
-        """Give the list's query parameters, with `include` when there is something to include."""
-        title = f"{self.resource.read.__name__}Query"
-        return create_model(title, __base__=base, **_include_field(self.resource))
-
-    def query_one(self) -> type[BaseModel]:
-        """Give the query parameters of reading one."""
-        title = f"{self.resource.read.__name__}DetailQuery"
-        return create_model(title, __config__={"extra": "forbid"}, **_include_field(self.resource))
-
-
-def _include_field(resource: Resource[Any]) -> dict[str, Any]:
-    if not resource.includes:
-        return {}
-    names = "|".join(include.name for include in resource.includes)
-    description = f"Related objects to send along; comma-separated names of {names.replace('|', ', ')}."
-    pattern = f"^({names})(,({names}))*$"
-    return {"include": (str | None, Field(default=None, pattern=pattern, max_length=200, description=description))}
 
 
 def routes(
@@ -137,49 +71,28 @@ def check_given(ctx: Ctx, resource: Resource[Any], body: Input, *, creating: boo
     check_fields(resource.groups, ctx.principal.field_groups, given, creating=creating)
 
 
-def check_query(ctx: Ctx, resource: Resource[Any], query: PageQuery) -> None:
-    """Raise FieldNotAllowedError when a list is to be narrowed by a field that the caller is not shown."""
-    if resource.groups:
-        fields = resource.listing.fields_of(query)
-        check_fields(resource.groups, ctx.principal.field_groups, fields, location="query")
-
-
-async def as_stored(ctx: Ctx, rows: list[R]) -> list[R]:
-    """Show rows as they are stored."""
-    del ctx
-    return rows
-
-
 def add_reading(
     router: APIRouter,
     resource: Resource[R],
     *,
-    present: Callable[[Ctx, list[R]], Awaitable[list[R]]] = as_stored,
+    present: Present[R] = as_stored,
     fetch: Callable[[Ctx, UUID], Awaitable[R]] | None = None,
-) -> None:
-    """Add the list and the reading of one.
+) -> Reading[R]:
+    """Add the list and the reading of one; gives how the list is read.
 
     `present` completes rows with what their table does not hold; `fetch` reads one that is complete already.
     """
-    shapes = Shapes(resource)
+    reading = Reading(resource, present)
+    shapes = reading.shapes
     many = resource.plural.replace("-", " ")
     one = resource.name.replace("_", " ")
     read = f"{resource.plural}:read"
 
-    query_many, query_one = shapes.query(resource.listing.query_model), shapes.query_one()
+    query_many, query_one = reading.query_many, shapes.query_one()
 
     async def list_all(request: Request, response: Response, ctx: Ctx) -> Any:
         del response
-        query = read_query(request, query_many)
-        check_query(ctx, resource, query)
-        if resource.guards_lists and not resource.listing.is_looked_up(query):
-            ctx.principal.require(f"{resource.plural}:list")
-        found = await find_page(ctx, resource.listing, query, request.app.state.runtime.signer)
-        rows = await present(ctx, [resource.read.from_record(row) for row in found.rows])
-        if resource.watch is not None:
-            await resource.watch(request, ctx, rows)
-        included = await shapes.with_included(request, ctx, rows, query)
-        return shapes.page.trusted({"data": rows, "page": found.page, "total": found.total, **included})
+        return await reading.page(request, ctx, read_query(request, query_many))
 
     async def get_one(id: UUID, request: Request, response: Response, ctx: Ctx) -> Any:
         query = read_query(request, query_one)
@@ -206,6 +119,7 @@ def add_reading(
         operation_id=operation(resource, "get"), openapi_extra=documented(query_one), summary=f"Get one {one}",
         description=f"Reads one {one} by its id.",
     )  # fmt: skip
+    return reading
 
 
 def add_create(

@@ -25,6 +25,7 @@ from helpdesk_api.privacy.erasures import ERASURES
 from helpdesk_api.privacy.export import EXPORT_EXAMPLE
 from helpdesk_api.retention.preview import PREVIEW_EXAMPLE
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
+from helpdesk_api.tickets.search import CONDITION_EXAMPLE, condition_field_list
 from helpdesk_api.webhooks.catalogue import event_type_list
 from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE, DELIVERIES
 from helpdesk_api.webhooks.feed import EVENT_EXAMPLE
@@ -134,6 +135,8 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE
     yield from CLOCK_EXAMPLES.items()
+    yield "TicketSearch", {"condition": CONDITION_EXAMPLE}
+    yield "ConditionFieldList", {"data": [field.model_dump() for field in condition_field_list().data[4:6]]}
     yield (
         "Catalogue",
         {

@@ -18,10 +18,14 @@ from helpdesk_api.directory.external_references import OneCardError
 from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
 from helpdesk_api.domain.business_time import BudgetOutOfReachError, InstantOutOfRangeError, InvalidCalendarError
 from helpdesk_api.domain.clock_refusals import ClockStoppedError, DeadlinePassedError
-from helpdesk_api.domain.errors import (
-    NotFoundError,
-    Refusal,
+from helpdesk_api.domain.condition_reading import (
+    ConditionTooLargeError,
+    ImpossibleComparisonError,
+    InvalidConditionError,
+    InvalidConditionValueError,
+    UnknownConditionFieldError,
 )
+from helpdesk_api.domain.errors import NotFoundError, Refusal
 from helpdesk_api.domain.workflow import InvalidTransitionError
 from helpdesk_api.identity.api_keys import ExpiryInPastError
 from helpdesk_api.identity.key_grants import NothingGrantedError, ScopeExceedsOwnError, SeveralHoldersError
@@ -96,6 +100,10 @@ _OF_PUSH: Refusals = (
     *(ReachTooNarrowError, StaleSourceError, SeveralMatchesError, AlreadyLinkedError, StaleVersionError),
     *(FieldNotAllowedError, NotNullableError),
 )
+_OF_CONDITION: Refusals = (
+    *(InvalidConditionError, ConditionTooLargeError, UnknownConditionFieldError, ImpossibleComparisonError),
+    *(InvalidConditionValueError, FieldNotAllowedError),
+)
 _OF_ROLE: Refusals = (*_OF_PERSON, NotForContactsError)
 _TICKET_PARTIES: Refusals = (ContactNotOfCompanyError, InactiveUserError, BudgetOutOfReachError)
 
@@ -146,6 +154,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "sla_clocks_set_deadline": (ClockStoppedError, DeadlinePassedError, InstantOutOfRangeError),
     "sla_clocks_release_deadline": (ClockStoppedError, NoManualDeadlineError),
     "sla_clocks_extend": (BudgetOutOfReachError, TooManyTicketsError),
+    "tickets_search": _OF_CONDITION,
     "tickets_create": _TICKET_PARTIES,
     "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
     "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError),
@@ -180,10 +189,12 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "webhook_endpoints_create": (
         *(UnsafeURLError, TooManyEndpointsError, MissingSecretError, FullPayloadDeniedError, ReachTooNarrowError),
         *(InvalidCertificateError, AnswerSealedError),
+        *_OF_CONDITION,
     ),
     "webhook_endpoints_update": (
         *(UnsafeURLError, MissingSecretError, FullPayloadDeniedError, ReachTooNarrowError),
         InvalidCertificateError,
+        *_OF_CONDITION,
     ),
     "webhook_endpoints_ping": (EndpointDisabledError,),
     "webhook_endpoints_rotate_secret": (SecretRotatingError, AnswerSealedError),

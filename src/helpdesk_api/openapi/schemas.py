@@ -20,6 +20,7 @@ _PAGE = re.compile(r"Page_(\w+)_")
 
 def name_plainly(document: Schema) -> None:
     """Rename FastAPI's components: a page of comments is `CommentPage`, and what is shown needs no suffix."""
+    _join_twins(document)
     schemas = document["components"]["schemas"]
     names = {name: _plain(name, schemas) for name in schemas if name not in _FRAMEWORK}
     renamed = {names[name]: schema for name, schema in schemas.items() if name in names}
@@ -28,6 +29,17 @@ def name_plainly(document: Schema) -> None:
         raise ValueError(message)
     document["components"]["schemas"] = dict(sorted(renamed.items()))
     _refer_by(names, document)
+
+
+def _join_twins(document: Schema) -> None:
+    """Make one schema of two that FastAPI wrote of what refers to itself: going in and coming out, though the same."""
+    schemas = document["components"]["schemas"]
+    for name in [name.removesuffix("-Input") for name in schemas if name.endswith("-Input")]:
+        taken, given = (json.dumps(schemas[f"{name}-{way}"]) for way in ("Input", "Output"))
+        if taken.replace(f"{name}-Input", name) == given.replace(f"{name}-Output", name):
+            schemas[name] = schemas.pop(f"{name}-Input")
+            del schemas[f"{name}-Output"]
+            _refer_by({f"{name}-Input": name, f"{name}-Output": name}, document)
 
 
 def simplify(schema: Schema) -> Schema:

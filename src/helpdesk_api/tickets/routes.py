@@ -1,6 +1,6 @@
 """The endpoints of tickets and their comments."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Body, Request, Response
@@ -37,7 +37,7 @@ async def _with_clocks(ctx: Ctx, rows: list[Ticket]) -> list[Ticket]:
     return rows
 
 
-add_reading(router, TICKETS, present=_with_clocks, fetch=clock_views.fetch_shown)
+reading = add_reading(router, TICKETS, present=_with_clocks, fetch=clock_views.fetch_shown)
 
 
 @router.post(
@@ -128,14 +128,8 @@ async def list_comments(
     """List comments."""
     await crud.fetch(ctx, TICKETS, id)
     query = read_query(request, COMMENTS.listing.query_model)
-    found = await find_page(
-        ctx,
-        COMMENTS.listing,
-        query,
-        request.app.state.runtime.signer,
-        ticket_id=id,
-        **({} if ctx.principal.may("notes:read") else {"kind": "reply"}),
-    )
+    within: dict[str, Any] = {"ticket_id": id} | ({} if ctx.principal.may("notes:read") else {"kind": "reply"})
+    found = await find_page(ctx, COMMENTS.listing, query, request.app.state.runtime.signer, **within)
     rows = [Comment.from_record(row) for row in found.rows]
     return Page[Comment].trusted({"data": rows, "page": found.page, "total": found.total})
 

@@ -14,8 +14,8 @@ from helpdesk_api.webhooks import health
 from helpdesk_api.webhooks.delivery_log import Attempt, State
 from helpdesk_api.webhooks.endpoint_life import disable, verify, warn
 from helpdesk_api.webhooks.endpoints import Reason
+from helpdesk_api.webhooks.messages import PING
 from helpdesk_api.webhooks.outgoing import Outgoing
-from helpdesk_api.webhooks.queueing import PING
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import patch_model
 from helpdesk_api.kit.unit_of_work import allowed
 from helpdesk_api.webhooks import endpoint_life
+from helpdesk_api.webhooks.conditions import check_condition
 from helpdesk_api.webhooks.credentials import Authentication
 from helpdesk_api.webhooks.endpoints import (
     ENDPOINTS,
@@ -61,6 +62,7 @@ async def create_endpoint(
     _check_token_url(runtime, body.authentication)
     check_payload(ctx, body.payload)
     check_subscription(ctx, runtime.resources, body.event_types)
+    check_condition(ctx, body.condition)
     await check_room(ctx)
     created = await endpoint_life.make(ctx, runtime.sealer, body.model_dump())
     announce_created(request, response, created)
@@ -91,13 +93,16 @@ async def update_endpoint(
     changes = body.given()
     _check_token_url(runtime, getattr(body, "authentication", None))
     payload, patterns = changes.get("payload") or Payload.THIN, changes.get("event_types") or ()
+    condition = changes.get("condition")
     if "url" in changes:
         runtime.outbound.check_url(changes["url"])
         # Who moves an endpoint has everything sent to another place that it is sent already.
         before = await crud.fetch_locked(ctx, ENDPOINTS, id)
         payload, patterns = changes.get("payload") or before.payload, patterns or before.event_types
+        condition = changes.get("condition", before.condition)
     check_payload(ctx, payload)
     check_subscription(ctx, runtime.resources, patterns)
+    check_condition(ctx, condition)
     changed = await endpoint_life.change(ctx, runtime.sealer, id, changes, expected=expected)
     tag_response(response, changed)
     return changed

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, Strict, StringConstra
 from sqlalchemy import Text, bindparam, func, select
 
 from helpdesk_api.domain.errors import ConflictError, ForbiddenError
+from helpdesk_api.kit.condition_schema import ConditionTree
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.quotas import TenantQuota
@@ -123,6 +124,13 @@ class WebhookEndpointCreate(Input):
         Field(min_length=1, max_length=100, description="Which events: types, `ticket.*`, or `*` for every event."),
         AfterValidator(_sorted_unique),
     ] = Field(default=[EVERY_TYPE])
+    condition: Annotated[
+        ConditionTree | None,
+        Field(
+            description="Of these events, those that fit; null for all. Asked of the event, and of its ticket as it is "
+            "when the message is queued; an event of something else has no ticket."
+        ),
+    ] = None
     is_enabled: Annotated[
         Flag,
         Field(
@@ -178,6 +186,7 @@ class WebhookEndpoint(Entity):
     url: str
     description: str | None
     event_types: Annotated[list[str], Field(examples=[["ticket.*"]])]
+    condition: ConditionTree | None
     is_enabled: bool
     disabled_reason: Annotated[
         str | None,
@@ -229,6 +238,7 @@ ENDPOINTS = Resource(
         "url": "https://hooks.alpine-dairy.example/helpdesk",
         "description": "Ticket mirror in the ERP",
         "event_types": ["company.*", "ticket.*"],
+        "condition": {"not": {"field": "event.actor_type", "op": "eq", "value": "api_key"}},
         "is_enabled": True,
         "disabled_reason": None,
         "disabled_at": None,

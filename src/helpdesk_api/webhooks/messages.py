@@ -15,7 +15,10 @@ from pydantic_core import to_json
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.schema import Output
 
+PING: Final = "webhook_endpoint.ping"
 TEST: Final = "webhook_endpoint.test"
+# Whatever an endpoint wants, these go to the one that they are about, and to no other.
+FOR_ONE: Final = frozenset({PING, TEST})
 
 
 class Actor(Output):

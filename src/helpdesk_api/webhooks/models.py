@@ -31,6 +31,7 @@ webhook_endpoints = tenant_table(
     Column("url", Text, nullable=False),
     Column("description", Text),
     Column("event_types", ARRAY(Text), nullable=False),
+    Column("condition", JSONB),
     Column("is_enabled", Boolean, nullable=False),
     Column("disabled_reason", Text),
     Column("disabled_at", DateTime(timezone=True)),

@@ -12,8 +12,8 @@ from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import events
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.webhooks.event_types import is_wanted
+from helpdesk_api.webhooks.messages import FOR_ONE
 from helpdesk_api.webhooks.models import webhook_deliveries, webhook_endpoint_health, webhook_endpoints
-from helpdesk_api.webhooks.queueing import FOR_ONE
 
 # A row of deliveries, events and endpoints: the columns of the event go by their own names.
 Outgoing: TypeAlias = Record

@@ -15,22 +15,20 @@ from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.jobs import NewJob
 from helpdesk_api.kit.sql import Statement, insert_many
+from helpdesk_api.webhooks.conditions import fitting
 from helpdesk_api.webhooks.event_types import is_wanted
-from helpdesk_api.webhooks.messages import TEST
+from helpdesk_api.webhooks.messages import FOR_ONE, PING
 from helpdesk_api.webhooks.models import webhook_deliveries, webhook_endpoints
 
 DELIVER: Final = "webhooks.deliver"
 DELIVER_PING: Final = "webhooks.ping"
-PING: Final = "webhook_endpoint.ping"
-# Whatever an endpoint wants, these go to the one that they are about, and to no other.
-FOR_ONE: Final = frozenset({PING, TEST})
 
 _COLUMNS = (
     "tenant_id", "id", "endpoint_id", "event_id", "event_type", "object_id", "event_seq", "state", "attempt_count",
     "next_attempt_at", "job_id", "created_at", "updated_at", "version",
 )  # fmt: skip
 _ENABLED = Statement(
-    select(webhook_endpoints.c.id, webhook_endpoints.c.event_types, webhook_endpoints.c.since_xid)
+    select(*(webhook_endpoints.c[name] for name in ("id", "event_types", "condition", "since_xid")))
     .where(webhook_endpoints.c.tenant_id == bindparam("tenant"), webhook_endpoints.c.is_enabled)
     .order_by(webhook_endpoints.c.id)
 )
@@ -45,9 +43,9 @@ _QUEUE = Statement(
 async def queue_deliveries(ctx: Ctx, events: Sequence[Record]) -> None:
     """Store a delivery and its job for each of these events and each endpoint that wants it."""
     endpoints = await ctx.tx.rows(_ENABLED, {"tenant": ctx.tenant_id})
-    await put_deliveries(
-        ctx, [(endpoint["id"], event) for event in events for endpoint in endpoints if _is_for(endpoint, event)]
-    )
+    wanted = [(endpoint["id"], event) for event in events for endpoint in endpoints if _is_for(endpoint, event)]
+    conditions = {endpoint["id"]: endpoint["condition"] for endpoint in endpoints}
+    await put_deliveries(ctx, await fitting(ctx, conditions, wanted))
 
 
 async def put_deliveries(ctx: Ctx, wanted: Sequence[tuple[UUID, Record]]) -> None:

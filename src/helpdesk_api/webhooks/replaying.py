@@ -15,16 +15,18 @@ from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, func, literal_colu
 from helpdesk_api.kit import crud, jobs
 from helpdesk_api.kit.context import Cause, Ctx, system
 from helpdesk_api.kit.db import Record
-from helpdesk_api.kit.events import Xid8, commit_order, events, is_settled, record
+from helpdesk_api.kit.events import TOLD, Xid8, commit_order, events, is_settled, record
 from helpdesk_api.kit.jobs import Job, NewJob
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.unit_of_work import unit_of_work
+from helpdesk_api.webhooks.conditions import fitting
 from helpdesk_api.webhooks.delivery_log import State
 from helpdesk_api.webhooks.endpoints import ENDPOINTS, WebhookEndpoint
 from helpdesk_api.webhooks.event_types import is_wanted
+from helpdesk_api.webhooks.messages import FOR_ONE
 from helpdesk_api.webhooks.models import webhook_deliveries, webhook_replays
-from helpdesk_api.webhooks.queueing import FOR_ONE, put_deliveries
+from helpdesk_api.webhooks.queueing import put_deliveries
 from helpdesk_api.webhooks.replays import (
     REPLAY,
     REPLAYS,
@@ -57,7 +59,7 @@ _waiting = (
 _WAITING = Statement(select(func.count()).select_from(_waiting))
 _SETTLED_BELOW = Statement(select(func.pg_snapshot_xmin(func.pg_current_snapshot())))
 _NEXT_EVENTS = Statement(
-    select(*(events.c[name] for name in ("id", "type", "object_id", "seq", "xid", "occurred_at")))
+    select(*TOLD)
     .where(
         events.c.tenant_id == _tenant,
         is_settled(),
@@ -150,7 +152,8 @@ async def _look_at_events(ctx: Ctx, running: WebhookReplay, endpoint: WebhookEnd
     is_last = len(found) < _LOOKED_AT_TOGETHER and settled_below >= known["until_xid"]
     if not found:
         return _Step(0, 0, is_last, {})
-    wanted = {row["id"]: row for row in found if _is_wanted(running, endpoint, row)}
+    suiting = [(endpoint.id, row) for row in found if _is_wanted(running, endpoint, row)]
+    wanted = {row["id"]: row for _, row in await fitting(ctx, {endpoint.id: endpoint.condition}, suiting)}
     locked = await lock_of_events(ctx, endpoint.id, list(wanted))
     again = await send_ended_again(ctx, endpoint.id, locked)
     missing = wanted.keys() - {row["event_id"] for row in locked}

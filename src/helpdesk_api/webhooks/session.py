@@ -25,9 +25,9 @@ from helpdesk_api.webhooks import health
 from helpdesk_api.webhooks.conclusions import conclude
 from helpdesk_api.webhooks.delivery_log import Attempt, State, cancel_pending, write_attempts
 from helpdesk_api.webhooks.endpoint_life import shut_if_unready
+from helpdesk_api.webhooks.messages import PING
 from helpdesk_api.webhooks.ordering import not_before, wake
 from helpdesk_api.webhooks.outgoing import Outgoing, is_still_wanted, load
-from helpdesk_api.webhooks.queueing import PING
 from helpdesk_api.webhooks.sending import Answer, is_success, judged, post
 
 log = structlog.get_logger()

@@ -1,0 +1,62 @@
+"""What conditions are told in memory: the values of the fields of tickets, and of an event that happened to one.
+
+They are read by the very expressions that a search uses, so a condition cannot mean two things.
+"""
+
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from helpdesk_api.domain.conditions import Facts, FieldType
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.sql import Statement
+from helpdesk_api.tickets.condition_fields import OFFERED, columns_for
+from helpdesk_api.tickets.models import tickets
+
+_PREVIOUS = "previous."
+
+
+async def facts_of(ctx: Ctx, ticket_ids: Collection[UUID], paths: Collection[str]) -> dict[UUID, dict[str, Any]]:
+    """Read these fields of tickets, as the principal's reach shows them; what belongs to an event is left out."""
+    names = tuple(sorted(path for path in paths if OFFERED[path].column is not None))
+    if not names or not ticket_ids:
+        return {}
+    reach = ctx.principal.reach
+    rows = await ctx.tx.rows(
+        _reading(reach.kind, names), {"tenant": ctx.tenant_id, "ids": list(ticket_ids), **reach.values}
+    )
+    return {row[0]: {name: row[place] for place, name in enumerate(names, start=1)} for row in rows}
+
+
+def facts_of_event(*, actor_type: str, actor_id: UUID | None, changes: Mapping[str, Any], is_of_ticket: bool) -> Facts:
+    """Give the values of the fields of an event, which tells old and new values of what it changed."""
+    facts = {
+        "event.changed_fields": sorted(changes),
+        "event.actor_type": actor_type,
+        "event.actor_id": actor_id,
+    }
+    if not is_of_ticket:
+        return facts
+    before = {f"{_PREVIOUS}{name}": old for name, (old, _) in changes.items() if f"{_PREVIOUS}{name}" in OFFERED}
+    return facts | {path: _typed(path, old) for path, old in before.items()}
+
+
+def _typed(path: str, value: Any) -> Any:  # noqa: ANN401 - of whatever type the field is.
+    """Give a value as the field has it; ids are text in the log of events."""
+    return UUID(value) if OFFERED[path].field.type is FieldType.REFERENCE and isinstance(value, str) else value
+
+
+@lru_cache(maxsize=500)
+def _reading(reach: str, names: tuple[str, ...]) -> Statement:
+    columns = columns_for(reach)
+    wanted = [columns[name].label(f"value_{place}") for place, name in enumerate(names)]
+    return Statement(
+        select(tickets.c.id, *wanted).where(
+            tickets.c.tenant_id == bindparam("tenant"),
+            tickets.c.id == any_(bindparam("ids", type_=ARRAY(tickets.c.id.type))),
+        )
+    )

@@ -1,0 +1,210 @@
+"""The fields that conditions may ask about: each with its expression in SQL, and with what it takes to be shown it.
+
+The language is `domain.conditions`. Who uses it says which uses a field has: searching looks at tickets, webhooks and
+rules look at an event and the ticket that it happened to. Nobody may ask about what he is not shown.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final, get_args
+
+from sqlalchemy import ColumnElement, Table, select
+
+from helpdesk_api.agreements.sla_policy_schemas import Priority
+from helpdesk_api.directory.companies import COMPANIES
+from helpdesk_api.directory.contacts import CONTACTS
+from helpdesk_api.domain.conditions import Condition, Field, FieldType, paths_of
+from helpdesk_api.domain.sla import ClockState, Metric
+from helpdesk_api.domain.workflow import Status
+from helpdesk_api.kit.context import Principal
+from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.visibility import FieldNotAllowedError, seen_rows
+from helpdesk_api.tickets.models import sla_clocks, tickets
+from helpdesk_api.tickets.resources import TICKETS
+from helpdesk_api.tickets.schemas import Channel, TicketType
+
+_TICKETS: Final = "tickets:read"
+_PREVIOUS: Final = ("status", "priority", "type", "company_id", "team_id", "assignee_id")
+
+
+class Use(StrEnum):
+    """What a condition is for."""
+
+    SEARCH = "search"
+    WEBHOOK = "webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedField:
+    """A field, where it may be asked about, the permission and field group it needs, and its SQL for a kind of reach.
+
+    What belongs to an event and not to a ticket has no SQL.
+    """
+
+    field: Field
+    uses: frozenset[Use]
+    permission: str | None = None
+    group: str | None = None
+    column: Callable[[str], ColumnElement[Any]] | None = None
+
+
+def _of_ticket(name: str, kind: FieldType, meaning: str, choices: tuple[str, ...] = ()) -> OfferedField:
+    column = tickets.c[name]
+    group = TICKETS.groups.get(name)
+    return OfferedField(
+        Field(name, kind, meaning, is_nullable=bool(column.nullable), choices=choices),
+        frozenset(Use),
+        _TICKETS,
+        None if group is None else group.name,
+        lambda _: column,
+    )
+
+
+def _of_card(resource: Resource[Any], name: str, kind: FieldType, meaning: str) -> OfferedField:
+    """Offer a field of the company or contact of a ticket; of one that is not seen nothing has a value.
+
+    Asking for many tickets at once by what stands on their client cards is going through the cards.
+    """
+    group = resource.groups.get(name)
+
+    def column(reach: str) -> ColumnElement[Any]:
+        table: Table = resource.table
+        return (
+            select(table.c[name])
+            .where(
+                table.c.tenant_id == tickets.c.tenant_id,
+                table.c.id == tickets.c[f"{resource.name}_id"],
+                *seen_rows(resource.rows, reach),
+            )
+            .correlate(tickets)
+            .scalar_subquery()
+        )
+
+    return OfferedField(
+        Field(f"{resource.name}.{name}", kind, meaning, is_nullable=True),
+        frozenset(Use),
+        f"{resource.plural}:list",
+        None if group is None else group.name,
+        column,
+    )
+
+
+def _of_clock(metric: Metric, name: str, kind: FieldType, meaning: str, choices: tuple[str, ...] = ()) -> OfferedField:
+    latest = (
+        select(sla_clocks.c[name])
+        .where(
+            sla_clocks.c.tenant_id == tickets.c.tenant_id,
+            sla_clocks.c.ticket_id == tickets.c.id,
+            sla_clocks.c.metric == metric.value,
+        )
+        .order_by(sla_clocks.c.instance.desc())
+        .limit(1)
+        .correlate(tickets)
+        .scalar_subquery()
+    )
+    path = f"clocks.{metric}.{name}"
+    return OfferedField(
+        Field(path, kind, meaning, is_nullable=True, choices=choices), frozenset(Use), _TICKETS, None, lambda _: latest
+    )
+
+
+def _of_event(
+    path: str, kind: FieldType, meaning: str, choices: tuple[str, ...] = (), *, is_nullable: bool = False
+) -> OfferedField:
+    return OfferedField(Field(path, kind, meaning, is_nullable=is_nullable, choices=choices), frozenset({Use.WEBHOOK}))
+
+
+def _previous(of: OfferedField) -> OfferedField:
+    field, name = of.field, of.field.path
+    meaning = f"What `{name}` was before, if the event changed it."
+    before = Field(f"previous.{name}", field.type, meaning, is_nullable=True, choices=field.choices)
+    return OfferedField(before, frozenset({Use.WEBHOOK}), of.permission, of.group)
+
+
+_TICKET_FIELDS: Final = (
+    _of_ticket("number", FieldType.INTEGER, "The number of the ticket."),
+    _of_ticket("subject", FieldType.TEXT, "The subject."),
+    _of_ticket("description", FieldType.TEXT, "The description."),
+    _of_ticket("type", FieldType.CHOICE, "The type.", get_args(TicketType)),
+    _of_ticket("priority", FieldType.LEVEL, "The priority; `gte` `high` is high or urgent.", get_args(Priority)),
+    _of_ticket("status", FieldType.CHOICE, "The status.", tuple(map(str, Status))),
+    _of_ticket("company_id", FieldType.REFERENCE, "The client."),
+    _of_ticket("contact_id", FieldType.REFERENCE, "Who asks."),
+    _of_ticket("team_id", FieldType.REFERENCE, "The team."),
+    _of_ticket("assignee_id", FieldType.REFERENCE, "The assignee."),
+    _of_ticket("tags", FieldType.SET, "The tags."),
+    _of_ticket("channel", FieldType.CHOICE, "How the ticket came in.", get_args(Channel)),
+    _of_ticket("reopen_count", FieldType.INTEGER, "How often it was reopened."),
+    _of_ticket("created_at", FieldType.INSTANT, "When it was created."),
+    _of_ticket("updated_at", FieldType.INSTANT, "When it was last changed."),
+    _of_ticket("due_at", FieldType.INSTANT, "The earliest deadline of the running clocks."),
+    _of_ticket("first_responded_at", FieldType.INSTANT, "The first public reply of a user."),
+    _of_ticket("solved_at", FieldType.INSTANT, "When it was solved."),
+    _of_ticket("closed_at", FieldType.INSTANT, "When it was closed."),
+)
+_CARD_FIELDS: Final = (
+    _of_card(COMPANIES, "name", FieldType.TEXT, "The name of the client."),
+    _of_card(COMPANIES, "territory", FieldType.TEXT, "The territory of the client."),
+    _of_card(COMPANIES, "domains", FieldType.SET, "The mail domains of the client."),
+    _of_card(CONTACTS, "name", FieldType.TEXT, "The name of who asks."),
+    _of_card(CONTACTS, "emails", FieldType.SET, "The addresses of who asks."),
+)
+_CLOCK_FIELDS: Final = tuple(
+    offered
+    for metric in Metric
+    for called in (metric.replace("_", " "),)
+    for offered in (
+        _of_clock(
+            metric,
+            "state",
+            FieldType.CHOICE,
+            f"The state of the latest clock for {called}.",
+            tuple(map(str, ClockState)),
+        ),
+        _of_clock(metric, "due_at", FieldType.INSTANT, f"The deadline of the latest clock for {called}."),
+        _of_clock(metric, "breached_at", FieldType.INSTANT, f"The deadline for {called} that passed."),
+    )
+)
+_EVENT_FIELDS: Final = (
+    _of_event("event.changed_fields", FieldType.SET, "The fields that the event changed."),
+    _of_event(
+        "event.actor_type", FieldType.CHOICE, "What sort of caller did it.", ("user", "contact", "api_key", "system")
+    ),
+    _of_event("event.actor_id", FieldType.REFERENCE, "Who did it.", is_nullable=True),
+    *(_previous(offered) for offered in _TICKET_FIELDS if offered.field.path in _PREVIOUS),
+)
+
+OFFERED: Final[Mapping[str, OfferedField]] = MappingProxyType(
+    {offered.field.path: offered for offered in (*_TICKET_FIELDS, *_CARD_FIELDS, *_CLOCK_FIELDS, *_EVENT_FIELDS)}
+)
+
+
+@cache
+def fields_for(use: Use) -> Mapping[str, Field]:
+    """Give the fields that a condition for this use may ask about, by path."""
+    return MappingProxyType({path: offered.field for path, offered in OFFERED.items() if use in offered.uses})
+
+
+@cache
+def columns_for(reach: str) -> Mapping[str, ColumnElement[Any]]:
+    """Give the SQL of the fields of tickets, by path, as somebody with this kind of reach sees them."""
+    return MappingProxyType(
+        {path: offered.column(reach) for path, offered in OFFERED.items() if offered.column is not None}
+    )
+
+
+def check_may_ask(principal: Principal, condition: Condition, *, pointer: str) -> None:
+    """Refuse a condition about what its author is not shown: what fits it would tell.
+
+    Raises MissingPermissionError and FieldNotAllowedError.
+    """
+    for path in sorted(paths_of(condition)):
+        offered = OFFERED[path]
+        if offered.permission is not None:
+            principal.require(offered.permission)
+        if offered.group is not None and not principal.sees(offered.group):
+            message = f"{path} needs the field group {offered.group}."
+            raise FieldNotAllowedError(message, pointer=pointer, params={"field_group": offered.group})
