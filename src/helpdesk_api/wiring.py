@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
-from helpdesk_api.directory import companies, contacts, external_references, magic_links, upsert_routes
+from helpdesk_api.directory import card_kinds, companies, contacts, external_references, magic_links
 from helpdesk_api.identity import (
     api_keys,
     audit,
@@ -88,8 +88,8 @@ ROUTERS: Sequence[APIRouter] = (
     clock_routes.extensions,
     companies.router,
     contacts.router,
-    upsert_routes.companies_router,
-    upsert_routes.contacts_router,
+    card_kinds.companies_router,
+    card_kinds.contacts_router,
     external_references.router,
     reveal.router,
     teams.router,

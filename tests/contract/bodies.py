@@ -39,18 +39,42 @@ def company(api: Client) -> JSON:
         "domains": [f"c{next(_numbers)}.example"],
         "notes": "Rings twice.",
         "territory": "north",
+        "tax_ids": [{"country": "IT", "kind": "vat", "number": f"IT{next(_numbers):011}"}],
+        "category": "VIP",
+        "parent_company_id": create(api, "companies", name=unique("Parent"))["id"],
+        "default_team_id": create(api, "teams", name=unique("Team"))["id"],
+        "responsible_user_id": (responsible := create(api, "users", **plain_user())["id"]),
+        "observer_ids": [responsible],
+        "is_active": True,
     }
+
+
+def plain_user() -> JSON:
+    """Give a member of staff of no team."""
+    return {"name": unique("Ada"), "email": f"ada{next(_numbers)}@service.example"}
 
 
 def contact(api: Client) -> JSON:
     """Give a contact of a new company."""
     return {
         "name": unique("Contact"),
-        "company_id": create(api, "companies", **company(api))["id"],
+        "company_id": create(api, "companies", name=unique("Company"))["id"],
         "emails": [f"p{next(_numbers)}@client.example"],
         "phones": ["+390669821234"],
         "notes": "Prefers mornings.",
         "portal_role_id": create(api, "roles", **portal_role(api))["id"],
+        "messengers": [{"service": "telegram", "address": unique("@luca")}],
+        "preferred_channel": "messenger",
+        "language": "pt-BR",
+        "memberships": [{"company_id": create(api, "companies", name=unique("Other"))["id"], "role": "Buyer"}],
+        "consents": [
+            {
+                "purpose": "newsletter",
+                "is_granted": True,
+                "decided_at": "2026-03-01T08:00:00Z",
+                "source": "Order form 17",
+            }
+        ],
     }
 
 
@@ -122,7 +146,7 @@ def sla_policy(api: Client) -> JSON:
         "state": "draft",
         "calendar_id": create(api, "calendars", **calendar(api))["id"],
         "conditions": {
-            "company_ids": [create(api, "companies", **company(api))["id"]],
+            "company_ids": [create(api, "companies", name=unique("Company"))["id"]],
             "territories": ["north"],
             "priorities": ["high"],
             "types": ["incident"],
@@ -154,7 +178,7 @@ def ticket(api: Client) -> JSON:
         "type": "incident",
         "priority": "normal",
         "status": "open",
-        "company_id": create(api, "companies", **company(api))["id"],
+        "company_id": create(api, "companies", name=unique("Company"))["id"],
         "contact_id": create(api, "contacts", **contact(api) | {"company_id": None})["id"],
         "team_id": create(api, "teams", **team(api))["id"],
         "assignee_id": create(api, "users", **user(api))["id"],
@@ -390,6 +414,6 @@ def somebody_at_a_ticket(_: Stage, api: Client) -> dict[str, str]:
 
 def an_event(stage: Stage, api: Client) -> dict[str, str]:
     """Make something happen; gives the id of its event."""
-    happened_to = create(api, "companies", **company(api))["id"]
+    happened_to = create(api, "companies", name=unique("Company"))["id"]
     (row,) = stage.sql("SELECT id FROM events WHERE object_id = $1", UUID(happened_to))
     return {"id": str(row["id"])}

@@ -44,6 +44,7 @@ from tests.contract.bodies import (
 )
 from tests.contract.pushed_bodies import (
     batch_of,
+    company_of_pushed_company,
     contact_of_pushed_company,
     external_reference,
     reference_of,
@@ -162,6 +163,8 @@ CASES = (
 OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {
     "comments": (reply,),
     "external-references": (reference_to_contact,),
+    "companies_put_by_reference": (company_of_pushed_company,),
+    "companies_upsert": (batch_of(company_of_pushed_company, match_on="domain"),),
     "contacts_put_by_reference": (contact_of_pushed_company,),
     "contacts_upsert": (batch_of(contact_of_pushed_company, match_on="email"),),
     "api-keys": (key_of("user_id", user), key_of("contact_id", contact), key_of("role_id", role)),

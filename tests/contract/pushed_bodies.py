@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from uuid import uuid4
 
-from tests.contract.bodies import JSON, company, contact, create
+from tests.contract.bodies import JSON, company, contact, create, unique
 from tests.stage import Client, Stage
 
 
@@ -12,7 +12,7 @@ def external_reference(api: Client) -> JSON:
     return {
         "source": "crm",
         "external_id": f"C-{uuid4()}",
-        "company_id": create(api, "companies", **company(api))["id"],
+        "company_id": create(api, "companies", name=unique("Company"))["id"],
         "source_updated_at": "2026-03-01T08:00:00Z",
     }
 
@@ -40,6 +40,12 @@ def contact_of_pushed_company(api: Client) -> JSON:
     reference = create(api, "external-references", **external_reference(api))
     own = {name: value for name, value in contact(api).items() if name != "company_id"}
     return own | {"company_external_id": reference["external_id"]}
+
+
+def company_of_pushed_company(api: Client) -> JSON:
+    """Give a company that belongs to one which is named as another system does."""
+    reference = create(api, "external-references", **external_reference(api))
+    return {"name": unique("Company"), "parent_company_external_id": reference["external_id"]}
 
 
 def batch_of(card: Callable[[Client], JSON], *, match_on: str) -> Callable[[Client], JSON]:

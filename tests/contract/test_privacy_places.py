@@ -61,5 +61,5 @@ def test_every_table_whose_rows_go_with_a_person_is_emptied_of_an_erased_one() -
         "user": [
             "external_identities", "passwords", "recovery_codes", "sessions", "sign_in_links", "totp_factors"
         ],
-        "contact": ["external_references", "sessions", "sign_in_links"],
+        "contact": ["company_members", "external_references", "sessions", "sign_in_links"],
     }  # fmt: skip

@@ -117,10 +117,15 @@ def plant_canaries(made: People, foreign: People) -> None:
             card_id = which["companies" if card == "company" else "contacts"]
             create(api, "external-references", source="canary", external_id=card_id, **{f"{card}_id": card_id})
     a_comment(made, made.own["tickets"], "note", CANARIES["notes:read"])
-    api.patch(f"/v1/companies/{made.own['companies']}", json={"notes": CANARIES["client.internal"]})
+    api.patch(f"/v1/companies/{made.own['companies']}", json={"category": CANARIES["client.internal"]})
     api.patch(
         f"/v1/contacts/{made.own['contacts']}",
-        json={"notes": CANARIES["client.internal"], "emails": [CANARIES["client.contact_details"]]},
+        json={
+            "notes": CANARIES["client.internal"],
+            "memberships": [{"company_id": made.own["companies"], "role": CANARIES["client.internal"]}],
+            "emails": [CANARIES["client.contact_details"]],
+            "messengers": [{"service": "matrix", "address": CANARIES["client.contact_details"]}],
+        },
     )
     api.patch(f"/v1/users/{made.own['users']}", json={"email": CANARIES["staff.contact_details"]})
     api.patch(f"/v1/tickets/{made.own['tickets']}", json={"tags": [CANARIES["ticket.internal"]]})

@@ -23,6 +23,7 @@ from tests.stage import Client, Stage
 # Of the canary person, each to be found nowhere afterwards; the last ones only in what the person wrote.
 CANARIES = (
     "Quirina Zabellini", "quirina.zabellini@canary.example", "zabellini.private@canary.example", "+390699887766",
+    "@zabellini_private",
     "Quirina Bortolotti", "allergic to canaries", "my cage is broken", "sing at night",
 )  # fmt: skip
 ACTED = "SELECT actor_id FROM events WHERE tenant_id = $1 AND actor_type = 'user'"
@@ -66,13 +67,14 @@ def verified(stage: Stage, api: Client) -> Verification:
 
 def a_canary(api: Client) -> dict[str, Any]:
     """Make the canary person, whom everything names."""
-    company = a_company(api, notes="Ask for Quirina  Zabellini (+390699887766).")
+    company = a_company(api, notes="Ask for Quirina  Zabellini (+390699887766, @zabellini_private).")
     person = a_contact(
         api,
         name="Quirina Bortolotti",
         company_id=company["id"],
         emails=["zabellini.private@canary.example"],
         phones=["+390699887766"],
+        messengers=[{"service": "telegram", "address": "@zabellini_private"}],
         notes="allergic to canaries",
     )
     patch(api, f"contacts/{person['id']}", name="Quirina Zabellini", emails=["quirina.zabellini@canary.example"])

@@ -1,26 +1,42 @@
-"""Contacts: the people who ask for help, with several addresses and phones each, and what they may do in a portal."""
+"""Contacts: the people who ask for help, with several addresses and phones each, and what they may do in a portal.
+
+A contact has one main company, which decides what is seen of it in a portal, and may work for others too. Which tickets
+may be for whom is decided in `tickets.parties`.
+"""
 
 from typing import Annotated, Any
 from uuid import UUID
 
 import phonenumbers
 from pydantic import AfterValidator, Field, StringConstraints
-from sqlalchemy import Column, Index, Text, Uuid
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import CheckConstraint, Column, Index, Text, UniqueConstraint, Uuid, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from helpdesk_api.directory.card_fields import (
+    MESSENGERS_OF_CONTACT,
+    Consent,
+    Consents,
+    Language,
+    Membership,
+    Memberships,
+    Messenger,
+    Messengers,
+    PreferredChannel,
+)
 from helpdesk_api.directory.card_reads import watch_reading
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.identity.masks import EMAILS_OF_CONTACT, PHONES_OF_CONTACT
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
 from helpdesk_api.identity.roles import ROLES, check_role
-from helpdesk_api.identity.visibility import rows_of
+from helpdesk_api.identity.visibility import COMPANIES as OF_COMPANIES
+from helpdesk_api.identity.visibility import TERRITORY, rows_of
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.listing import Filter, Sort
-from helpdesk_api.kit.resource import Include, Resource
+from helpdesk_api.kit.resource import Include, ReferenceList, Resource
 from helpdesk_api.kit.resource_routes import ResourceRouter, add_create, add_delete, add_reading, add_update
 from helpdesk_api.kit.schema import EmailAddress, Entity, Input, Line, Prose, patch_model
 from helpdesk_api.kit.sql import reference, tenant_table
-from helpdesk_api.kit.visibility import FieldGroup
+from helpdesk_api.kit.visibility import FieldGroup, RowRules
 
 contacts = tenant_table(
     "contacts",
@@ -30,6 +46,12 @@ contacts = tenant_table(
     Column("phones", ARRAY(Text), nullable=False),
     Column("notes", Text),
     Column("portal_role_id", Uuid),
+    Column("messengers", JSONB, nullable=False, server_default="[]"),
+    Column("preferred_channel", Text),
+    Column("language", Text),
+    Column("memberships", JSONB, nullable=False, server_default="[]"),
+    Column("consents", JSONB, nullable=False, server_default="[]"),
+    CheckConstraint("preferred_channel IN ('email', 'phone', 'messenger', 'portal')", name="preferred_channel"),
     reference("company_id", "companies"),
     reference("portal_role_id", "roles"),
     Index(None, "tenant_id", "created_at", "id"),
@@ -38,6 +60,20 @@ contacts = tenant_table(
     Index(None, "tenant_id", "portal_role_id"),
     Index(None, "emails", postgresql_using="gin"),
     Index(None, "phones", postgresql_using="gin"),
+    Index(None, "messengers", postgresql_using="gin", postgresql_ops={"messengers": "jsonb_path_ops"}),
+    Index(None, "memberships", postgresql_using="gin", postgresql_ops={"memberships": "jsonb_path_ops"}),
+)
+
+# Holds the memberships of a contact to companies that are there.
+company_members = tenant_table(
+    "company_members",
+    Column("contact_id", Uuid, nullable=False),
+    Column("company_id", Uuid, nullable=False),
+    UniqueConstraint("tenant_id", "contact_id", "company_id"),
+    reference("contact_id", "contacts", ondelete="CASCADE"),
+    reference("company_id", "companies"),
+    Index(None, "tenant_id", "company_id"),
+    versioned=False,
 )
 
 
@@ -80,6 +116,13 @@ class ContactCreate(Input):
     portal_role_id: Annotated[
         UUID | None, Field(description="What the person may do and see in a portal; without a role nothing.")
     ] = None
+    messengers: Messengers = Field(default=[])
+    preferred_channel: Annotated[PreferredChannel | None, Field(description="How the person likes to be reached.")] = (
+        None
+    )
+    language: Annotated[Language | None, Field(description="What the person likes to be written in.")] = None
+    memberships: Memberships = Field(default=[])
+    consents: Consents = Field(default=[])
 
 
 ContactUpdate = patch_model(ContactCreate)
@@ -94,6 +137,23 @@ class Contact(Entity):
     phones: Annotated[list[str], PHONES_OF_CONTACT]
     notes: Annotated[str | None, FieldGroup(CLIENT_INTERNAL)]
     portal_role_id: UUID | None
+    messengers: Annotated[list[Messenger], MESSENGERS_OF_CONTACT]
+    preferred_channel: Annotated[str | None, Field(examples=["email", "phone", "messenger", "portal"])]
+    language: str | None
+    memberships: Annotated[list[Membership], FieldGroup(CLIENT_INTERNAL)]
+    consents: Annotated[list[Consent], FieldGroup(CLIENT_INTERNAL)]
+
+
+def _rows() -> RowRules:
+    """Give who sees which contacts: whoever sees a company on the staff sees all who work for it."""
+    rules = dict(rows_of(company=contacts.c.company_id, contact=contacts.c.id))
+    members = rows_of(company=company_members.c.company_id)
+    for kind in (OF_COMPANIES, TERRITORY):
+        also = select(company_members.c.contact_id).where(
+            company_members.c.tenant_id == contacts.c.tenant_id, members[kind]
+        )
+        rules[kind] = or_(rules[kind], contacts.c.id.in_(also))
+    return rules
 
 
 CONTACTS = Resource(
@@ -108,15 +168,33 @@ CONTACTS = Resource(
         "phones": ["+390669821234"],
         "notes": None,
         "portal_role_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e04",
+        "messengers": [{"service": "telegram", "address": "@luca_ferri"}],
+        "preferred_channel": "phone",
+        "language": "it",
+        "memberships": [{"company_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e10", "role": "Plant manager"}],
+        "consents": [
+            {
+                "purpose": "newsletter",
+                "is_granted": False,
+                "decided_at": "2026-11-02T10:15:00Z",
+                "source": "Order form 17",
+            }
+        ],
     },
     filters=(
         Filter("company_id", contacts.c.company_id, UUID, is_lookup=True),
         Filter("email", contacts.c.emails, str, "contains", is_lookup=True),
         Filter("phone", contacts.c.phones, str, "contains", is_lookup=True),
+        Filter("messenger", contacts.c.messengers, str, "contains", member="address", is_lookup=True),
+        Filter("member_of_company_id", contacts.c.memberships, UUID, "contains", member="company_id"),
+        Filter("language", contacts.c.language, str),
     ),
     sorts=(Sort("name", contacts.c.name, "text"),),
     includes=(Include("company", "company_id", COMPANIES), Include("portal_role", "portal_role_id", ROLES)),
-    rows=rows_of(company=contacts.c.company_id, contact=contacts.c.id),
+    reference_lists=(
+        ReferenceList("memberships", COMPANIES, company_members, "contact_id", "company_id", member="company_id"),
+    ),
+    rows=_rows(),
     guards_lists=True,
     watch=watch_reading,
 )

@@ -5,7 +5,7 @@ Writing cards by their references is `directory.upserting`. Who does not see eve
 taken, and by which card, would tell of the others.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints
@@ -48,6 +48,9 @@ external_references = tenant_table(
     Index(None, "tenant_id", "company_id"),
     Index(None, "tenant_id", "contact_id"),
 )
+
+CardColumn = Literal["company_id", "contact_id"]
+CARD_COLUMNS: Final[tuple[CardColumn, ...]] = get_args(CardColumn)
 
 Source = Annotated[
     str,
@@ -135,14 +138,14 @@ def _linked(column: Column[Any]) -> Statement:
 
 _BY_NAME = {
     (name, is_locked): _by_name(external_references.c[name], is_locked=is_locked)
-    for name in ("company_id", "contact_id")
+    for name in CARD_COLUMNS
     for is_locked in (False, True)
 }
-_LINKED = {name: _linked(external_references.c[name]) for name in ("company_id", "contact_id")}
+_LINKED = {name: _linked(external_references.c[name]) for name in CARD_COLUMNS}
 
 
 async def find_reference(
-    ctx: Ctx, column: str, source: str, external_id: str, *, is_locked: bool = False
+    ctx: Ctx, column: CardColumn, source: str, external_id: str, *, is_locked: bool = False
 ) -> ExternalReference | None:
     """Give the reference to a company or contact, by its `column`, that goes by this id in a system."""
     key = {"tenant": ctx.tenant_id, "source": source, "external_id": external_id}
@@ -150,7 +153,7 @@ async def find_reference(
     return None if row is None else ExternalReference.from_record(row)
 
 
-async def linked_cards(ctx: Ctx, column: str, source: str, cards: list[UUID]) -> set[UUID]:
+async def linked_cards(ctx: Ctx, column: CardColumn, source: str, cards: list[UUID]) -> set[UUID]:
     """Tell which of these cards go by some id in a system already."""
     rows = await ctx.tx.rows(_LINKED[column], {"tenant": ctx.tenant_id, "source": source, "cards": cards})
     return {row[0] for row in rows}

@@ -1,4 +1,8 @@
-"""The endpoints for writing client cards by the ids of another system: one card, or up to 200 in one request."""
+"""The endpoints for writing cards by the ids of another system: one card, or up to 200 in one request.
+
+They are the same for every kind of card; which kinds there are is said in `directory.card_kinds` and in the modules of
+what is no client card.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,26 +13,16 @@ from fastapi import Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
-from helpdesk_api.directory.card_reads import watch_reading
-from helpdesk_api.directory.companies import COMPANIES, Company, CompanyCreate
-from helpdesk_api.directory.contacts import CONTACTS, Contact, ContactCreate, check_contact
 from helpdesk_api.directory.external_references import ExternalId, Source, find_reference
 from helpdesk_api.directory.upsert_schemas import (
-    CompanyPush,
-    CompanyUpsertBatch,
-    CompanyUpserted,
-    CompanyUpsertItem,
-    CompanyUpsertQuery,
-    ContactPush,
-    ContactUpsertBatch,
-    ContactUpserted,
-    ContactUpsertItem,
-    ContactUpsertQuery,
+    MOST_ITEMS,
     UpsertBatch,
+    Upserted,
     UpsertedBatch,
     UpsertedItem,
     UpsertItem,
     UpsertQuery,
+    UpsertShapes,
 )
 from helpdesk_api.directory.upserting import CardKind, Push, Pushed, check_reach, lock_cards, upsert
 from helpdesk_api.domain.errors import FieldError, Kind, NotFoundError, Refusal
@@ -40,7 +34,6 @@ from helpdesk_api.kit.query import documented, read_query
 from helpdesk_api.kit.resource import R
 from helpdesk_api.kit.resource_routes import ResourceRouter, operation, tag_response
 from helpdesk_api.kit.schema import Input
-from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.kit.undoing import undoable
 from helpdesk_api.kit.unit_of_work import allowed
 from helpdesk_api.kit.validation import invalid_request
@@ -58,9 +51,12 @@ _OF_ITEM: Final = {
 }
 _HOW_ONE = (
     "Creates the card when this source has not sent it before, else changes the given fields where they differ (null "
-    "empties, absent keeps); a write that changes nothing leaves neither version nor event. With `match_on`, an "
-    "unknown card that matches one here is linked to it; several are a 409 with the candidates. Needs a caller who "
-    "sees every client."
+    "empties, absent keeps); a write that changes nothing leaves neither version nor event."
+)
+_WHO = " Needs a caller who sees every client."
+_HOW_MATCHED = (
+    " With `match_on`, an unknown card that matches one here is linked to it; several are a 409 with the candidates."
+    f"{_WHO}"
 )
 _HOW_SEVERAL = (
     "Writes each card as the PUT of one does, in order, and tells what became of each. One that is refused leaves the "
@@ -71,131 +67,68 @@ SourceInPath = Annotated[Source, Path()]
 IdInPath = Annotated[ExternalId, Path()]
 
 
-async def _company_of_source(ctx: Ctx, source: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Put the company that goes by an id of the same system in the place of that id."""
-    external_id = given.pop("company_external_id", None)
-    if external_id is None:
-        return given
-    known = await find_reference(ctx, "company_id", source, external_id)
-    if known is None:
-        message = f"No company goes by {external_id} in {source}; push it first."
-        raise UnknownReferenceError(message, pointer="/company_external_id")
-    return given | {"company_id": known.company_id}
+def upsert_routes(kind: CardKind[R]) -> ResourceRouter:
+    """Make the endpoints for reading and writing one kind of card by its ids in other systems."""
+    resource, shapes = kind.resource, shapes_of(kind)
+    router = ResourceRouter(resource)
+    one, many = resource.name.replace("_", " "), resource.plural.replace("-", " ")
+
+    async def get_card(
+        source: SourceInPath, external_id: IdInPath, request: Request, response: Response, ctx: Ctx
+    ) -> R:
+        return await _read(request, response, ctx, kind, (source, external_id))
+
+    async def put_card(
+        *,
+        source: SourceInPath,
+        external_id: IdInPath,
+        body: Input,
+        request: Request,
+        response: Response,
+        expected: IfMatch,
+        ctx: Ctx,
+    ) -> Upserted:
+        query = read_query(request, shapes.query)
+        push = Push(source, external_id, body.given(), _match_on(query), expected, query.source_updated_at)
+        pushed = await _write(response, ctx, kind, push, query)
+        return shapes.upserted.trusted(_told(pushed))
+
+    async def upsert_cards(body: UpsertBatch, ctx: Ctx) -> UpsertedBatch:
+        return await _write_batch(ctx, kind, body, TypeAdapter(shapes.item))
+
+    # The models and the permissions are known only now; FastAPI reads annotations when a route is added.
+    reading = Annotated[Ctx, allowed(f"{resource.plural}:read")]
+    writing = Annotated[Ctx, allowed(f"{resource.plural}:write")]
+    get_card.__annotations__ |= {"ctx": reading}
+    put_card.__annotations__ |= {"body": shapes.push, "ctx": writing}
+    upsert_cards.__annotations__ |= {"body": shapes.batch, "ctx": writing}
+    router.add_api_route(
+        _BY_ID, get_card, methods=["GET"], response_model=resource.read,
+        operation_id=operation(resource, "get_by_reference"), summary=f"Get a {one} by its id in another system",
+        description=f"Reads the {one} that goes by this id in a source; 404 for who does not see every client.",
+    )  # fmt: skip
+    router.add_api_route(
+        _BY_ID, put_card, methods=["PUT"], response_model=shapes.upserted,
+        responses={201: {"model": shapes.upserted}}, openapi_extra=documented(shapes.query),
+        operation_id=operation(resource, "put_by_reference"), summary=f"Write a {one} by its id in another system",
+        description=_HOW_ONE + (_HOW_MATCHED if kind.matched_by else _WHO),
+    )  # fmt: skip
+    router.add_api_route(
+        "/upsert", upsert_cards, methods=["POST"], response_model=UpsertedBatch,
+        operation_id=operation(resource, "upsert"),
+        summary=f"Write up to {MOST_ITEMS} {many} by their ids in another system", description=_HOW_SEVERAL,
+    )  # fmt: skip
+    return router
 
 
-_COMPANY = CardKind(COMPANIES, "company_id", CompanyCreate, {"domain": "domains"})
-_CONTACT = CardKind(
-    CONTACTS, "contact_id", ContactCreate, {"email": "emails", "phone": "phones"}, check_contact, _company_of_source
-)
-
-companies_router = ResourceRouter(COMPANIES)
-contacts_router = ResourceRouter(CONTACTS)
+def shapes_of(kind: CardKind[R]) -> UpsertShapes[R]:
+    """Give the models of one kind of card."""
+    named = {name: foreign.field for name, foreign in kind.named.items()}
+    return UpsertShapes(kind.resource, kind.update, ways=tuple(kind.matched_by), named=named)
 
 
-@companies_router.get(
-    _BY_ID,
-    operation_id=operation(COMPANIES, "get_by_reference"),
-    summary="Get a company by its id in another system",
-    description="Reads the company that goes by this id in a source; 404 for who does not see every client.",
-)
-async def get_company(
-    source: SourceInPath,
-    external_id: IdInPath,
-    request: Request,
-    response: Response,
-    ctx: Annotated[Ctx, allowed("companies:read")],
-) -> Company:
-    """Read a company."""
-    return await _read(request, response, ctx, _COMPANY, (source, external_id))
-
-
-@companies_router.put(
-    _BY_ID,
-    responses={201: {"model": CompanyUpserted}},
-    openapi_extra=documented(CompanyUpsertQuery),
-    operation_id=operation(COMPANIES, "put_by_reference"),
-    summary="Write a company by its id in another system",
-    description=_HOW_ONE,
-)
-async def put_company(
-    *,
-    source: SourceInPath,
-    external_id: IdInPath,
-    body: CompanyPush,
-    request: Request,
-    response: Response,
-    expected: IfMatch,
-    ctx: Annotated[Ctx, allowed("companies:write")],
-) -> CompanyUpserted:
-    """Write a company."""
-    query = read_query(request, CompanyUpsertQuery)
-    push = Push(source, external_id, body.given(), query.match_on, expected, query.source_updated_at)
-    pushed = await _write(response, ctx, _COMPANY, push, query)
-    return CompanyUpserted.trusted(_told(pushed))
-
-
-@companies_router.post(
-    "/upsert",
-    operation_id=operation(COMPANIES, "upsert"),
-    summary="Write up to 200 companies by their ids in another system",
-    description=_HOW_SEVERAL,
-)
-async def upsert_companies(body: CompanyUpsertBatch, ctx: Annotated[Ctx, allowed("companies:write")]) -> UpsertedBatch:
-    """Write companies."""
-    return await _write_batch(ctx, _COMPANY, body, TypeAdapter(CompanyUpsertItem))
-
-
-@contacts_router.get(
-    _BY_ID,
-    operation_id=operation(CONTACTS, "get_by_reference"),
-    summary="Get a contact by its id in another system",
-    description="Reads the contact that goes by this id in a source; 404 for who does not see every client.",
-)
-async def get_contact(
-    source: SourceInPath,
-    external_id: IdInPath,
-    request: Request,
-    response: Response,
-    ctx: Annotated[Ctx, allowed("contacts:read")],
-) -> Contact:
-    """Read a contact."""
-    return await _read(request, response, ctx, _CONTACT, (source, external_id))
-
-
-@contacts_router.put(
-    _BY_ID,
-    responses={201: {"model": ContactUpserted}},
-    openapi_extra=documented(ContactUpsertQuery),
-    operation_id=operation(CONTACTS, "put_by_reference"),
-    summary="Write a contact by its id in another system",
-    description=_HOW_ONE,
-)
-async def put_contact(
-    *,
-    source: SourceInPath,
-    external_id: IdInPath,
-    body: ContactPush,
-    request: Request,
-    response: Response,
-    expected: IfMatch,
-    ctx: Annotated[Ctx, allowed("contacts:write")],
-) -> ContactUpserted:
-    """Write a contact."""
-    query = read_query(request, ContactUpsertQuery)
-    push = Push(source, external_id, body.given(), query.match_on, expected, query.source_updated_at)
-    pushed = await _write(response, ctx, _CONTACT, push, query)
-    return ContactUpserted.trusted(_told(pushed))
-
-
-@contacts_router.post(
-    "/upsert",
-    operation_id=operation(CONTACTS, "upsert"),
-    summary="Write up to 200 contacts by their ids in another system",
-    description=_HOW_SEVERAL,
-)
-async def upsert_contacts(body: ContactUpsertBatch, ctx: Annotated[Ctx, allowed("contacts:write")]) -> UpsertedBatch:
-    """Write contacts."""
-    return await _write_batch(ctx, _CONTACT, body, TypeAdapter(ContactUpsertItem))
+def _match_on(asked: UpsertQuery | UpsertBatch) -> str | None:
+    return getattr(asked, "match_on", None)
 
 
 async def _read(request: Request, response: Response, ctx: Ctx, kind: CardKind[R], name: tuple[str, str]) -> R:
@@ -205,7 +138,8 @@ async def _read(request: Request, response: Response, ctx: Ctx, kind: CardKind[R
         message = f"No {kind.resource.name} goes by {external_id} in {source}."
         raise NotFoundError(message)
     found = await crud.fetch(ctx, kind.resource, getattr(known, kind.column))
-    await watch_reading(request, ctx, [found])
+    if kind.resource.watch is not None:
+        await kind.resource.watch(request, ctx, [found])
     tag_response(response, found)
     return found
 
@@ -252,7 +186,7 @@ def _item(body: UpsertBatch, index: int, shape: TypeAdapter[UpsertItem]) -> Push
         return invalid_request(RequestValidationError(found))
     card: Input = vars(given)["card"]
     return Push(
-        body.source, given.external_id, card.given(), body.match_on, given.base_version, given.source_updated_at
+        body.source, given.external_id, card.given(), _match_on(body), given.base_version, given.source_updated_at
     )
 
 

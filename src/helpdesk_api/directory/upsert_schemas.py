@@ -1,15 +1,14 @@
-"""What is sent and answered when client cards are written by the ids of another system."""
+"""What is sent and answered when cards are written by the ids of another system: the shapes of any kind of card."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Generic, Literal, cast
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SkipValidation
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, create_model
 
-from helpdesk_api.directory.companies import COMPANIES, Company, CompanyUpdate
-from helpdesk_api.directory.contacts import CONTACTS, Contact, ContactUpdate
 from helpdesk_api.directory.external_references import ExternalId, Source
 from helpdesk_api.kit.problems import Problem
+from helpdesk_api.kit.resource import R, Resource
 from helpdesk_api.kit.schema import Count, Flag, Input, Instant, Output
 
 MOST_ITEMS: Final = 200
@@ -21,21 +20,6 @@ SourceTime = Annotated[
     Instant | None,
     Field(description="When the card last changed in the source; a push older than what is known is refused."),
 ]
-MatchCompany = Annotated[Literal["domain"] | None, Field(description=_MATCH_ON)]
-MatchContact = Annotated[Literal["email", "phone"] | None, Field(description=_MATCH_ON)]
-MatchedOn = Annotated[str | None, Field(description="What an unknown card was matched by, if it was.")]
-
-
-class CompanyPush(CompanyUpdate):  # type: ignore[valid-type, misc]  # made at run time.
-    """The fields of a company as another system has them; what is absent stays."""
-
-
-class ContactPush(ContactUpdate):  # type: ignore[valid-type, misc]  # made at run time.
-    """The fields of a contact as another system has them; what is absent stays."""
-
-    company_external_id: Annotated[
-        ExternalId | None, Field(description="The company by its id in the same source, in place of `company_id`.")
-    ] = None
 
 
 class UpsertQuery(BaseModel):
@@ -43,21 +27,8 @@ class UpsertQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    match_on: str | None = None
     dry_run: Annotated[bool, Field(description="Tell what would become of it, and change nothing.")] = False
     source_updated_at: SourceTime = None
-
-
-class CompanyUpsertQuery(UpsertQuery):
-    """How a company is written by its id in another system."""
-
-    match_on: MatchCompany = None
-
-
-class ContactUpsertQuery(UpsertQuery):
-    """How a contact is written by its id in another system."""
-
-    match_on: MatchContact = None
 
 
 class UpsertItem(Input):
@@ -70,23 +41,10 @@ class UpsertItem(Input):
     source_updated_at: SourceTime = None
 
 
-class CompanyUpsertItem(UpsertItem):
-    """One company of a batch."""
-
-    card: Annotated[CompanyPush, Field(description="Its fields; what is absent stays.")]
-
-
-class ContactUpsertItem(UpsertItem):
-    """One contact of a batch."""
-
-    card: Annotated[ContactPush, Field(description="Its fields; what is absent stays.")]
-
-
 class UpsertBatch(Input):
     """Cards of one source. Each is looked at alone: what is wrong with one is told of that one."""
 
     source: Source
-    match_on: str | None = None
     atomic: Annotated[Flag, Field(description="All or nothing: the first card that is refused refuses them all.")] = (
         False
     )
@@ -94,34 +52,11 @@ class UpsertBatch(Input):
     items: Sequence[Any]
 
 
-class CompanyUpsertBatch(UpsertBatch):
-    """Up to 200 companies of one source."""
-
-    match_on: MatchCompany = None
-    items: Annotated[list[SkipValidation[CompanyUpsertItem]], Field(min_length=1, max_length=MOST_ITEMS)]
-
-
-class ContactUpsertBatch(UpsertBatch):
-    """Up to 200 contacts of one source."""
-
-    match_on: MatchContact = None
-    items: Annotated[list[SkipValidation[ContactUpsertItem]], Field(min_length=1, max_length=MOST_ITEMS)]
-
-
-class CompanyUpserted(Output):
-    """What became of a company; after a dry run, as it would be."""
+class Upserted(Output):
+    """What became of a card; after a dry run, as it would be."""
 
     outcome: Outcome
-    matched_on: MatchedOn
-    card: Company
-
-
-class ContactUpserted(Output):
-    """What became of a contact; after a dry run, as it would be."""
-
-    outcome: Outcome
-    matched_on: MatchedOn
-    card: Contact
+    matched_on: Annotated[str | None, Field(description="What an unknown card was matched by, if it was.")]
 
 
 class UpsertedItem(Output):
@@ -132,7 +67,7 @@ class UpsertedItem(Output):
     outcome: Literal["created", "updated", "unchanged", "conflict", "error"]
     id: Annotated[UUID | None, Field(description="The card's id here; that of one created by a dry run is not kept.")]
     version: int | None
-    matched_on: MatchedOn
+    matched_on: Annotated[str | None, Field(description="What an unknown card was matched by, if it was.")]
     problem: Annotated[Problem | None, Field(description="Why it was refused; its pointers are into the whole body.")]
 
 
@@ -144,48 +79,88 @@ class UpsertedBatch(Output):
     items: list[UpsertedItem]
 
 
-def _stored(example: Mapping[str, Any]) -> dict[str, Any]:
-    times = {"created_at": "2026-11-23T09:00:00Z", "updated_at": "2026-11-23T09:30:00Z", "version": 4}
-    return {"id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e10", **times, **example}
+class UpsertShapes(Generic[R]):
+    """The models of one kind of card.
+
+    `ways` are those to match by; `named` maps a member that takes an id of the other system to the field it stands for.
+    """
+
+    def __init__(
+        self, resource: Resource[R], update: type[Input], *, ways: Sequence[str], named: Mapping[str, str]
+    ) -> None:
+        title, one = resource.read.__name__, resource.name.replace("_", " ")
+        self.resource = resource
+        match_on: dict[str, Any] = {}
+        if ways:
+            way: Any = Literal.__getitem__(tuple(ways))
+            match_on = {"match_on": (way | None, Field(default=None, description=_MATCH_ON))}
+        external: dict[str, Any] = {
+            name: (ExternalId | None, Field(default=None, description=f"In place of `{field}`: its id in this source."))
+            for name, field in named.items()
+        }
+        self.push = create_model(
+            f"{title}Push",
+            __base__=update,
+            __doc__=f"The fields of a {one} as another system has them; what is absent stays.",
+            **external,
+        )
+        self.query = create_model(
+            f"{title}UpsertQuery",
+            __base__=UpsertQuery,
+            __doc__=f"How a {one} is written by its id in another system.",
+            **match_on,
+        )
+        card: Any = (Annotated[self.push, Field(description="Its fields; what is absent stays.")], ...)
+        self.item = create_model(f"{title}UpsertItem", __base__=UpsertItem, __doc__=f"One {one} of a batch.", card=card)
+        # Each item is read by itself, later: one that is wrong hinders no other.
+        unread: Any = cast("Any", SkipValidation)[self.item]
+        items: Any = Annotated[list.__class_getitem__(unread), Field(min_length=1, max_length=MOST_ITEMS)]
+        self.batch = create_model(
+            f"{title}UpsertBatch",
+            __base__=UpsertBatch,
+            __doc__=f"Up to {MOST_ITEMS} {resource.plural} of one source.",
+            items=(items, ...),
+            **match_on,
+        )
+        told: Any = (resource.read, ...)
+        self.upserted = create_model(
+            f"{title}Upserted",
+            __base__=Upserted,
+            __doc__=f"What became of a {one}; after a dry run, as it would be.",
+            card=told,
+        )
+        self._ways = ways
+
+    def examples(self) -> dict[str, Any]:
+        """Give an example of each body."""
+        times = {"created_at": "2026-11-23T09:00:00Z", "updated_at": "2026-11-23T09:30:00Z", "version": 4}
+        stored = {"id": _CARD, **times, **self.resource.example}
+        title = self.resource.read.__name__
+        taken = {name: value for name, value in self.resource.example.items() if name in self.push.model_fields}
+        # What names objects of this installation belongs to no first push.
+        card = {name: value for name, value in taken.items() if value and isinstance(value, str) and "_id" not in name}
+        item = {"external_id": "0015g00000A", "source_updated_at": "2026-11-23T08:59:12Z", "card": card}
+        match_on = {"match_on": self._ways[0]} if self._ways else {}
+        return {
+            f"{title}Push": card,
+            f"{title}UpsertBatch": {"source": "crm", **match_on, "atomic": False, "dry_run": False, "items": [item]},
+            f"{title}Upserted": {"outcome": "updated", "matched_on": None, "card": stored},
+        }
 
 
-_TOLD: Final = {"outcome": "updated", "matched_on": None}
-_ALPINE: Final = {"name": "Alpine Dairy", "domains": ["alpine-dairy.example"]}
-_LUCA: Final = {
-    "name": "Luca Ferri",
-    "emails": ["luca.ferri@alpine-dairy.example"],
-    "company_external_id": "0015g00000A",
-}
-
-
-def _batch(match_on: str, external_id: str, card: Mapping[str, Any]) -> dict[str, Any]:
-    item = {"external_id": external_id, "source_updated_at": "2026-11-23T08:59:12Z", "card": card}
-    return {"source": "crm", "match_on": match_on, "atomic": False, "dry_run": False, "items": [item]}
-
-
-UPSERT_EXAMPLES: Final = (
-    ("CompanyPush", _ALPINE),
-    ("ContactPush", _LUCA),
-    ("CompanyUpsertBatch", _batch("domain", "0015g00000A", _ALPINE)),
-    ("ContactUpsertBatch", _batch("email", "0035g00000B", _LUCA)),
-    ("CompanyUpserted", _TOLD | {"card": _stored(COMPANIES.example)}),
-    ("ContactUpserted", _TOLD | {"card": _stored(CONTACTS.example)}),
-    (
-        "UpsertedBatch",
+_CARD: Final = "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e10"
+BATCH_EXAMPLE: Final = {
+    "dry_run": False,
+    "counts": {"updated": 1},
+    "items": [
         {
-            "dry_run": False,
-            "counts": {"updated": 1},
-            "items": [
-                {
-                    "index": 0,
-                    "external_id": "0015g00000A",
-                    "outcome": "updated",
-                    "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e10",
-                    "version": 4,
-                    "matched_on": "domain",
-                    "problem": None,
-                }
-            ],
-        },
-    ),
-)
+            "index": 0,
+            "external_id": "0015g00000A",
+            "outcome": "updated",
+            "id": _CARD,
+            "version": 4,
+            "matched_on": "domain",
+            "problem": None,
+        }
+    ],
+}

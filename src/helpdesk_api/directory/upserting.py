@@ -6,7 +6,7 @@ writers of the same card wait for each other, so the same card pushed twice at o
 """
 
 import unicodedata
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -15,11 +15,13 @@ from uuid import UUID
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sqlalchemy import Text, bindparam, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Column, Text, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from helpdesk_api.directory.external_references import (
+    CARD_COLUMNS,
     EXTERNAL_REFERENCES,
+    CardColumn,
     ExternalReference,
     find_reference,
     linked_cards,
@@ -31,7 +33,8 @@ from helpdesk_api.kit.checked_changes import Check
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.resource import R, Resource
 from helpdesk_api.kit.schema import Input
-from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.sql import Statement, as_held, holds_any
+from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.kit.validation import invalid_request
 from helpdesk_api.kit.visibility import check_fields
 
@@ -68,37 +71,43 @@ async def _as_given(ctx: Ctx, given: dict[str, Any], before: object) -> dict[str
     return given
 
 
+@dataclass(frozen=True, slots=True)
+class ForeignId:
+    """A member of a pushed card that takes an id of the other system: the field it stands for, and the kind of card."""
+
+    field: str
+    column: CardColumn
+
+
 @dataclass(frozen=True, eq=False)
 class CardKind(Generic[R]):
-    """What may be written by reference: its resource, the model of a new one, and what it may be matched by.
+    """What may be written by reference: its resource, the models of a new one and of a change, how it is recognised.
 
-    `column` is that of the reference that points at it; `matched_by` names the list of values for each way to match.
+    `column` is that of the reference that points at it; `matched_by` names the list of values for each way to match;
+    `named` are the members that take ids of the other system in place of ours.
     """
 
     resource: Resource[R]
-    column: Literal["company_id", "contact_id"]
+    column: CardColumn
     create: type[Input]
-    matched_by: Mapping[str, str]
+    update: type[Input]
+    matched_by: Mapping[str, str] = field(default_factory=dict)
+    named: Mapping[str, ForeignId] = field(default_factory=dict)
     check: Check[R] = _as_given
-    # Turns ids of the other system, which stand beside the fields, into ids of ours.
-    resolve: Callable[[Ctx, str, dict[str, Any]], Awaitable[dict[str, Any]]] | None = None
 
     @cached_property
     def matching(self) -> Mapping[str, Statement]:
         """Give the statement that finds cards, for each way to match."""
+        return {way: self._matching(self.resource.table.c[name]) for way, name in self.matched_by.items()}
+
+    def _matching(self, column: Column[Any]) -> Statement:
         table = self.resource.table
-        return {
-            way: Statement(
-                select(table.c.id)
-                .where(
-                    table.c.tenant_id == bindparam("tenant"),
-                    table.c[name].overlap(bindparam("values", type_=ARRAY(Text))),
-                )
-                .order_by(table.c.id)
-                .limit(_MOST_CANDIDATES + 1)
-            )
-            for way, name in self.matched_by.items()
-        }
+        if isinstance(column.type, JSONB):
+            shares = holds_any(column, "values")
+        else:
+            shares = column.overlap(bindparam("values", type_=ARRAY(Text)))
+        found = select(table.c.id).where(table.c.tenant_id == bindparam("tenant"), shares)
+        return Statement(found.order_by(table.c.id).limit(_MOST_CANDIDATES + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +155,7 @@ async def upsert(ctx: Ctx, kind: CardKind[R], push: Push) -> Pushed[R]:
     Raises StaleSourceError, SeveralMatchesError, AlreadyLinkedError, StaleVersionError, FieldNotAllowedError,
     InvalidError for a new card that lacks what it must have, and what the card's own checks raise.
     """
-    given = dict(push.given)
-    if kind.resolve is not None:
-        given = await kind.resolve(ctx, push.source, given)
+    given = await _resolved(ctx, kind, push)
     known = await find_reference(ctx, kind.column, push.source, push.external_id, is_locked=True)
     if known is not None:
         await _note_source_time(ctx, known, push)
@@ -160,6 +167,22 @@ async def upsert(ctx: Ctx, kind: CardKind[R], push: Push) -> Pushed[R]:
     created = await _create(ctx, kind, given)
     await _link(ctx, kind, push, created.id)
     return Pushed("created", created)
+
+
+async def _resolved(ctx: Ctx, kind: CardKind[R], push: Push) -> dict[str, Any]:
+    """Put what goes by an id of the same system in the place of that id."""
+    given = dict(push.given)
+    for name, foreign in kind.named.items():
+        external_id = given.pop(name, None)
+        if external_id is None:
+            continue
+        known = await find_reference(ctx, foreign.column, push.source, external_id)
+        if known is None:
+            one = foreign.column.removesuffix("_id")
+            message = f"No {one} goes by {external_id} in {push.source}; push it first."
+            raise UnknownReferenceError(message, pointer=f"/{name}")
+        given[foreign.field] = getattr(known, foreign.column)
+    return given
 
 
 async def _note_source_time(ctx: Ctx, known: ExternalReference, push: Push) -> None:
@@ -177,7 +200,8 @@ async def _match(ctx: Ctx, kind: CardKind[R], push: Push) -> UUID | None:
     values = _values(kind, push)
     if push.match_on is None or not values:
         return None
-    rows = await ctx.tx.rows(kind.matching[push.match_on], {"tenant": ctx.tenant_id, "values": values})
+    wanted = as_held(values) if isinstance(values[0], Mapping) else values
+    rows = await ctx.tx.rows(kind.matching[push.match_on], {"tenant": ctx.tenant_id, "values": wanted})
     found = [row[0] for row in rows]
     if not found:
         return None
@@ -192,12 +216,12 @@ async def _match(ctx: Ctx, kind: CardKind[R], push: Push) -> UUID | None:
     return matched
 
 
-def _values(kind: CardKind[R], push: Push) -> list[str]:
+def _values(kind: CardKind[R], push: Push) -> list[Any]:
     return [] if push.match_on is None else push.given.get(kind.matched_by[push.match_on]) or []
 
 
 async def _link(ctx: Ctx, kind: CardKind[R], push: Push, card_id: UUID) -> None:
-    reference = {"company_id": None, "contact_id": None, kind.column: card_id}
+    reference = dict.fromkeys(CARD_COLUMNS) | {kind.column: card_id}
     about = {
         "source": push.source,
         "external_id": push.external_id,
@@ -235,4 +259,6 @@ def _folded(value: object) -> object:
     """Give what two systems that write the same text in different Unicode forms agree on."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
+    if isinstance(value, Mapping):
+        return {name: _folded(item) for name, item in value.items()}
     return [_folded(item) for item in value] if isinstance(value, list) else value

@@ -77,8 +77,8 @@ STAFF_DETAILS: Final = "staff.contact_details"
 TICKET_INTERNAL: Final = "ticket.internal"
 
 FIELD_GROUPS: Final[Mapping[str, str]] = {
-    CONTACT_DETAILS: "E-mail addresses and phones of contacts; masked for the others.",
-    CLIENT_INTERNAL: "What staff note about companies and contacts.",
+    CONTACT_DETAILS: "Addresses, phones and messengers of contacts, tax ids of companies; masked for the others.",
+    CLIENT_INTERNAL: "What staff note about clients: category, who looks after them, memberships, consents.",
     STAFF_DETAILS: "E-mail addresses of staff; masked for the others.",
     TICKET_INTERNAL: "Team, assignee and tags of tickets.",
 }

@@ -21,7 +21,7 @@ from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import Changes, record
 from helpdesk_api.kit.resource import R, Resource
 from helpdesk_api.kit.schema import Output
-from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.sql import Statement, insert_many
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
 
 _BOOKKEEPING = frozenset({"id", "tenant_id", "created_at", "updated_at", "version"})
@@ -73,6 +73,7 @@ async def add(ctx: Ctx, resource: Resource[R], values: Mapping[str, Any], *, obj
     }
     row = await ctx.tx.row(_insertion(resource, tuple(stored)), stored | {"of_tenant": ctx.tenant_id})
     created = resource.read.from_record(_present(row))
+    await _link(ctx, resource, created, values)
     record(
         ctx,
         f"{resource.name}.created",
@@ -125,7 +126,9 @@ async def store_changes(ctx: Ctx, resource: Resource[R], before: R, values: Mapp
         .values(updated_at=ctx.now, version=before.version + 1, **values)
         .returning(*resource.columns)
     )
-    return resource.read.from_record(_present(row))
+    after = resource.read.from_record(_present(row))
+    await _link(ctx, resource, after, values)
+    return after
 
 
 def difference(resource: Resource[R], before: R, changes: Mapping[str, Any]) -> Changes:
@@ -163,7 +166,17 @@ def _storable(resource: Resource[R], values: Mapping[str, Any]) -> dict[str, Any
 
 
 async def _check_references(ctx: Ctx, resource: Resource[Any], values: Mapping[str, Any]) -> None:
-    """Refuse references to rows that the principal does not see; whether they are there at all the database checks."""
+    """Refuse references to rows that the principal does not see; whether they are there at all the database checks.
+
+    Of what is listed it is looked up, for the refusal to name the place in the list.
+    """
+    for listed in resource.reference_lists:
+        ids = listed.ids(values.get(listed.column) or ())
+        found = await fetch_many(ctx, listed.resource, ids)
+        for index, listed_id in enumerate(ids):
+            if listed_id not in found:
+                message = f"There is no {listed.resource.name.replace('_', ' ')} {listed_id}."
+                raise UnknownReferenceError(message, pointer=listed.pointer(index))
     if ctx.principal.reach.is_unlimited:
         return
     for include in resource.includes:
@@ -171,6 +184,20 @@ async def _check_references(ctx: Ctx, resource: Resource[Any], values: Mapping[s
         if wanted is not None and not await fetch_many(ctx, include.resource, [wanted]):
             message = f"There is no {include.resource.name.replace('_', ' ')} {wanted}."
             raise UnknownReferenceError(message, pointer=f"/{include.column}")
+
+
+async def _link(ctx: Ctx, resource: Resource[R], stored: R, values: Mapping[str, Any]) -> None:
+    """Let the rows that hold what is listed follow a list that was stored."""
+    for listed in resource.reference_lists:
+        if listed.column not in values:
+            continue
+        links, ids = listed.links, listed.ids(values[listed.column])
+        await ctx.tx.run(delete(links).where(links.c.tenant_id == ctx.tenant_id, links.c[listed.owner] == stored.id))
+        if ids:
+            size = len(ids)
+            rows = {"tenant_id": [ctx.tenant_id] * size, "id": [new_id() for _ in ids]}
+            rows |= {listed.owner: [stored.id] * size, listed.target: ids}
+            await ctx.tx.run(insert_many(links, list(rows)), rows)
 
 
 async def _fetch(ctx: Ctx, resource: Resource[R], object_id: UUID, *, is_locked: bool) -> R:

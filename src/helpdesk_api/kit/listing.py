@@ -13,7 +13,7 @@ from sqlalchemy import Column, ColumnElement
 
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit.schema import Instant
-from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.sql import Statement, as_held
 from helpdesk_api.kit.visibility import RowRules
 
 MAX_LIMIT = 200
@@ -37,7 +37,8 @@ class Filter:
     """A query parameter that narrows a list. Repeating an `equals` or `contains` parameter means "any of".
 
     A list can be narrowed by a guarded field only by those who are shown it, unless the filter is a `lookup`: one that
-    finds who has a value that the caller knows already, as when somebody rings.
+    finds who has a value that the caller knows already, as when somebody rings. In a list of objects, what `contains`
+    compares is one `member` of each.
     """
 
     name: str
@@ -45,11 +46,16 @@ class Filter:
     type: Any
     match: Literal["equals", "contains", "range"] = "equals"
     is_lookup: bool = False
+    member: str = ""
 
     @property
     def parameters(self) -> list[str]:
         """Name the fields of the query model that this filter reads."""
         return [f"{self.name}__{comparison}" for comparison in COMPARISONS] if self.match == "range" else [self.name]
+
+    def wanted(self, value: Any) -> Any:
+        """Give what the statement compares with, for a value of one of the parameters."""
+        return as_held({self.member: str(each)} for each in value) if self.member else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from helpdesk_api.kit.cursors import binding_of, read_cursor, write_cursor
 from helpdesk_api.kit.db import Query, Record
 from helpdesk_api.kit.listing import COMPARISONS, Listing, PageQuery, Sort
 from helpdesk_api.kit.schema import PageInfo, Total
-from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.sql import Statement, holds_any
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.visibility import seen_rows
 
@@ -107,7 +107,7 @@ def _filter_values(listing: Listing, query: PageQuery) -> dict[str, Any]:
         for name in item.parameters:
             value = getattr(query, name)
             if value is not None and value != []:
-                given[name] = value
+                given[name] = item.wanted(value)
     return given
 
 
@@ -124,7 +124,9 @@ def _conditions(listing: Listing, given: Sequence[str], fixed: Sequence[str], ki
                 if f"{item.name}__{name}" in given
             ]
         elif item.name in given:
-            if item.match == "contains":
+            if item.member:
+                conditions.append(holds_any(column, f"by_{item.name}"))
+            elif item.match == "contains":
                 conditions.append(column.overlap(bindparam(f"by_{item.name}", type_=column.type)))
             else:
                 conditions.append(column == any_(bindparam(f"by_{item.name}", type_=ARRAY(column.type))))

@@ -40,6 +40,30 @@ class Include:
         return self.resource.plural.replace("-", "_")
 
 
+@dataclass(frozen=True)
+class ReferenceList:
+    """A field that lists other objects, by their ids or as objects of which one `member` is the id.
+
+    The list itself stands in its column. A row of `links` for each of them, from its `owner` to its `target`, lets the
+    database refuse what is not there, and hold on to what is.
+    """
+
+    column: str
+    resource: "Resource[Any]"
+    links: Table
+    owner: str
+    target: str
+    member: str = ""
+
+    def ids(self, listed: Sequence[Any]) -> list[UUID]:
+        """Give the ids of what is listed."""
+        return [UUID(str(each[self.member] if self.member else each)) for each in listed]
+
+    def pointer(self, index: int) -> str:
+        """Give the place of an id in a body."""
+        return "/".join(["", self.column, str(index), *([self.member] if self.member else [])])
+
+
 @dataclass(frozen=True, eq=False)
 class Resource(Generic[R]):
     """Everything the mechanisms need to know about one kind of stored object.
@@ -57,6 +81,7 @@ class Resource(Generic[R]):
     sorts: tuple[Sort, ...] = ()
     default_sort: str = "-created_at"
     includes: tuple[Include, ...] = ()
+    reference_lists: tuple[ReferenceList, ...] = ()
     # Which rows are seen by those who do not see all; none, unless it is said.
     rows: RowRules = dataclasses.field(default_factory=dict)
     # Whether listing them in bulk, not narrowed by a lookup, is a permission of its own: `<plural>:list`.

@@ -59,6 +59,9 @@ class Shapes(Generic[R]):
         for include in self.resource.includes:
             if include.name in wanted:
                 ctx.principal.require(f"{include.resource.plural}:read")
+                group = self.resource.groups.get(include.column)
+                if group is not None and not ctx.principal.sees(group.name):
+                    continue
                 ids = {value for row in rows if (value := getattr(row, include.column)) is not None}
                 found = await crud.fetch_many(ctx, include.resource, list(ids))
                 if include.resource.watch is not None:

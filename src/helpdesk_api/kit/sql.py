@@ -5,7 +5,8 @@ argument list, remembering the text under SQLAlchemy's own cache key, so that a 
 look-up. Running it is `kit.db`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,12 +23,13 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    any_,
     bindparam,
     cast,
     func,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, Insert, insert
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.schema import ColumnCollectionConstraint
 from sqlalchemy.sql.cache_key import CacheKey
@@ -136,6 +138,20 @@ def insert_many(table: Table, columns: Sequence[str], *, as_text: Collection[str
     """
     arrays = [_unnested(name, table.c[name].type, is_text=name in as_text).label(name) for name in columns]
     return insert(table).from_select(list(columns), select(*arrays))
+
+
+def holds_any(column: Column[Any], name: str) -> ColumnElement[bool]:
+    """Give the condition that a list in JSON holds an object with all the members of one of those given.
+
+    The parameter of this name is made by `as_held`: an array of arrays would have more dimensions, not longer elements.
+    """
+    given = cast(bindparam(name, type_=ARRAY(Text)), ARRAY(JSONB))
+    return column.bool_op("@>")(any_(given))
+
+
+def as_held(objects: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Give what `holds_any` compares with."""
+    return [json.dumps([each]) for each in objects]
 
 
 def _unnested(name: str, kind: TypeEngine[Any], *, is_text: bool) -> ColumnElement[Any]:

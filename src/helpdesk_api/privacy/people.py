@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from pydantic_core import from_json, to_jsonable_python
-from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, func, or_, select, union_all
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, func, literal_column, or_, select, union_all
 
 from helpdesk_api.directory.contacts import CONTACTS, contacts
 from helpdesk_api.domain.redaction import ERASED, is_telling
@@ -25,12 +25,12 @@ PersonType = Literal["contact", "user"]
 
 RESOURCES: Final[dict[PersonType, Resource[Any]]] = {"contact": CONTACTS, "user": USERS}
 IDENTITY: Final[dict[PersonType, tuple[str, ...]]] = {
-    "contact": ("name", "emails", "phones"),
+    "contact": ("name", "emails", "phones", "messengers"),
     "user": ("name", "email"),
 }
 # The fields of the row of which nothing stays.
 PRIVATE: Final[dict[PersonType, tuple[str, ...]]] = {
-    "contact": (*IDENTITY["contact"], "notes"),
+    "contact": (*IDENTITY["contact"], "notes", "preferred_channel", "language", "memberships", "consents"),
     "user": IDENTITY["user"],
 }
 
@@ -42,16 +42,24 @@ _HISTORY = Statement(
 _values = bindparam("values", type_=ARRAY(Text))
 _OTHERS = Statement(
     union_all(
-        select(contacts.c.name, contacts.c.emails, contacts.c.phones).where(
+        select(contacts.c.name, contacts.c.emails, contacts.c.phones, contacts.c.messengers).where(
             contacts.c.tenant_id == bindparam("tenant"),
             contacts.c.id != bindparam("person", type_=Uuid),
             or_(
                 contacts.c.name == any_(_values),
                 contacts.c.emails.op("&&")(_values),
                 contacts.c.phones.op("&&")(_values),
+                func.jsonb_path_query_array(contacts.c.messengers, literal_column("'$[*].address'")).bool_op("?|")(
+                    _values
+                ),
             ),
         ),
-        select(users.c.name, func.array_append(cast([], ARRAY(Text)), users.c.email), cast([], ARRAY(Text))).where(
+        select(
+            users.c.name,
+            func.array_append(cast([], ARRAY(Text)), users.c.email),
+            cast([], ARRAY(Text)),
+            literal_column("'[]'::jsonb"),
+        ).where(
             users.c.tenant_id == bindparam("tenant"),
             users.c.id != bindparam("person", type_=Uuid),
             or_(users.c.name == any_(_values), users.c.email == any_(_values)),
@@ -98,7 +106,9 @@ def person_type_of(text: str) -> PersonType:
 def tombstone(person_type: PersonType, person_id: UUID) -> dict[str, Any]:
     """Give the values that a row has once its person was erased; others may still refer to it."""
     if person_type == "contact":
-        return {"name": ERASED, "emails": [], "phones": [], "notes": None, "portal_role_id": None}
+        empty: dict[str, Any] = {"emails": [], "phones": [], "messengers": [], "memberships": [], "consents": []}
+        nothing = dict.fromkeys(("notes", "portal_role_id", "preferred_channel", "language"))
+        return {"name": ERASED, **empty, **nothing}
     return {"name": ERASED, "email": f"{person_id}@erased.invalid", "is_active": False}
 
 
@@ -115,6 +125,9 @@ def _strings(value: object) -> Iterator[str]:
     match value:
         case str():
             yield value
+        case {"service": str(), "address": str(address)}:
+            # The name of a messenger tells of nobody.
+            yield address
         case list() | tuple():
             for item in value:
                 yield from _strings(item)

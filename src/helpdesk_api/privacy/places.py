@@ -18,9 +18,10 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
     "audit_seals": {EVERY_COLUMN: "hashes only"},
     "calendar_versions": {EVERY_COLUMN: "hours and holidays, which clocks are measured by and nobody may change"},
     "calendars": {EVERY_COLUMN: "hours and holidays; a version of its own stands for every change"},
-    "companies": {"name": "names a company", "domains": "name a company"},
+    "companies": {"name": "names a company", "domains": "name a company", "tax_ids": "name a company"},
     "contacts": {
-        "name": "names its own person", "emails": "are of its own person", "phones": "are of its own person"
+        "name": "names its own person", "emails": "are of its own person", "phones": "are of its own person",
+        "messengers": "are of its own person",
     },
     "erasures": {EVERY_COLUMN: "the ledger itself; its reason is redacted when it is done"},
     "event_redactions": {EVERY_COLUMN: "hashes only"},

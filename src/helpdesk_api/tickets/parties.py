@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from helpdesk_api.directory.contacts import CONTACTS
+from helpdesk_api.directory.companies import COMPANIES, Company
+from helpdesk_api.directory.contacts import CONTACTS, Contact
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.identity.users import USERS
 from helpdesk_api.kit import crud
@@ -24,6 +25,13 @@ class InactiveUserError(InvalidError):
     title = "The user is not active"
 
 
+class InactiveCompanyError(InvalidError):
+    """Companies that are archived get no tickets."""
+
+    code = "inactive_company"
+    title = "The company is not active"
+
+
 async def company_for(
     ctx: Ctx, company_id: UUID | None, contact_id: UUID | None, *, field: str = "contact_id"
 ) -> UUID | None:
@@ -34,10 +42,28 @@ async def company_for(
     if contact is None:
         message = f"There is no contact {contact_id}."
         raise UnknownReferenceError(message, pointer=f"/{field}")
-    if company_id is not None and contact.company_id not in {None, company_id}:
+    if company_id is not None and contact.company_id not in {None, company_id} and not _is_member(contact, company_id):
         message = f"The contact {contact_id} does not work for the company {company_id}."
         raise ContactNotOfCompanyError(message, pointer=f"/{field}")
     return company_id or contact.company_id
+
+
+async def served_company(ctx: Ctx, company_id: UUID | None) -> Company | None:
+    """Give the company that a ticket is to be for; refuses one that is archived.
+
+    One that is not there, or not to be seen, is refused where the ticket is stored.
+    """
+    if company_id is None:
+        return None
+    company = (await crud.fetch_many(ctx, COMPANIES, [company_id])).get(company_id)
+    if company is not None and not company.is_active:
+        message = f"The company {company_id} is not active and gets no tickets."
+        raise InactiveCompanyError(message, pointer="/company_id")
+    return company
+
+
+def _is_member(contact: Contact, company_id: UUID) -> bool:
+    return any(each["company_id"] == str(company_id) for each in contact.memberships)
 
 
 async def check_assignee(ctx: Ctx, user_id: UUID | None) -> None:

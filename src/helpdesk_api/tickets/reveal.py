@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy import Text, bindparam, func, select
 
+from helpdesk_api.directory.card_fields import Messenger
 from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.domain.errors import ForbiddenError, TooManyError
 from helpdesk_api.identity.users import USERS
@@ -69,12 +70,14 @@ class RevealedContact(Output):
     id: UUID
     emails: list[str]
     phones: list[str]
+    messengers: list[Messenger]
 
 
 REVEAL_EXAMPLE = {
     "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e11",
     "emails": ["luca.ferri@alpine-dairy.example"],
     "phones": ["+390669821234"],
+    "messengers": [{"service": "telegram", "address": "@luca_ferri"}],
 }
 
 router = ResourceRouter(CONTACTS)
@@ -85,8 +88,8 @@ router = ResourceRouter(CONTACTS)
     operation_id=operation(CONTACTS, "reveal"),
     summary="Show the contact details of a contact",
     description=(
-        f"Shows addresses and phones in full to somebody who works on a ticket of this contact, at most {MOST_AN_HOUR} "
-        "times an hour. Records `contact.revealed` with the reason."
+        "Shows addresses, phones and messengers in full to somebody who works on a ticket of this contact, at most "
+        f"{MOST_AN_HOUR} times an hour. Records `contact.revealed` with the reason."
     ),
 )
 async def reveal_contact(
@@ -104,7 +107,9 @@ async def reveal_contact(
     await _count(ctx)
     data = {"ticket_id": ticket.id, "reason": body.reason}
     record(ctx, "contact.revealed", object_id=id, version=contact.version, data=data)
-    return RevealedContact(id=id, emails=contact.emails, phones=contact.phones)
+    return RevealedContact.trusted({
+        "id": id, "emails": contact.emails, "phones": contact.phones, "messengers": contact.messengers
+    })  # fmt: skip
 
 
 async def _works_on(ctx: Ctx, ticket: Ticket) -> bool:

@@ -25,7 +25,7 @@ from helpdesk_api.kit.sql import Statement
 from helpdesk_api.tickets import clock_rows
 from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.models import comments, sla_clocks
-from helpdesk_api.tickets.parties import check_assignee, company_for
+from helpdesk_api.tickets.parties import check_assignee, company_for, served_company
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
 from helpdesk_api.tickets.schemas import Comment, Ticket
 
@@ -46,6 +46,9 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     """Create a ticket with its number and clocks."""
     values = dict(values)
     values["company_id"] = await company_for(ctx, values["company_id"], values["contact_id"])
+    company = await served_company(ctx, values["company_id"])
+    if company is not None and values["team_id"] is None and values["assignee_id"] is None:
+        values["team_id"] = company.default_team_id
     await check_assignee(ctx, values["assignee_id"])
     status = Status(values["status"])
     promises = await promises_for(ctx, values, since=ctx.now)
@@ -74,6 +77,8 @@ async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *
         company_id = changes.get("company_id", before.company_id)
         contact_id = changes.get("contact_id", before.contact_id)
         await company_for(ctx, company_id, contact_id)
+    if "company_id" in wanted:
+        await served_company(ctx, changes["company_id"])
     if "assignee_id" in wanted:
         await check_assignee(ctx, changes["assignee_id"])
     clocks = await clocks_of(ctx, ticket_id)

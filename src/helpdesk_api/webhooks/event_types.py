@@ -173,7 +173,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
         [
             *_TICKET,
             *_TENANT,
-            *_stored("company", "A company", "domains", "name", changing="name"),
+            *_stored("company", "A company", "domains", "is_active", "name", changing="name"),
             *_stored("contact", "A contact", "company_id", "emails", "name", "phones", changing="emails"),
             _type(
                 "external_reference.created",

@@ -1,0 +1,76 @@
+"""Trees of objects of one kind: each may name a parent, and nothing is its own parent, however long the way up is."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import Text, Uuid, bindparam, func, select
+
+from helpdesk_api.domain.errors import InvalidError
+from helpdesk_api.kit import crud
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.resource import R, Resource
+from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.sqlstate import UnknownReferenceError
+
+MOST_LEVELS: Final = 50
+
+_ONE_AT_A_TIME = Statement(
+    select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name", type_=Text()), 0)))
+)
+
+
+class ParentCycleError(InvalidError):
+    """The parent that is given is the object itself, or stands below it."""
+
+    code = "parent_cycle"
+    title = "The parent stands below the object"
+
+
+class TooManyLevelsError(InvalidError):
+    """There would be too many levels above the object."""
+
+    code = "too_many_levels"
+    title = "There are too many levels"
+
+
+async def check_parent(
+    ctx: Ctx, resource: Resource[R], given: Mapping[str, Any], before: R | None, column: str
+) -> None:
+    """Check the parent that is given for an object, if one is.
+
+    Raises UnknownReferenceError for one that is not there or not to be seen, ParentCycleError for one that is the
+    object itself or stands below it, and TooManyLevelsError.
+    """
+    parent_id = given.get(column)
+    if parent_id is None:
+        return
+    # Two changes at once could each be right and together close a ring.
+    await ctx.tx.run(_ONE_AT_A_TIME, {"name": f"{resource.plural} tree {ctx.tenant_id}"})
+    if not await crud.fetch_many(ctx, resource, [parent_id]):
+        message = f"There is no {resource.name.replace('_', ' ')} {parent_id}."
+        raise UnknownReferenceError(message, pointer=f"/{column}")
+    rows = await ctx.tx.rows(_above(resource, column), {"tenant": ctx.tenant_id, "parent": parent_id})
+    if before is not None and any(row["id"] == before.id for row in rows):
+        message = f"{parent_id} is {before.id} itself, or stands below it."
+        raise ParentCycleError(message, pointer=f"/{column}")
+    if len(rows) >= MOST_LEVELS:
+        message = f"There are {len(rows)} levels above already; {MOST_LEVELS} are the most."
+        raise TooManyLevelsError(message, pointer=f"/{column}")
+
+
+@lru_cache(maxsize=20)
+def _above(resource: Resource[Any], column: str) -> Statement:
+    """Find an object and everything above it."""
+    table = resource.table
+    tenant = bindparam("tenant", type_=Uuid())
+    above = (
+        select(table.c.id, table.c[column])
+        .where(table.c.tenant_id == tenant, table.c.id == bindparam("parent", type_=Uuid()))
+        .cte("above", recursive=True)
+    )
+    # UNION, not UNION ALL: were there a ring after all, it would end.
+    following = above.union(
+        select(table.c.id, table.c[column]).where(table.c.tenant_id == tenant, table.c.id == above.c[column])
+    )
+    return Statement(select(following.c.id))
