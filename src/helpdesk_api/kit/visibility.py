@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, WrapSerializer
 from pydantic.json_schema import JsonSchemaValue
@@ -96,8 +96,9 @@ class FieldGroup:
         return WrapSerializer(self._shown).__get_pydantic_core_schema__(source, handler)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Name the group in the OpenAPI document."""
-        return handler(schema) | {"x-field-group": self.name}
+        """Name the group in the OpenAPI document, beside the type that the value has where it is shown."""
+        as_it_is = cast("CoreSchema", {name: part for name, part in schema.items() if name != "serialization"})
+        return handler(as_it_is) | {"x-field-group": self.name}
 
     def _shown(self, value: Any, serialize: Callable[[Any], Any]) -> Any:
         return serialize(value if has_group(_shown_groups.get(), self.name) else self.instead(value))
