@@ -1,7 +1,9 @@
 """What people may do with their rights: give them on, act in their own name, look as others do, be shown an address."""
 
+import re
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 
 from tests.contract.people import People, a_contact, a_ticket, people
@@ -254,6 +256,11 @@ def test_addresses_are_shown_thirty_times_an_hour(made: People) -> None:
     assert 3500 < int(answers[-1].headers["retry-after"]) <= 3600
 
 
+def at_any_second(answer: httpx2.Response) -> str:
+    """Give an answer without what grows smaller while it is read."""
+    return re.sub(r'"remaining_seconds":-?\d+', "", answer.text)
+
+
 def test_a_read_can_be_looked_at_as_somebody_else(made: People) -> None:
     admin, contact = made.client("admin"), made.client("contact")
     me = get(contact, "me")["id"]
@@ -265,7 +272,7 @@ def test_a_read_can_be_looked_at_as_somebody_else(made: People) -> None:
 
         assert viewed.status_code == own.status_code, path
         if own.status_code == 200:
-            assert viewed.json() == own.json(), path
+            assert at_any_second(viewed) == at_any_second(own), path
     made.settle()
     events = made.api.get("/v1/events", params={"type": "contact.viewed_as"}).json()["data"]
     assert [event["data"] for event in events if event["object_id"] == me] == [{"route": path} for path in paths]
