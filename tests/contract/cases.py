@@ -24,23 +24,17 @@ from tests.contract.bodies import (
     company,
     contact,
     erasure,
-    id_of_a_session,
     identity_provider,
     key_of,
     note,
-    outbound_email,
     reply,
-    retention_run,
     role,
-    session,
     sla_policy,
     somebody_at_a_ticket,
     team,
     ticket,
     user,
-    webhook_delivery,
     webhook_endpoint,
-    webhook_replay,
 )
 from tests.contract.pushed_bodies import (
     batch_of,
@@ -51,6 +45,14 @@ from tests.contract.pushed_bodies import (
     reference_to_contact,
 )
 from tests.contract.sign_in_cases import BODIES as SIGN_IN_BODIES
+from tests.contract.stored_rows import (
+    id_of_a_session,
+    outbound_email,
+    retention_run,
+    session,
+    webhook_delivery,
+    webhook_replay,
+)
 from tests.stage import Client, Stage
 
 

@@ -45,7 +45,8 @@ def contact_of_pushed_company(api: Client) -> JSON:
 def company_of_pushed_company(api: Client) -> JSON:
     """Give a company that belongs to one which is named as another system does."""
     reference = create(api, "external-references", **external_reference(api))
-    return {"name": unique("Company"), "parent_company_external_id": reference["external_id"]}
+    own = {name: value for name, value in company(api).items() if name != "parent_company_id"}
+    return own | {"parent_company_external_id": reference["external_id"]}
 
 
 def batch_of(card: Callable[[Client], JSON], *, match_on: str) -> Callable[[Client], JSON]:

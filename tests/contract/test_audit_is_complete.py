@@ -11,9 +11,10 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Cause, Principal
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from tests.conftest import MakeSandbox
-from tests.contract.bodies import JSON, a_clock, create, webhook_delivery
+from tests.contract.bodies import JSON, a_clock, create
 from tests.contract.operations import OPERATIONS, Operation, World
 from tests.contract.rows import TENANT_TABLES
+from tests.contract.stored_rows import webhook_delivery
 from tests.stage import Client, Stage
 
 # Signing in, and what somebody who has signed in does about it, is followed in tests/api: a key can do none of it.

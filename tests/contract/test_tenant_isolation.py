@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from helpdesk_api.identity.api_keys import api_keys
-from tests.contract.bodies import company, create, ticket
+from tests.contract.bodies import create, ticket
 from tests.contract.isolation import TwoTenants, nobodys, outcome
 from tests.contract.rows import contents
 from tests.stage import Services, Stage
@@ -86,7 +86,7 @@ def test_a_cursor_of_another_tenants_feed_is_refused(stage: Stage) -> None:
 
 def test_keys_of_repetition_belong_to_their_tenant(stage: Stage) -> None:
     with stage.tenant() as ours, stage.tenant() as theirs:
-        key, body = {"idempotency-key": str(uuid4())}, company(ours)
+        key, body = {"idempotency-key": str(uuid4())}, {"name": "Alpine"}
         first = theirs.post("/v1/companies", json=body, headers=key)
 
         answer = ours.post("/v1/companies", json=body, headers=key)

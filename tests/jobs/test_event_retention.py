@@ -10,7 +10,7 @@ from helpdesk_api.kit.id_times import first_id
 from helpdesk_api.retention.rules import BUSINESS_EVENTS
 from helpdesk_api.webhooks.event_types import EVENT_TYPES
 from tests.conftest import MakeSandbox
-from tests.contract.bodies import webhook_delivery
+from tests.contract.stored_rows import webhook_delivery
 from tests.factories import a_company, create, get, patch
 from tests.jobs.webhooks import events, settle
 from tests.retention import advance_to, apply_rules, long_ago

@@ -11,7 +11,7 @@ from helpdesk_api.kit.retention import Kept
 from helpdesk_api.retention.applying import give_turns
 from helpdesk_api.retention.rules import CHOSEN, RULES
 from tests.conftest import MakeSandbox
-from tests.contract.bodies import outbound_email, session, webhook_delivery
+from tests.contract.stored_rows import outbound_email, session, webhook_delivery
 from tests.factories import a_note, a_policy, a_reply, a_ticket, a_user, advance, get, patch
 from tests.jobs.webhooks import events, until
 from tests.retention import advance_to, apply_rules, done, long_ago, rest

@@ -58,6 +58,7 @@ from helpdesk_api.identity.visibility import ReachTooNarrowError
 from helpdesk_api.kit.conditional import StaleVersionError
 from helpdesk_api.kit.crud import NotNullableError
 from helpdesk_api.kit.cursors import CursorMismatchError
+from helpdesk_api.kit.hierarchy import ParentCycleError, TooManyLevelsError
 from helpdesk_api.kit.idempotency import (
     AnswerSealedError,
 )
@@ -79,7 +80,7 @@ from helpdesk_api.retention.settings import SecurityEventsKeptShorterError
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.deadlines import NoManualDeadlineError, TooManyTicketsError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
-from helpdesk_api.tickets.parties import ContactNotOfCompanyError, InactiveUserError
+from helpdesk_api.tickets.parties import ContactNotOfCompanyError, InactiveCompanyError, InactiveUserError
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.webhooks.checksums import UndecidedChecksumError, UnknownCollectionError
 from helpdesk_api.webhooks.credentials import InvalidCertificateError, MissingSecretError
@@ -105,7 +106,8 @@ _OF_CONDITION: Refusals = (
     *(InvalidConditionValueError, FieldNotAllowedError),
 )
 _OF_ROLE: Refusals = (*_OF_PERSON, NotForContactsError)
-_TICKET_PARTIES: Refusals = (ContactNotOfCompanyError, InactiveUserError, BudgetOutOfReachError)
+_TICKET_PARTIES: Refusals = (ContactNotOfCompanyError, InactiveCompanyError, InactiveUserError, BudgetOutOfReachError)
+_TREE: Refusals = (ParentCycleError, TooManyLevelsError)
 
 _EDITED_HOURS: Refusals = (InvalidCalendarError, NeverOpensError, TargetOutOfReachError, TooManyVersionsError)
 _PROVE_AGAIN: Refusals = (SessionRequiredError, InvalidCredentialsError, TooManyAttemptsError, TooBusyToVerifyError)
@@ -116,8 +118,9 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "roles_update": (*_OF_ROLE, UnknownPermissionError, UnknownFieldGroupError, BuiltInRoleError),
     "roles_delete": (BuiltInRoleError, RoleExceedsOwnError),
     **dict.fromkeys(("users_create", "users_update", "contacts_create", "contacts_update"), _OF_PERSON),
+    **dict.fromkeys(("companies_create", "companies_update"), _TREE),
     "external_references_create": (OneCardError, AlreadyExistsError),
-    **dict.fromkeys(("companies_put_by_reference", "companies_upsert"), _OF_PUSH),
+    **dict.fromkeys(("companies_put_by_reference", "companies_upsert"), (*_OF_PUSH, *_TREE, UnknownReferenceError)),
     **dict.fromkeys(("contacts_put_by_reference", "contacts_upsert"), (*_OF_PUSH, *_OF_PERSON, UnknownReferenceError)),
     "users_delete": (RoleExceedsOwnError,),
     "users_invite": (UserNotActiveError,),
