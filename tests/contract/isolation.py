@@ -14,7 +14,7 @@ from tests.contract.operations import OPERATIONS, Operation, World, at, leaves, 
 from tests.contract.rows import TENANT_TABLES
 from tests.stage import Client, Stage
 
-_MOST_REPEATED = 50
+_MOST_REPEATED = 20
 
 # Names that both tenants use, each of something of its own.
 _SAID_BY_EVERYBODY = frozenset({"clock", "source"})
