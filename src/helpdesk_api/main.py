@@ -32,6 +32,7 @@ from helpdesk_api.kit.problems import InternalError, MethodNotAllowedError, rend
 from helpdesk_api.kit.receive_deadline import ReceiveDeadlineProtocol
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.standing import BELIEVED_SECONDS
+from helpdesk_api.kit.tokens import without_key
 from helpdesk_api.kit.validation import invalid_request
 from helpdesk_api.opening import open_runtime
 from helpdesk_api.settings import Settings
@@ -116,7 +117,7 @@ async def _keep_origins(runtime: Runtime, cors: CORS) -> None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     refusal = _as_refusal(request, error)
-    status, headers, body = render(refusal, request_id=request.state.request_id, instance=request.url.path)
+    status, headers, body = render(refusal, request_id=request.state.request_id, instance=without_key(request.url.path))
     return Response(body, status, headers)
 
 

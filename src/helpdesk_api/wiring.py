@@ -79,6 +79,8 @@ from helpdesk_api.webhooks import (
     stream_routes,
     test_messages,
 )
+from helpdesk_api.webhooks.inbound import hook_routes, messages, presets, receiving
+from helpdesk_api.webhooks.inbound import models as inbound_models
 
 ROUTERS: Sequence[APIRouter] = (
     search.router,
@@ -131,6 +133,10 @@ ROUTERS: Sequence[APIRouter] = (
     replay_routes.router,
     retrying.router,
     deliveries.router,
+    hook_routes.router,
+    presets.router,
+    messages.router,
+    receiving.router,
     privacy_routes.router,
     privacy_routes.requests,
     privacy_routes.exports,
@@ -153,6 +159,7 @@ SEALED: Sequence[SealedColumn] = (
     models.SEALED_KEYS,
     models.SEALED_PREVIOUS_KEYS,
     models.SEALED_CREDENTIALS,
+    inbound_models.SEALED_SECRET,
 )
 
 SUBSCRIPTIONS: Sequence[Subscriber] = (

@@ -12,8 +12,9 @@ import pytest
 from helpdesk_api.identity.tenant_purge import purge_due
 from tests.contract.hostile import BODIES
 from tests.contract.rows import TENANT_TABLES, events
-from tests.factories import a_user, create
+from tests.factories import a_user, create, get
 from tests.guarantees.plant import until
+from tests.inbound import a_hook, post
 from tests.stage import Client, Services, Stage, an_id
 
 KEY = "an operator key for tests that opens nothing of worth"
@@ -131,6 +132,18 @@ def test_a_suspended_tenant_is_refused_until_it_is_resumed(
     assert (suspended["state"], again, resumed["state"]) == ("suspended", suspended, "active")
     types = [event["type"] for event in events(operated, tenant.tenant.id, str(tenant.tenant.id))]
     assert types == ["tenant.suspended", "tenant.resumed"]
+
+
+def test_an_inbound_hook_of_a_suspended_tenant_takes_nothing(operator: httpx2.Client, tenant: Client) -> None:
+    hook = a_hook(tenant)
+    done(operator.post(path(tenant, "/suspend")))
+    refused = post(tenant, hook, {"id": "a", "text": "Full"})
+    done(operator.post(path(tenant, "/resume")))
+
+    taken = post(tenant, hook, {"id": "a", "text": "Full"})
+
+    assert (code(refused), taken.status_code) == ((403, "tenant_suspended"), 202)
+    assert [message["id"] for message in get(tenant, "inbound-messages")["data"]] == [taken.json()["message_id"]]
 
 
 def test_deadlines_and_webhooks_of_a_suspended_tenant_wait(

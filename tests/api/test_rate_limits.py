@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from tests.inbound import a_hook, post
 from tests.stage import Client, Services, Stage
 
 CREDENTIAL, TENANT, ADDRESS = 5, 8, 4
@@ -45,6 +46,21 @@ def codes(client: Client, path: str, times: int) -> list[int]:
 
 def test_a_credential_gets_exactly_its_quota(client: Client) -> None:
     assert codes(client, "/v1/teams", CREDENTIAL + 2) == [200] * CREDENTIAL + [429, 429]
+
+
+def test_messages_to_an_inbound_hook_count_for_the_hook(client: Client) -> None:
+    hook = a_hook(client)
+
+    answers = [post(client, hook, {"id": "a", "text": "Full", "number": number}) for number in range(CREDENTIAL + 1)]
+
+    assert [answer.status_code for answer in answers] == [202] * CREDENTIAL + [429]
+    assert client.get("/v1/teams").status_code == 200
+
+
+def test_addresses_that_try_tokens_are_refused_before_they_are_looked_up(client: Client) -> None:
+    hook = {"token": "hd_hook_nothing"}
+
+    assert [post(client, hook, {"id": "a"}).status_code for _ in range(ADDRESS + 1)] == [404] * ADDRESS + [429]
 
 
 def test_every_answer_tells_what_is_left(client: Client) -> None:

@@ -36,6 +36,7 @@ from tests.contract.bodies import (
     user,
     webhook_endpoint,
 )
+from tests.contract.inbound_bodies import MAPPING, inbound_hook, inbound_message, token_of_a_hook
 from tests.contract.pushed_bodies import (
     batch_of,
     company_of_pushed_company,
@@ -112,6 +113,7 @@ class Single:
 RETENTION: JSON = {
     "closed_tickets_days": 365,
     "webhook_deliveries_days": 14,
+    "inbound_messages_days": 14,
     "outbound_emails_days": 14,
     "api_key_usage_days": 90,
     "sessions_days": 30,
@@ -154,6 +156,24 @@ CASES = (
     ),
     Case("webhook-deliveries", made=webhook_delivery),
     Case("webhook-replays", made=webhook_replay),
+    Case(
+        "inbound-hooks",
+        inbound_hook,
+        patch={"on_recovery": "note"},
+        cleared="preset",
+        masked={
+            "signature": {
+                "scheme": "hmac",
+                "header": "X-Signature",
+                "encoding": "base64",
+                "prefix": "v1=",
+                "timestamp_header": "X-Timestamp",
+                "timestamp_separator": ".",
+                "secret": None,
+            }
+        },
+    ),
+    Case("inbound-messages", made=inbound_message),
     Case("erasures", made=erasure),
     Case("retention-runs", made=retention_run),
     Case("outbound-emails", made=outbound_email),
@@ -212,12 +232,17 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "events_checksum": Single(),
     "event_types_list": Single(),
     "webhook_egress_get": Single(),
+    "inbound_presets_list": Single(),
+    "inbound_receive": Single({"id": "disk-7", "text": "The disk is full."}, parameters=token_of_a_hook),
     "holiday_countries_list": Single(),
     "tickets_end_presence": Single(parameters=somebody_at_a_ticket),
     "sla_policy_versions_list": Single(parameters=a_policy),
     "calendar_versions_list": Single(parameters=a_calendar_version),
     "calendar_versions_get": Single(parameters=a_calendar_version),
 }
+
+# Operations whose body is, or holds, whatever a stranger may send: any JSON object is a good one.
+FREE_FORM = frozenset({"inbound_hooks_preview", "inbound_receive"})
 
 # Operations on one object beside the usual five, with a body that is valid for them.
 ACTIONS: Mapping[str, JSON | None] = {
@@ -268,6 +293,9 @@ ACTIONS: Mapping[str, JSON | None] = {
     },
     "webhook_endpoints_stats": None,
     "webhook_replays_cancel": None,
+    "inbound_hooks_rotate_token": {"overlap_seconds": 0, "force": True},
+    "inbound_hooks_preview": {"body": {"id": "disk-7"}, "mapping": MAPPING},
+    "inbound_messages_retry": None,
     "webhook_deliveries_retry": {
         "ids": None,
         "filter": {

@@ -191,7 +191,8 @@ def wrong_values(pointer: str, schema: JSON) -> Iterator[str]:
     if kind == "integer":
         wrong += [inner[limit] + step for limit, step in (("minimum", -1), ("maximum", 1)) if limit in inner]
     if "enum" in inner:
-        wrong += ["", "surprise", inner["enum"][0].upper(), f" {inner['enum'][0]}", f"{inner['enum'][0]}\n"]
+        known = inner["enum"][0]
+        wrong += [text for text in ("", "surprise", known.upper(), f" {known}", f"{known}\n") if text != known]
     elif kind == "string":
         wrong += _CONTROL[:4]
         if inner.get("minLength"):

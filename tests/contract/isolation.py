@@ -16,8 +16,8 @@ from tests.stage import Client, Stage
 
 _MOST_REPEATED = 20
 
-# Names that both tenants use, each of something of its own.
-_SAID_BY_EVERYBODY = frozenset({"clock", "source"})
+# Names that both tenants use, each of something of its own, and the token that is a credential by itself.
+_SAID_BY_EVERYBODY = frozenset({"clock", "source", "token"})
 
 
 @dataclass(frozen=True)

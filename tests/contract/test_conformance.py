@@ -74,7 +74,7 @@ def documented_fields(case: Case) -> set[str]:
     return set(resolve(answer)["properties"])
 
 
-SHOWN_ONCE = frozenset({"key", "secret"})
+SHOWN_ONCE = frozenset({"key", "secret", "token"})
 
 
 @each(CASES)

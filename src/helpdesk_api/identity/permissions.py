@@ -32,6 +32,8 @@ _RESOURCES: Final = {
     "webhook-endpoints": "webhook endpoints",
     "webhook-deliveries": "webhook deliveries",
     "webhook-replays": "replays of webhooks",
+    "inbound-hooks": "inbound hooks",
+    "inbound-messages": "messages that came in through inbound hooks",
     "retention-settings": "for how long things are kept",
     "retention-runs": "runs of the retention rules, which remove for good",
     "test-clock": "the test clock of a sandbox tenant",

@@ -34,10 +34,11 @@ class Principal:
     """Who acts, and what that one may do and see.
 
     `permissions` are `resource:verb` pairs, `*:verb` for every resource; `reach` says which rows, `field_groups` which
-    of the guarded fields. `id` is the user, the contact or the API key; `credential_id` what it came with.
+    of the guarded fields. `id` is the user, the contact, the API key or the inbound hook; `credential_id` what it came
+    with.
     """
 
-    type: Literal["user", "contact", "api_key", "system"]
+    type: Literal["user", "contact", "api_key", "inbound_hook", "system"]
     id: UUID | None
     tenant_id: UUID
     permissions: frozenset[str] = frozenset()

@@ -15,6 +15,7 @@ from uuid_utils import uuid7
 from helpdesk_api.domain.errors import Kind, Refusal, TooLargeError
 from helpdesk_api.kit.cors import CORS, Headers
 from helpdesk_api.kit.problems import render
+from helpdesk_api.kit.tokens import without_key
 
 CLOSE = (b"connection", b"close")
 # The key in the state of a request under which the application leaves headers for its answer, whatever that will be.
@@ -120,7 +121,7 @@ class Exchange:
         """Answer with a problem document, unless an answer has begun."""
         if self.status is not None:
             return
-        status, fields, body = render(refusal, request_id=self.request_id, instance=self._scope["path"])
+        status, fields, body = render(refusal, request_id=self.request_id, instance=without_key(self._scope["path"]))
         headers = [(name.encode(), value.encode()) for name, value in fields.items()]
         headers.append((b"content-length", str(len(body)).encode()))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})

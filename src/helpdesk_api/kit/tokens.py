@@ -1,9 +1,10 @@
 """Opaque tokens: signed values that come back to us, and the format of API keys and of the tokens of a sign-in.
 
 A key reads `hd_<kind>_<tenant and own id>_<secret>_<checksum>`: `live` and `test` are API keys, `access` and `refresh`
-belong to a session, `link` was sent by e-mail, `ticket` opens one event stream. The ids let it be found under row-level
-security without looking across tenants; the prefix and the checksum let secret scanners recognise a leak without asking
-us. Only the SHA-256 of the secret is stored: it has 256 random bits, so there is nothing for a slow hash to protect.
+belong to a session, `link` was sent by e-mail, `ticket` opens one event stream, `hook` stands in the address that
+another system sends alerts to. The ids let it be found under row-level security without looking across tenants; the
+prefix and the checksum let secret scanners recognise a leak without asking us. Only the SHA-256 of the secret is
+stored: it has 256 random bits, so there is nothing for a slow hash to protect.
 """
 
 import base64
@@ -21,10 +22,12 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS = {letter: value for value, letter in enumerate(_ALPHABET)}
 _ID_BYTES = 32
 _SECRET_BYTES = 32
-_KEY = re.compile(r"hd_(live|test|access|refresh|link|ticket)_([0-9A-Za-z]{43})_([0-9A-Za-z]{43})_([0-9A-Za-z]{6})")
+_KEY = re.compile(
+    r"hd_(live|test|access|refresh|link|ticket|hook)_([0-9A-Za-z]{43})_([0-9A-Za-z]{43})_([0-9A-Za-z]{6})"
+)
 _MAC_BYTES = 16
 
-Kind = Literal["live", "test", "access", "refresh", "link", "ticket"]
+Kind = Literal["live", "test", "access", "refresh", "link", "ticket", "hook"]
 LONGEST_KEY = len("hd_refresh_") + 43 + 1 + 43 + 1 + 6
 
 
@@ -62,6 +65,11 @@ def read_key(text: str) -> KeyToken | None:
         key_id=UUID(bytes=ids[16:]),
         secret_hash=hashlib.sha256(match[3].encode()).digest(),
     )
+
+
+def without_key(text: str) -> str:
+    """Give a text, such as the path of a request, without the secrets of keys that stand in it."""
+    return _KEY.sub(lambda match: f"hd_{match[1]}_…", text)
 
 
 def _checksum(stem: str) -> str:

@@ -8,10 +8,10 @@ and serialization failures are repeated here, where the whole unit can be repeat
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Security
 from fastapi.exceptions import RequestValidationError
@@ -47,6 +47,7 @@ _JSON = frozenset({"application/json", "application/merge-patch+json"})
 # open for a retry with the same key.
 _LASTING = frozenset({Kind.NOT_FOUND, Kind.CONFLICT, Kind.INVALID, Kind.PRECONDITION_FAILED})
 
+T = TypeVar("T")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -82,6 +83,17 @@ async def unit_of_work(
         runtime.signals.announce(principal.tenant_id)
     if ctx.due:
         runtime.bell.ring(ctx.due)
+
+
+async def repeated(work: Callable[[], Awaitable[T]]) -> T:
+    """Do a whole unit of work, and do it again when it met another writer; raises WriteConflictError in the end."""
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return await work()
+        except WriteConflictError:
+            # Jitter keeps two writers that met once from meeting again.
+            await asyncio.sleep(_JITTER.uniform(0.005, 0.02) * attempt)
+    return await work()
 
 
 class UnitOfWorkRoute(APIRoute):
@@ -209,13 +221,7 @@ async def _serve(
     if write is not None:
         # Before a stored answer is looked for: it is nothing to who may no longer ask for it.
         principal.require(*permissions)
-    for attempt in range(1, _ATTEMPTS):
-        try:
-            return await _write(handler, request, write, runtime, principal, cause)
-        except WriteConflictError:
-            # Jitter keeps two writers that met once from meeting again.
-            await asyncio.sleep(_JITTER.uniform(0.005, 0.02) * attempt)
-    return await _write(handler, request, write, runtime, principal, cause)
+    return await repeated(lambda: _write(handler, request, write, runtime, principal, cause))
 
 
 async def _write(  # noqa: PLR0917 - the parts of one request, all of them needed once.

@@ -19,6 +19,7 @@ from helpdesk_api.kit.problems import catalogue
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.openapi.agreement_examples import AGREEMENT_EXAMPLES
 from helpdesk_api.openapi.clock_examples import CLOCK_EXAMPLES
+from helpdesk_api.openapi.inbound_examples import ADDED_TO_NEW_HOOK, INBOUND_EXAMPLES
 from helpdesk_api.openapi.schemas import Schema
 from helpdesk_api.openapi.sign_in_examples import SIGN_IN_EXAMPLES
 from helpdesk_api.privacy.erasures import ERASURES
@@ -29,6 +30,7 @@ from helpdesk_api.tickets.search import CONDITION_EXAMPLE, condition_field_list
 from helpdesk_api.webhooks.catalogue import event_type_list
 from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE, DELIVERIES
 from helpdesk_api.webhooks.feed import EVENT_EXAMPLE
+from helpdesk_api.webhooks.inbound.messages import BODY_EXAMPLE
 from helpdesk_api.webhooks.statistics import STATS_EXAMPLE
 
 _CREATED = "2026-11-23T09:00:00Z"
@@ -49,12 +51,15 @@ _CHANGES: Mapping[str, Mapping[str, Any]] = {
     },
     "SLAPolicyUpdate": {"position": 20},
     "WebhookEndpointUpdate": {"is_enabled": False},
+    "InboundHookUpdate": {"mapping": {"priority": "'high'"}, "on_recovery": "note"},
 }
 # Creations that are also possible without naming another object; shown first, because anybody can try them as they are.
 _ALONE = frozenset({"TicketCreate", "ContactCreate", "UserCreate"})
 # Answers that tell more than the resource itself: their schema, that of the resource, and what they add.
 _TELLING_MORE: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("NewApiKey", "ApiKey", {"key": "hd_live_<tenant and key>_<secret>_<checksum>"}),
+    ("NewInboundHook", "InboundHook", ADDED_TO_NEW_HOOK),
+    ("InboundMessageDetail", "InboundMessage", {"body": BODY_EXAMPLE}),
     ("NewWebhookEndpoint", "WebhookEndpoint", {"secret": "whsec_<base64 of 32 bytes>"}),
     ("OutboundEmailDetail", "OutboundEmail", {"text": "Open this link to choose your password: https://desk.example/"}),
     ("WebhookDeliveryDetail", "WebhookDelivery", {"attempts": [ATTEMPT_EXAMPLE]}),
@@ -97,6 +102,8 @@ def of_schemas(resources: Sequence[Resource[Any]], schemas: Mapping[str, Schema]
         if fields:
             first = next(iter(fields))
             found[f"{name}Update"] = _CHANGES.get(f"{name}Update", {first: example.get(first)})
+    # With a preset, what a new hook says is not what it becomes.
+    found["InboundHookCreate"] = INBOUND_EXAMPLES["InboundHookCreate"]
     found.update({name: found[base] | dict(more) for name, base, more in _TELLING_MORE})
     return found
 
@@ -137,6 +144,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield from CLOCK_EXAMPLES.items()
     yield "TicketSearch", {"condition": CONDITION_EXAMPLE}
     yield "ConditionFieldList", {"data": [field.model_dump() for field in condition_field_list().data[4:6]]}
+    yield from INBOUND_EXAMPLES.items()
     yield (
         "Catalogue",
         {

@@ -88,6 +88,8 @@ TAGS = {
     "events": "Everything that happened, in the order in which it was committed.",
     "webhook-endpoints": "Where events are sent.",
     "webhook-deliveries": "What was sent to an endpoint, how often, and what it answered.",
+    "inbound-hooks": "Addresses that monitoring and other systems send alerts to, and what becomes of those.",
+    "inbound-messages": "What came in through hooks, as it came, and what became of it.",
     "sign-in": "Signing in as a person, and keeping a session up. Needs no credential.",
     "identity-providers": "Whose word is taken for who the staff are (OpenID Connect).",
     "sessions": "Where people are signed in.",

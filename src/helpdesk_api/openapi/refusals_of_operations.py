@@ -55,6 +55,7 @@ from helpdesk_api.identity.test_clock import (
     NoTestClockError,
 )
 from helpdesk_api.identity.visibility import ReachTooNarrowError
+from helpdesk_api.kit.caller import ViewAsReadOnlyError
 from helpdesk_api.kit.conditional import StaleVersionError
 from helpdesk_api.kit.crud import NotNullableError
 from helpdesk_api.kit.cursors import CursorMismatchError
@@ -89,6 +90,12 @@ from helpdesk_api.webhooks.endpoint_actions import SecretRotatingError
 from helpdesk_api.webhooks.endpoints import EndpointDisabledError, FullPayloadDeniedError, TooManyEndpointsError
 from helpdesk_api.webhooks.event_filter import UnknownEventTypeError
 from helpdesk_api.webhooks.feed_start import EventsPurgedError
+from helpdesk_api.webhooks.inbound.hook_routes import TokenRotatingError
+from helpdesk_api.webhooks.inbound.hooks import HookExceedsOwnError, TooManyInboundHooksError
+from helpdesk_api.webhooks.inbound.mapping import IncompleteMappingError
+from helpdesk_api.webhooks.inbound.messages import HookDeletedError, NothingToRetryError
+from helpdesk_api.webhooks.inbound.receiving import InboundHookDisabledError
+from helpdesk_api.webhooks.inbound.schemes import InvalidSignatureError, TimestampOutOfToleranceError
 from helpdesk_api.webhooks.replays import ReplayEndedError, ReplayRunningError
 from helpdesk_api.webhooks.retrying import DeliveryPendingError
 from helpdesk_api.webhooks.statistics import StepTooShortError, WindowBackwardsError
@@ -212,6 +219,18 @@ OF_OPERATION: Mapping[str, Refusals] = {
         CursorMismatchError,
     ),
     "webhook_replays_cancel": (ReplayEndedError,),
+    "inbound_hooks_create": (
+        *(HookExceedsOwnError, TooManyInboundHooksError, IncompleteMappingError),
+        AnswerSealedError,
+    ),
+    "inbound_hooks_update": (HookExceedsOwnError, IncompleteMappingError, MissingSecretError),
+    "inbound_hooks_rotate_token": (HookExceedsOwnError, TokenRotatingError, AnswerSealedError),
+    "inbound_hooks_preview": (HookExceedsOwnError, IncompleteMappingError),
+    "inbound_messages_retry": (HookExceedsOwnError, NothingToRetryError, HookDeletedError),
+    "inbound_receive": (
+        *(NotFoundError, InboundHookDisabledError, InvalidSignatureError, TimestampOutOfToleranceError),
+        ViewAsReadOnlyError,
+    ),
     "events_list": (UnknownEventTypeError, TooManyStreamsError, EventsPurgedError),
     "events_get": (EventsPurgedError,),
     "events_stream": (UnknownEventTypeError, TooManyStreamsError),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Column, Table, or_
+from sqlalchemy import Column, Table, cast, or_
 from sqlalchemy.dialects.postgresql import JSONB
 
 from helpdesk_api.domain.redaction import ERASED, Redactor
@@ -21,6 +21,7 @@ from helpdesk_api.privacy.places import Place, places
 from helpdesk_api.privacy.sign_in_search import sign_in_searches
 from helpdesk_api.privacy.work import Search, Work, page_of
 from helpdesk_api.tickets.models import comments, tickets
+from helpdesk_api.webhooks.inbound.models import inbound_messages
 
 _GONE: Final = b'{"type":"/problems/gone","title":"This is no longer available","status":410,"code":"gone"}'
 
@@ -36,7 +37,8 @@ def searches(person_type: PersonType) -> Sequence[Search]:
     else:
         written = [_written(comments, (comments.c.body,), comments.c.author_user_id)]
     ways = sign_in_searches(person_type)
-    return [*ways, *written, *map(_named, places()), _stored_answers, _sealed_emails, search_events]
+    named = map(_named, places())
+    return [*ways, *written, *named, _stored_answers, _sealed_emails, _inbound_messages, search_events]
 
 
 def _written(table: Table, texts: tuple[Column[Any], ...], author: Column[UUID]) -> Search:
@@ -69,6 +71,17 @@ async def _stored_answers(work: Work, after: UUID) -> UUID | None:
     holds = may_hold(table.c.body, [str(work.erasure.person_id), *work.wanted.own])
     page = await page_of(work, table, (), ~table.c.is_sealed & (table.c.body != _GONE) & holds, after)
     return await page.set({"body": _GONE, "status": 410, "headers": {"content-type": "application/problem+json"}})
+
+
+async def _inbound_messages(work: Work, after: UUID) -> UUID | None:
+    """Take the person out of messages of other systems, which may write the same letter in several ways."""
+    own = work.wanted.own
+    if not own:
+        return None
+    body = inbound_messages.c.body
+    page = await page_of(work, inbound_messages, (body,), may_name(cast(body, JSONB), own), after)
+    redactor = Redactor(own)
+    return await page.rewrite(lambda _, text: redactor.json(text))
 
 
 async def _sealed_emails(work: Work, after: UUID) -> UUID | None:

@@ -15,12 +15,13 @@ from helpdesk_api.kit.mail.queue import EMAILS_KEPT
 from helpdesk_api.kit.retention import Days, Kept, Rule
 from helpdesk_api.tickets.retention import CLOSED_TICKETS_KEPT
 from helpdesk_api.webhooks.event_types import EVENT_TYPES
+from helpdesk_api.webhooks.inbound.models import MESSAGES_KEPT
 from helpdesk_api.webhooks.models import DELIVERIES_KEPT
 
 _BUSINESS_OBJECTS: Final = frozenset(
     {
         *("ticket", "company", "contact", "external_reference", "team", "calendar", "sla_policy", "test_clock"),
-        *("webhook_delivery", "webhook_replay"),
+        *("webhook_delivery", "webhook_replay", "inbound_message"),
     }
 )
 _ABOUT_ENDPOINTS: Final = frozenset({"webhook_endpoint.ping", "webhook_endpoint.test", "webhook_endpoint.failing"})
@@ -56,6 +57,7 @@ FAILED_JOBS_KEPT: Final = Kept(
 CHOSEN: Final[Sequence[Rule]] = (
     CLOSED_TICKETS_KEPT,
     DELIVERIES_KEPT,
+    MESSAGES_KEPT,
     EMAILS_KEPT,
     USAGE_KEPT,
     SESSIONS_KEPT,

@@ -125,7 +125,9 @@ class Comment(Entity):
     ticket_id: UUID
     kind: Annotated[str, Field(examples=["reply", "note"])]
     body: str
-    author_user_id: UUID | None
+    author_user_id: Annotated[
+        UUID | None, Field(description="Of a note: null if no person wrote it, but an inbound hook.")
+    ]
     author_contact_id: UUID | None
 
 

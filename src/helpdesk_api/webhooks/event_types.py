@@ -71,7 +71,7 @@ _TICKET: Final = (
     _type("ticket.status_changed", "A ticket moved to another status.", "status"),
     _type("ticket.assigned", "A ticket was given to another team or assignee, or taken from them.", "assignee_id"),
     _type("ticket.reply_added", "A user or a contact replied publicly."),
-    _type("ticket.note_added", "A user added an internal note. No event or message holds its text."),
+    _type("ticket.note_added", "A user or an inbound hook added an internal note. No event or message holds its text."),
     _type("ticket.sla_started", "A clock of an SLA policy started to run for a ticket.", version=_CREATED_FIRST),
     _type("ticket.sla_warning", "A clock of a ticket reached its warning before the deadline."),
     _type("ticket.sla_breached", "The deadline of a clock passed before what was promised was done."),
@@ -116,6 +116,21 @@ _WEBHOOK_ENDPOINT: Final = (
     ),
     _type("webhook_endpoint.ping", "Asks the receiver whether it is there; it is sent to this one endpoint only."),
     _type("webhook_endpoint.test", "Somebody asked for a test; it is sent to this one endpoint only."),
+)
+_INBOUND: Final = (
+    *_stored("inbound_hook", "An inbound hook", "is_enabled", "mapping", "name", "signature", changing="mapping"),
+    _type(
+        "inbound_hook.token_rotated",
+        "An inbound hook got a new address; until `previous_token_expires_at` the former one takes messages as well.",
+        "previous_token_expires_at",
+    ),
+    _type("inbound_message.created", "A message came in through a hook.", "hook_id", "state", version=_CREATED_FIRST),
+    _type(
+        "inbound_message.failed",
+        "Nothing could be done about some of a message that came in; it is kept, and can be retried.",
+        version=_CREATED_FIRST,
+    ),
+    _type("inbound_message.retried", "What had failed of a message was tried again.", "state"),
 )
 _RETENTION: Final = (
     _type("retention_settings.updated", "For how long things are kept was changed.", "events_days"),
@@ -211,6 +226,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             ),
             *_WEBHOOK_ENDPOINT,
             *_REST,
+            *_INBOUND,
             *_RETENTION,
             *_SIGN_IN,
             *_stored(

@@ -1,0 +1,270 @@
+"""What a hook makes of a message: the alerts in it, and of each the words of a ticket.
+
+Every field of a mapping is a JMESPath expression over `body`, the whole message, and `item`, one alert of it. What an
+expression finds is made to fit where it can be (a long subject is cut), and refused where guessing would be worse. What
+is then done about an alert is `webhooks.inbound.handling`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Final, cast, get_args
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, StringConstraints
+from typing_extensions import TypedDict
+
+from helpdesk_api.agreements.sla_policy_schemas import Priority
+from helpdesk_api.domain.errors import InvalidError
+from helpdesk_api.kit.expressions import LONGEST, Budget, ExpressionError, check_expression, evaluate
+from helpdesk_api.kit.schema import Input
+
+MOST_ITEMS: Final = 100
+_LONGEST_SUBJECT: Final = 200
+_LONGEST_TEXT: Final = 65_536
+_LONGEST_KEY: Final = 1_000
+_LONGEST_TAG: Final = 60
+_MOST_TAGS: Final = 50
+_PRIORITIES: Final = get_args(Priority)
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_LINE_ENDS: Final = re.compile(r"\r\n?|\u2028|\u2029")
+
+
+class IncompleteMappingError(InvalidError):
+    """A mapping has to say at least what a ticket is called and by what an alert is known again."""
+
+    code = "incomplete_mapping"
+    title = "The mapping lacks what every alert needs"
+
+
+class State(StrEnum):
+    """What an alert says of its trouble."""
+
+    OPEN = "open"
+    UPDATE = "update"
+    RECOVER = "recover"
+
+
+Expression = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST),
+    AfterValidator(check_expression),
+    Field(description="JMESPath over `body`, the whole message, and `item`, the alert.", examples=["item.labels.job"]),
+]
+
+
+class InboundMapping(Input):
+    """Where in a message to find what makes a ticket: JMESPath expressions over `body` and `item`."""
+
+    items: Annotated[
+        Expression | None,
+        Field(description=f"The alerts in a message, at most {MOST_ITEMS}; null: the message is one."),
+    ] = None
+    dedupe_key: Annotated[
+        Expression | None, Field(description="By what an alert is known again, up to 1,000 characters; always needed.")
+    ] = None
+    state: Annotated[
+        Expression | None,
+        Field(
+            description="`open`: opens a ticket, or adds a note to the one that is open. `update`: adds a note to the "
+            "one that is open. `recover`: ends it, see `on_recovery`. Null is always `open`."
+        ),
+    ] = None
+    subject: Annotated[Expression | None, Field(description="Always needed; cut after 200 characters.")] = None
+    description: Annotated[Expression | None, Field(description="The first words of a new ticket.")] = None
+    note: Annotated[
+        Expression | None,
+        Field(description="The internal note on a ticket that is open; null: subject and description."),
+    ] = None
+    priority: Annotated[
+        Expression | None, Field(description="`low`, `normal`, `high` or `urgent`; nothing is `normal`.")
+    ] = None
+    company_id: Annotated[Expression | None, Field(description="The client, by its id here.")] = None
+    company_source: Annotated[
+        Expression | None,
+        Field(
+            description="The system that `company_external_id` is of, such as `'crm'`, in quotes.", examples=["'crm'"]
+        ),
+    ] = None
+    company_external_id: Annotated[
+        Expression | None, Field(description="The client, by its id in another system; see `/v1/external-references`.")
+    ] = None
+    tags: Annotated[Expression | None, Field(description="One text, or a list of them.")] = None
+
+
+class StoredMapping(TypedDict):
+    """Where in a message to find what makes a ticket: JMESPath expressions over `body` and `item`."""
+
+    items: str | None
+    dedupe_key: str
+    state: str | None
+    subject: str
+    description: str | None
+    note: str | None
+    priority: str | None
+    company_id: str | None
+    company_source: str | None
+    company_external_id: str | None
+    tags: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert of a message, in our words. `company` is what was found of the client, not looked up yet."""
+
+    index: int
+    dedupe_key: str
+    state: State
+    subject: str
+    description: str
+    note: str
+    priority: str
+    company_id: UUID | None
+    company_reference: tuple[str, str] | None
+    tags: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Unmapped:
+    """One alert that the mapping could not be applied to, and why; `field` is that of the mapping."""
+
+    index: int
+    field: str
+    detail: str
+
+
+class _FieldError(Exception):
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+def completed(base: Mapping[str, Any], given: Mapping[str, Any], *, pointer: str) -> StoredMapping:
+    """Give a whole mapping from what there is and what is changed; raises IncompleteMappingError."""
+    whole: dict[str, Any] = dict.fromkeys(InboundMapping.model_fields) | dict(base) | dict(given)
+    for field in ("dedupe_key", "subject"):
+        if whole[field] is None:
+            message = f"A mapping needs an expression for {field}."
+            raise IncompleteMappingError(message, pointer=f"{pointer}/{field}")
+    if (whole["company_source"] is None) is not (whole["company_external_id"] is None):
+        message = "company_source and company_external_id are given together."
+        raise IncompleteMappingError(message, pointer=f"{pointer}/company_source")
+    return cast("StoredMapping", whole)
+
+
+def alerts_in(mapping: StoredMapping, body: object) -> list[Alert | Unmapped]:
+    """Give the alerts of a message, in order; what cannot be mapped stands in its place with the reason."""
+    budget = Budget()
+    try:
+        items = _items(mapping, body, budget)
+    except _FieldError as error:
+        return [Unmapped(0, error.field, str(error))]
+    return [_alert(mapping, body, item, index, budget) for index, item in enumerate(items)]
+
+
+def _items(mapping: StoredMapping, body: object, budget: Budget) -> list[object]:
+    if mapping["items"] is None:
+        return [body]
+    found = _found(mapping, "items", {"body": body, "item": body}, budget)
+    if not isinstance(found, list):
+        message = "items must find a list of alerts"
+        raise _FieldError("items", message)
+    if len(found) > MOST_ITEMS:
+        message = f"items found {len(found)} alerts; a message may have {MOST_ITEMS}"
+        raise _FieldError("items", message)
+    return found
+
+
+def _alert(mapping: StoredMapping, body: object, item: object, index: int, budget: Budget) -> Alert | Unmapped:
+    scope = {"body": body, "item": item}
+
+    def text(field: str) -> str:
+        return _text(field, _found(mapping, field, scope, budget))
+
+    try:
+        subject = " ".join(text("subject").split())
+        description = text("description")
+        return Alert(
+            index=index,
+            dedupe_key=_key(text("dedupe_key")),
+            state=_one_of("state", text("state") or State.OPEN, tuple(State)),
+            subject=_cut(_needed("subject", subject), _LONGEST_SUBJECT),
+            description=_cut(description, _LONGEST_TEXT),
+            note=_cut(text("note") or "\n\n".join(filter(None, (subject, description))), _LONGEST_TEXT),
+            priority=_one_of("priority", text("priority") or "normal", _PRIORITIES),
+            company_id=_id(text("company_id")),
+            company_reference=_reference(text("company_source"), text("company_external_id")),
+            tags=_tags(_found(mapping, "tags", scope, budget)),
+        )
+    except _FieldError as error:
+        return Unmapped(index, error.field, str(error))
+
+
+def _found(mapping: StoredMapping, field: str, scope: dict[str, object], budget: Budget) -> object:
+    expression = mapping[field]  # type: ignore[literal-required]  # one of its keys.
+    if expression is None:
+        return None
+    try:
+        return evaluate(expression, scope, budget)
+    except ExpressionError as error:
+        message = f"{field} {error}"
+        raise _FieldError(field, message) from error
+
+
+def _text(field: str, found: object) -> str:
+    match found:
+        case None:
+            return ""
+        case bool():
+            return "true" if found else "false"
+        case str() | int() | float():
+            return _UNPRINTABLE.sub("", _LINE_ENDS.sub("\n", str(found))).strip()
+        case _:
+            message = f"{field} must find a text, not {'a list' if isinstance(found, list) else 'an object'}"
+            raise _FieldError(field, message)
+
+
+def _needed(field: str, text: str) -> str:
+    if not text:
+        message = f"{field} found nothing"
+        raise _FieldError(field, message)
+    return text
+
+
+def _key(text: str) -> str:
+    if len(_needed("dedupe_key", text)) > _LONGEST_KEY:
+        message = f"dedupe_key found more than {_LONGEST_KEY} characters"
+        raise _FieldError("dedupe_key", message)
+    return text
+
+
+def _one_of(field: str, text: str, known: tuple[Any, ...]) -> Any:  # noqa: ANN401 - a member of what is known.
+    for value in known:
+        if value == text:
+            return value
+    message = f"{field} found {_cut(text, 60)!r}, which is none of {', '.join(known)}"
+    raise _FieldError(field, message)
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        message = f"company_id found {_cut(text, 60)!r}, which is no id"
+        raise _FieldError("company_id", message) from None
+
+
+def _reference(source: str, external_id: str) -> tuple[str, str] | None:
+    # Without an id there is no client to look for, whichever system it would be of.
+    return (_needed("company_source", source), external_id) if external_id else None
+
+
+def _tags(found: object) -> list[str]:
+    parts = found if isinstance(found, list) else [found]
+    words = (" ".join(_text("tags", part).lower().split()) for part in parts)
+    return sorted({_cut(word, _LONGEST_TAG) for word in words if word})[:_MOST_TAGS]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"

@@ -1,0 +1,83 @@
+"""What would be made of a message, told without doing any of it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from helpdesk_api.domain.errors import Refusal
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.schema import Output
+from helpdesk_api.webhooks.inbound.handling import (
+    UNMAPPED,
+    InboundResult,
+    Manner,
+    Outcome,
+    company_of,
+    failed,
+    note_of,
+    open_ticket_of,
+    outcome_of,
+)
+from helpdesk_api.webhooks.inbound.hooks import InboundHook
+from helpdesk_api.webhooks.inbound.mapping import Alert, StoredMapping, Unmapped, alerts_in
+
+
+class PreviewedTicket(Output):
+    """The ticket that would be opened."""
+
+    subject: str
+    description: str
+    priority: str
+    company_id: UUID | None
+    tags: list[str]
+
+
+class PreviewedAlert(Output):
+    """What would be done about one alert."""
+
+    result: Annotated[InboundResult, Field(description="`ticket_id` is that of the ticket which is open now.")]
+    ticket: Annotated[PreviewedTicket | None, Field(description="Only if one would be opened.")]
+    note: Annotated[str | None, Field(description="The internal note, if there would be one.")]
+
+
+class InboundPreview(Output):
+    """What would be done about a message."""
+
+    data: list[PreviewedAlert]
+
+
+async def preview(ctx: Ctx, hook: InboundHook, mapping: StoredMapping, body: object) -> InboundPreview:
+    """Tell what would be done; each alert by itself, as if the others were not there."""
+    manner = Manner(hook.id, mapping, hook.on_recovery)
+    return InboundPreview(data=[await _previewed(ctx, manner, each) for each in alerts_in(mapping, body)])
+
+
+async def _previewed(ctx: Ctx, manner: Manner, each: Alert | Unmapped) -> PreviewedAlert:
+    if isinstance(each, Unmapped):
+        return PreviewedAlert(result=failed(each, UNMAPPED, each.detail), ticket=None, note=None)
+    ticket_id = await open_ticket_of(ctx, manner, each)
+    outcome = outcome_of(each.state, is_open=ticket_id is not None)
+    opened = None
+    if outcome is Outcome.OPENED:
+        try:
+            company_id = await company_of(ctx, each)
+        except Refusal as refusal:
+            return PreviewedAlert(result=failed(each, refusal.code, refusal.detail), ticket=None, note=None)
+        opened = PreviewedTicket(
+            subject=each.subject,
+            description=each.description,
+            priority=each.priority,
+            company_id=company_id,
+            tags=each.tags,
+        )
+    result = InboundResult(
+        index=each.index,
+        dedupe_key=each.dedupe_key,
+        state=each.state,
+        outcome=outcome,
+        ticket_id=None if ticket_id is None else str(ticket_id),
+        code=None,
+        detail=None,
+    )
+    return PreviewedAlert(result=result, ticket=opened, note=None if ticket_id is None else note_of(each))

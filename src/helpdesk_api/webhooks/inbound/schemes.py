@@ -1,0 +1,212 @@
+"""How a message proves where it comes from: Standard Webhooks, GitHub's header, any HMAC header, or nothing.
+
+The signature is over the bytes that arrived. Where the signature covers a time, it may be five minutes off; what tells
+a repetition from a new message is only ever something that the signature covers as well, so that nobody can have a
+recorded message taken for a new one.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+from typing_extensions import TypedDict
+
+from helpdesk_api.domain.errors import UnauthenticatedError
+from helpdesk_api.kit.schema import Input
+from helpdesk_api.webhooks.credentials import HeaderValue
+from helpdesk_api.webhooks.signing import SigningKeys, sign
+
+TOLERANCE: Final = timedelta(minutes=5)
+# Within this time the same unsigned bytes are one message that was sent again; later they are news.
+REPEATED_WITHIN: Final = timedelta(minutes=10)
+_FEWEST_LETTERS: Final = 8
+_MOST_SIGNATURES: Final = 10
+_ID_HEADERS: Final = ("webhook-id", "x-github-delivery", "idempotency-key")
+
+Scheme = Literal["none", "standard_webhooks", "github", "hmac"]
+_HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
+
+
+class InvalidSignatureError(UnauthenticatedError):
+    """A message is not signed by who has the secret, or was changed on its way."""
+
+    code = "invalid_signature"
+    title = "The signature of the message is wrong"
+
+
+class TimestampOutOfToleranceError(UnauthenticatedError):
+    """A message was signed more than five minutes ago, or in the future: it may be a recorded one."""
+
+    code = "timestamp_out_of_tolerance"
+    title = "The message was not signed just now"
+
+
+class InboundSignature(Input):
+    """How messages are signed by who sends them."""
+
+    scheme: Annotated[
+        Scheme,
+        Field(
+            description="`standard_webhooks`: webhook-id, webhook-timestamp and webhook-signature (v1). `github`: "
+            "X-Hub-Signature-256. `hmac`: HMAC-SHA256 in a header of your choice. `none`: whoever knows the address."
+        ),
+    ] = "none"
+    header: Annotated[_HeaderName | None, Field(description="For `hmac` only: where the signature stands.")] = None
+    encoding: Annotated[Literal["hex", "base64"], Field(description="Of the signature, for `hmac`.")] = "hex"
+    prefix: Annotated[
+        str,
+        StringConstraints(pattern=r"^[!-~]{0,20}$"),
+        Field(description="What stands before the signature, for `hmac`, such as `sha256=`."),
+    ] = ""
+    timestamp_header: Annotated[
+        _HeaderName | None,
+        Field(
+            description="For `hmac`: where the seconds since 1970 stand that are signed together with the body. "
+            "Without them the same body is only ever taken once."
+        ),
+    ] = None
+    timestamp_separator: Annotated[
+        Literal[":", "."], Field(description="What stands between time and body where they are signed.")
+    ] = ":"
+    secret: Annotated[
+        HeaderValue | None,
+        StringConstraints(min_length=_FEWEST_LETTERS),
+        Field(
+            description="What the sender signs with; sealed and never shown again. Null keeps the stored one; a new "
+            "hook gets one made, which is shown once. For `standard_webhooks` as `whsec_…`."
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "InboundSignature":
+        if (self.header is not None) is not (self.scheme == "hmac"):
+            message = "`hmac` needs a `header`, and the others have one of their own"
+            raise ValueError(message)
+        if self.scheme != "hmac" and (self.encoding, self.prefix, self.timestamp_header) != ("hex", "", None):
+            message = "`encoding`, `prefix` and `timestamp_header` are for `hmac`"
+            raise ValueError(message)
+        if self.scheme == "none" and self.secret is not None:
+            message = "`none` has no `secret`"
+            raise ValueError(message)
+        if self.scheme == "standard_webhooks" and self.secret is not None:
+            _check_written(self.secret)
+        return self
+
+
+class StoredSignature(TypedDict):
+    """How messages are signed by who sends them."""
+
+    scheme: Annotated[str, Field(examples=["none", "standard_webhooks", "github", "hmac"])]
+    header: str | None
+    encoding: Annotated[str, Field(examples=["hex", "base64"])]
+    prefix: str
+    timestamp_header: str | None
+    timestamp_separator: str
+    secret: Annotated[None, Field(description="Always null: it is not shown.")]
+
+
+UNSIGNED: Final = StoredSignature(
+    scheme="none",
+    header=None,
+    encoding="hex",
+    prefix="",
+    timestamp_header=None,
+    timestamp_separator=":",
+    secret=None,
+)
+_GITHUB: Final[StoredSignature] = {**UNSIGNED, "header": "X-Hub-Signature-256", "prefix": "sha256="}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message as it arrived: who sends it again sends the same `repetition_hash`, and when it counts as news."""
+
+    repetition_hash: bytes
+    repeated_within: timedelta | None
+
+
+def check_signature(
+    signature: Mapping[str, Any], secret: str | None, headers: Mapping[str, str], body: bytes, *, now: datetime
+) -> Arrival:
+    """Give by what a message is known again; raises InvalidSignatureError and TimestampOutOfToleranceError."""
+    scheme: Scheme = signature["scheme"]
+    if scheme == "none":
+        return _unsigned(headers, body)
+    if secret is None:
+        message = f"a hook with the scheme {scheme} has no secret"
+        raise LookupError(message)
+    if scheme == "standard_webhooks":
+        return _standard(secret, headers, body, now)
+    return _by_header(_GITHUB if scheme == "github" else signature, secret, headers, body, now)
+
+
+def _unsigned(headers: Mapping[str, str], body: bytes) -> Arrival:
+    for name in _ID_HEADERS:
+        if (own_id := headers.get(name)) is not None:
+            return Arrival(_hash(name.encode(), own_id.encode(errors="replace")), None)
+    return Arrival(_hash(b"body", body), REPEATED_WITHIN)
+
+
+def _standard(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> Arrival:
+    message_id, signatures = headers.get("webhook-id", ""), headers.get("webhook-signature", "")
+    seconds = _seconds(headers.get("webhook-timestamp", ""))
+    try:
+        expected = sign([SigningKeys(secret)], message_id, seconds, body)["webhook-signature"]
+    except ValueError:
+        raise _wrong() from None
+    given = signatures.split(" ")[:_MOST_SIGNATURES]
+    if not any(hmac.compare_digest(each.encode(errors="replace"), expected.encode()) for each in given):
+        raise _wrong()
+    _check_time(seconds, now)
+    return Arrival(_hash(b"webhook-id", message_id.encode()), None)
+
+
+def _by_header(
+    signature: Mapping[str, Any], secret: str, headers: Mapping[str, str], body: bytes, now: datetime
+) -> Arrival:
+    signed, timestamp = body, signature["timestamp_header"]
+    if timestamp is not None:
+        written = headers.get(timestamp.lower(), "")
+        signed = f"{_seconds(written)}{signature['timestamp_separator']}".encode() + body
+    given = headers.get(signature["header"].lower(), "")
+    digest = hmac.digest(secret.encode(), signed, "sha256")
+    expected = digest.hex() if signature["encoding"] == "hex" else base64.b64encode(digest).decode()
+    if not hmac.compare_digest(given.strip().encode(errors="replace"), (signature["prefix"] + expected).encode()):
+        raise _wrong()
+    if timestamp is not None:
+        _check_time(_seconds(headers.get(timestamp.lower(), "")), now)
+    return Arrival(_hash(b"signed", signed), None)
+
+
+def _seconds(written: str) -> int:
+    if not (written.isascii() and written.isdigit() and len(written) <= len("253402300799")):
+        raise _wrong()
+    return int(written)
+
+
+def _check_time(seconds: int, now: datetime) -> None:
+    if abs(now.timestamp() - seconds) > TOLERANCE.total_seconds():
+        message = f"The message was signed at {seconds}, more than five minutes from now."
+        raise TimestampOutOfToleranceError(message, params={"timestamp": seconds})
+
+
+def _check_written(secret: str) -> None:
+    try:
+        sign([SigningKeys(secret)], "check", 0, b"")
+    except (ValueError, binascii.Error):
+        message = "a `standard_webhooks` secret is `whsec_` and base64"
+        raise ValueError(message) from None
+
+
+def _wrong() -> InvalidSignatureError:
+    return InvalidSignatureError("The signature is missing, malformed or not of this message.")
+
+
+def _hash(kind: bytes, what: bytes) -> bytes:
+    return hashlib.sha256(kind + b"\0" + what).digest()
