@@ -129,7 +129,7 @@ def _as_refusal(request: Request, error: Exception) -> Refusal:
         case RequestValidationError():
             return invalid_request(error)
         case HTTPException(status_code=404):
-            return NotFoundError(f"There is nothing at {request.url.path[:200]}.")
+            return NotFoundError(f"There is nothing at {without_key(request.url.path)[:200]}.")
         case HTTPException(status_code=405):
             return MethodNotAllowedError(f"{request.method[:20]} is not possible here.")
         case HTTPException(status_code=400 | 422):

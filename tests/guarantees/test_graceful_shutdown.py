@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 
@@ -10,6 +11,7 @@ from tests.guarantees.load import Load
 from tests.guarantees.plant import API, Plant, until
 from tests.guarantees.report import SCALE, tell
 from tests.receivers import Answer, WebhookReceiver
+from tests.streams import listeners
 
 CLIENTS = 8
 BEFORE = 5 * CLIENTS
@@ -58,6 +60,23 @@ def test_an_api_that_is_told_to_stop_finishes_every_request(plant: Plant) -> Non
         # A request that had been carried out without an answer would be answered from its key when it is repeated.
         assert (account.replayed, account.unwelcome) == (0, [])
         assert api.defects == []
+
+
+def test_a_request_that_waits_is_answered_with_a_cursor_when_the_api_is_told_to_stop(plant: Plant) -> None:
+    with plant.api() as api, plant.client(api) as client, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.get, "/v1/events", params={"after": "end", "wait": "25"})
+        until(lambda: waiting.done() or listeners(client) == 1, "the request waits", seconds=20)
+        assert not waiting.done()
+
+        began = time.monotonic()
+        api.ask_to_stop()
+        answer = waiting.result(20)
+        took = time.monotonic() - began
+
+        assert (answer.status_code, answer.json()["data"]) == (200, [])
+        assert answer.json()["page"]["next_cursor"]
+        assert took < 20
+        assert (api.wait(), api.defects) == (0, [])
 
 
 def test_a_worker_that_is_told_to_stop_records_what_it_has_sent(plant: Plant) -> None:

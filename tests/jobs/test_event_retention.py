@@ -165,6 +165,31 @@ def test_a_stream_that_would_go_on_from_before_is_reset_and_tells_what_comes(sta
     assert (told.type, told.data["object_id"]) == ("company.created", company)
 
 
+def test_a_stream_from_the_oldest_tells_all_that_is_kept_and_then_what_comes(stage: Stage, desk: Client) -> None:
+    settle(stage, desk)
+    everything = feed(desk, after="oldest").json()["data"]
+    whole = streamed_from_the_oldest(desk, len(everything))
+    patch(desk, "retention-settings", events_days=30)
+    apply_rules(desk)
+    settle(stage, desk)
+    kept = feed(desk, after="oldest").json()["data"]
+
+    told = streamed_from_the_oldest(desk, len(kept))
+
+    assert whole == everything
+    assert told == kept
+    assert kept[0]["id"] != everything[0]["id"]
+
+
+def streamed_from_the_oldest(api: Client, count: int) -> list[object]:
+    with streaming(api, after="oldest") as stream:
+        assert stream.next().name == "ready"
+        told = [stream.next().data for _ in range(count)]
+        company = a_company(api)["id"]
+        assert stream.next().data["object_id"] == company
+    return told
+
+
 def test_a_replay_from_before_is_refused(stage: Stage, desk: Client) -> None:
     early = feed(desk, limit="1").json()["page"]["next_cursor"]
     # Nobody listens there, and nothing has to arrive.

@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, func, liter
 from helpdesk_api.domain.errors import GoneError
 from helpdesk_api.identity.event_purging import event_log_starts
 from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.db import Transaction
 from helpdesk_api.kit.events import Position, Xid8
 from helpdesk_api.kit.id_times import first_id
 from helpdesk_api.kit.sql import Statement
@@ -31,6 +32,11 @@ class EventsPurgedError(GoneError):
 _KEPT_SINCE = Statement(
     select(event_log_starts.c.kept_since).where(event_log_starts.c.tenant_id == bindparam("tenant"))
 )
+_BEGINS = Statement(
+    select(event_log_starts.c.after_xid, event_log_starts.c.after_seq).where(
+        event_log_starts.c.tenant_id == bindparam("tenant")
+    )
+)
 
 
 def log_start(ctx: Ctx) -> Select[tuple[int, int, datetime]]:
@@ -49,6 +55,12 @@ def first_position(ctx: Ctx) -> ColumnElement[object]:
         func.coalesce(select(start.c.after_xid).scalar_subquery(), literal(0, Xid8)),
         func.coalesce(select(start.c.after_seq).scalar_subquery(), literal(0, BigInteger)),
     )
+
+
+async def oldest_position(transaction: Transaction, tenant_id: UUID) -> Position | None:
+    """Give the place that the feed begins behind by now; None while everything is kept."""
+    row = await transaction.row(_BEGINS, {"tenant": tenant_id})
+    return None if row is None or row["after_xid"] is None else Position(row["after_xid"], row["after_seq"])
 
 
 async def check_position(ctx: Ctx, position: Position) -> None:

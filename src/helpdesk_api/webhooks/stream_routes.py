@@ -19,7 +19,8 @@ from helpdesk_api.kit.unit_of_work import Authentication, UnitOfWorkRoute, allow
 from helpdesk_api.webhooks import stream_tickets
 from helpdesk_api.webhooks.event_filter import EventFilter
 from helpdesk_api.webhooks.event_stream import PERMISSION, Caller, EventStream, Start
-from helpdesk_api.webhooks.feed import END, Event, position_of
+from helpdesk_api.webhooks.feed import BEGINNING, END, OLDEST, Event, position_of
+from helpdesk_api.webhooks.feed_start import oldest_position
 from helpdesk_api.webhooks.stream_tickets import StreamTicket
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -58,9 +59,13 @@ async def _by_ticket(request: Request, ticket: str) -> Caller:
     return Caller(principal, token, address)
 
 
-def _start(runtime: Runtime, caller: Caller, after: str | None) -> Start:
+async def _start(runtime: Runtime, caller: Caller, after: str | None) -> Start:
     if after is None or after == END:
         return Start()
+    if after == OLDEST:
+        tenant_id = caller.principal.tenant_id
+        async with runtime.db.transaction(tenant_id, read_only=True) as transaction:
+            return Start(await oldest_position(transaction, tenant_id) or BEGINNING)
     try:
         return Start(position_of(runtime.signer, caller.principal.tenant_id, after))
     except Refusal as refusal:
@@ -74,7 +79,8 @@ class StreamQuery(EventFilter):
         str | None,
         Field(
             max_length=_LONGEST_CURSOR,
-            description="A cursor of the feed, or the id of the last event seen; absent or `end`: what comes from now.",
+            description="A cursor of the feed, or the id of the last event seen; `oldest`: all that is still kept; "
+            "absent or `end`: what comes from now.",
         ),
     ] = None
     presence: Annotated[
@@ -105,7 +111,7 @@ async def stream_events(
     credential = caller.principal.credential_id
     if credential is not None:
         runtime.usage.note(caller.principal.tenant_id, credential, "events_stream", was_refused=False)
-    start = _start(runtime, caller, last_event_id or query.after)
+    start = await _start(runtime, caller, last_event_id or query.after)
     cause = cause_of(request)
     return EventStream(runtime, caller, start, wanted=query, tells_presence=query.presence, cause=cause)
 
