@@ -1,10 +1,16 @@
 """Webhooks where something changes while a message is under way."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from helpdesk_api.identity.teams import TEAMS
+from helpdesk_api.kit import crud
+from helpdesk_api.kit.context import Cause, system
+from helpdesk_api.kit.unit_of_work import unit_of_work
 from tests.jobs.webhooks import after_attempts, an_endpoint, create, deliveries, in_state, until
 from tests.receivers import Answer, WebhookReceiver
 from tests.stage import Client, Stage
@@ -49,3 +55,32 @@ def test_a_delivery_whose_job_was_given_up_can_be_sent_again(
     assert asked.status_code == 202
     (sent,) = until(lambda: [found for found in deliveries(api) if found["state"] == "delivered"] or None)
     assert sent["attempt_count"] == 2
+
+
+def test_what_began_before_an_endpoint_was_created_and_is_committed_after_it_is_sent(
+    stage: Stage, api: Client, receiver: WebhookReceiver
+) -> None:
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    async def slow_write() -> str:
+        cause = Cause("command", "test")
+        async with unit_of_work(stage.runtime, system(api.tenant.id), cause=cause, request_id="test") as ctx:
+            team = await crud.add(ctx, TEAMS, {"name": "Night shift", "description": None})
+            has_begun.set()
+            await asyncio.to_thread(may_end.wait, 30)
+        return str(team.id)
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(lambda: stage.run(slow_write()))
+        assert has_begun.wait(20)
+        create(api, "teams", name="Committed before")
+        endpoint = create(api, "webhook-endpoints", url=receiver.url, event_types=["team.*"])
+        seen = [team["name"] for team in api.get("/v1/teams").json()["data"]]
+        may_end.set()
+        team_id = writing.result(30)
+
+    (delivery,) = until(lambda: [found for found in deliveries(api) if found["state"] == "delivered"] or None)
+    event = api.get(f"/v1/events/{delivery['event_id']}").json()
+    assert seen == ["Committed before"]
+    assert (event["type"], event["object_id"]) == ("team.created", team_id)
+    assert delivery["endpoint_id"] == endpoint["id"]

@@ -51,6 +51,17 @@ class Xid8(UserDefinedType[int]):
         return "XID8"
 
 
+class Snapshot(UserDefinedType[tuple[int, int, tuple[int, ...]]]):
+    """PostgreSQL's snapshot: below which transactions had ended, from which none had begun, and who ran between."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **kw: Any) -> str:
+        """Name the type in SQL."""
+        del kw
+        return "PG_SNAPSHOT"
+
+
 events = tenant_table(
     "events",
     Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),

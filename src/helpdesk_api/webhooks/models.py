@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from helpdesk_api.kit.events import Xid8
+from helpdesk_api.kit.events import Snapshot, Xid8
 from helpdesk_api.kit.retention import Days, Kept
 from helpdesk_api.kit.sealing import SealedColumn
 from helpdesk_api.kit.sql import reference, tenant_table
@@ -53,8 +53,10 @@ webhook_endpoints = tenant_table(
     Column("sealed_previous_keys", LargeBinary),
     Column("previous_secret_expires_at", DateTime(timezone=True)),
     Column("sealed_credentials", LargeBinary),
-    # The transaction that made the endpoint: events of later ones are for it, also when they are dispatched at once.
+    # The transaction that made the endpoint, and who else was running then: the events of those and of later ones are
+    # for it, whenever they are dispatched. Null for an endpoint from before.
     Column("since_xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
+    Column("since_snapshot", Snapshot, server_default=text("pg_current_snapshot()")),
     CheckConstraint("payload IN ('thin', 'full')", name="payload"),
     CheckConstraint("format IN ('standard', 'cloudevents')", name="format"),
     CheckConstraint("is_enabled = (disabled_reason IS NULL)", name="disabled_for_a_reason"),
