@@ -131,8 +131,9 @@ def types_after(stage: Stage, api: Client, after: str) -> list[str]:
     return [event["type"] for event in answer.json()["data"]]
 
 
-def test_only_what_was_asked_for_is_told(api: Client) -> None:
+def test_only_what_was_asked_for_is_told(api: Client, stage: Stage) -> None:
     team = create(api, "teams", name="Dispatch")
+    settle(stage, api)
     with listening(api, type=["team.*", "company.updated"]) as of_types, listening(api, object_id=team["id"]) as of_one:
         company = a_company(api)
         a_ticket(api)
