@@ -53,13 +53,13 @@ from helpdesk_api.retention.settings import RETENTION_SETTINGS
 from helpdesk_api.tickets import (
     clock_routes,
     clock_rows,
+    firing,
     presence,
     recomputing,
     resources,
     reveal,
     routes,
     search,
-    service,
 )
 from helpdesk_api.webhooks import (
     catalogue,
@@ -173,8 +173,8 @@ SUBSCRIPTIONS: Sequence[Subscriber] = (
 CHORES: Sequence[Chore] = (tenant_purge.purge_due, attempts.purge_attempts, applying.give_turns)
 
 DEADLINES: Mapping[str, Handler] = {
-    clock_rows.WARNING_KIND: service.on_warning,
-    clock_rows.BREACH_KIND: service.on_breach,
+    clock_rows.WARNING_KIND: firing.reach,
+    clock_rows.BREACH_KIND: firing.reach,
 }
 
 # Types of objects whose changes may change what anybody sees: who listens is looked up again before being told more.

@@ -7,7 +7,7 @@ from datetime import timedelta
 from time import monotonic, sleep
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, select
 
 from helpdesk_api.kit import jobs
 from helpdesk_api.kit.context import Cause, system
@@ -28,11 +28,13 @@ _HOLD = Statement(
     .where(tickets.c.tenant_id == bindparam("tenant"), tickets.c.id == bindparam("ticket"))
     .with_for_update()
 )
-_OWN_PID = Statement(select(func.pg_backend_pid()))
-_WAITING_FOR = Statement(
-    select(func.count())
-    .select_from(text("pg_stat_activity"))
-    .where(text("CAST(:holder AS integer) = ANY(pg_blocking_pids(pid))").bindparams(bindparam("holder")))
+_PUT_OFF = Statement(
+    select(deadlines.c.id).where(deadlines.c.tenant_id == bindparam("tenant"), deadlines.c.try_at > deadlines.c.due_at)
+)
+_LATE = Statement(
+    select(sla_clocks.c.ticket_id).where(
+        sla_clocks.c.tenant_id == bindparam("tenant"), sla_clocks.c.breached_at.is_not(None)
+    )
 )
 _WARNED_AT = Statement(
     select(sla_clocks.c.warned_at).where(
@@ -112,17 +114,38 @@ def test_a_deadline_whose_ticket_is_held_by_another_is_tried_again_at_once(stage
     async def hold() -> float:
         async with stage.runtime.db.transaction(api.tenant.id) as transaction:
             await transaction.run(_HOLD, {"tenant": api.tenant.id, "ticket": UUID(ticket["id"])})
-            holder = await transaction.value(_OWN_PID)
-            # Until a worker has waited for the row, and has given up.
-            for is_awaited in (True, False):
-                while bool(await transaction.value(_WAITING_FOR, {"holder": holder})) is not is_awaited:  # noqa: ASYNC110 - only the database knows.
-                    await asyncio.sleep(0.05)
+            # Until a worker has found the ticket held, and has not waited for it.
+            while not await transaction.value(_PUT_OFF, {"tenant": api.tenant.id}):  # noqa: ASYNC110 - only the database knows.
+                await asyncio.sleep(0.05)
         return monotonic()
 
     released_at = stage.run(hold())
 
     eventually(lambda: get(api, f"tickets/{ticket['id']}")["clocks"][0]["breached_at"] is not None, seconds=40)
     assert monotonic() - released_at < 5
+
+
+def test_a_ticket_that_is_held_does_not_hold_up_the_deadlines_of_the_others(stage: Stage, api: Client) -> None:
+    a_policy(
+        api,
+        targets=[{"metric": "resolution", "seconds": 2, "hours": "calendar", "warning_percent": None}],
+        calendar_id=None,
+    )
+    held, *others = [a_ticket(api) for _ in range(4)]
+
+    async def late() -> set[str]:
+        async with stage.runtime.db.transaction(api.tenant.id, read_only=True) as looking:
+            return {str(row["ticket_id"]) for row in await looking.rows(_LATE, {"tenant": api.tenant.id})}
+
+    async def late_while_held() -> set[str]:
+        async with stage.runtime.db.transaction(api.tenant.id) as transaction:
+            await transaction.run(_HOLD, {"tenant": api.tenant.id, "ticket": UUID(held["id"])})
+            while len(found := await late()) < len(others):  # noqa: ASYNC110 - only the database knows.
+                await asyncio.sleep(0.05)
+        return found
+
+    assert stage.run(late_while_held()) == {ticket["id"] for ticket in others}
+    eventually(lambda: len(stage.run(late())) == 4)
 
 
 def test_a_warning_fires_while_another_is_at_the_breach_of_the_same_clock(stage: Stage, api: Client) -> None:

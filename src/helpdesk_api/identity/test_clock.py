@@ -182,7 +182,7 @@ async def _advance(ctx: Ctx, target: datetime, handlers: Mapping[str, Handler]) 
         # What became due before it was set (a retarget, say) fires now: time does not run backwards for it.
         stands_at = max(stands_at, deadline.due_at)
         moment = replace(ctx, now=stands_at)
-        await deadlines.fire(moment, deadline, handlers[deadline.kind])
+        await deadlines.fire(moment, [deadline], handlers[deadline.kind])
         fired += 1
     pending = None if has_arrived else target
     await ctx.tx.run(_MOVE, {"tenant": ctx.tenant_id, "now": stands_at, "target": pending})

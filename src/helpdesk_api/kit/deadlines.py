@@ -1,12 +1,15 @@
 """The deadline table: everything that must happen at an instant of the tenant's time, one row each.
 
-A deadline fires in its own transaction through the handler of its kind, at most once per (kind, object, instance), and
-never early. For a real tenant the worker sweeps what is due; for a tenant on a test clock it fires when the clock is
-advanced over it, in order, through the same `fire`. A handler that breaks does not hold up the others: its deadline is
-tried again later.
+A deadline fires through the handler of its kind, at most once per (kind, object, instance), and never early. For a
+real tenant the worker sweeps what is due, and fires many of a tenant in one transaction; for a tenant on a test clock
+they fire one by one when the clock is advanced over them, in order, through the same `fire`. A handler that breaks does
+not hold up the others: its deadline is tried again later.
+
+Whoever fires holds deadlines and must not wait for the objects that they are about: whoever changes such an object
+holds it and may wait for its deadlines.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,6 +26,7 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    case,
     delete,
     func,
     select,
@@ -74,9 +78,11 @@ class DueDeadline:
     due_at: datetime
 
 
-Handler = Callable[[Ctx, DueDeadline], Awaitable[None]]
+# Gives the ids of deadlines that have to wait, because somebody else is at what they are about.
+Handler = Callable[[Ctx, Sequence[DueDeadline]], Awaitable[Collection[UUID]]]
 
 _COLUMNS = ("tenant_id", "id", "kind", "object_id", "instance", "due_at", "try_at", "is_test_clock")
+_NAMED = ("kind", "object_id", "instance")
 _arrays = select(*(func.unnest(bindparam(c, type_=ARRAY(deadlines.c[c].type))).label(c) for c in _COLUMNS))
 _write = insert(deadlines).from_select(list(_COLUMNS), _arrays)
 _ARRANGE = Statement(
@@ -86,12 +92,11 @@ _ARRANGE = Statement(
         where=deadlines.c.fired_at.is_(None),
     )
 )
+_void = select(*(func.unnest(bindparam(c, type_=ARRAY(deadlines.c[c].type))).label(c) for c in _NAMED)).subquery("void")
 _CANCEL = Statement(
     delete(deadlines).where(
-        deadlines.c.tenant_id == bindparam("tenant_id"),
-        deadlines.c.object_id == bindparam("object_id"),
-        deadlines.c.kind == any_(bindparam("kinds", type_=ARRAY(Text))),
-        deadlines.c.instance == bindparam("instance"),
+        deadlines.c.tenant_id == bindparam("tenant"),
+        *(deadlines.c[name] == _void.c[name] for name in _NAMED),
         deadlines.c.fired_at.is_(None),
     )
 )
@@ -118,24 +123,31 @@ _FIND_NEXT = Statement(
     .order_by(deadlines.c.due_at, deadlines.c.id)
     .limit(1)
 )
+_some = (
+    deadlines.c.tenant_id == bindparam("tenant"),
+    deadlines.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+)
 _LOCK = Statement(
     select(*_whole)
     .where(
-        deadlines.c.tenant_id == bindparam("tenant_id"),
-        deadlines.c.id == bindparam("id"),
+        *_some,
         deadlines.c.fired_at.is_(None),
-        deadlines.c.due_at <= bindparam("now", type_=DateTime(timezone=True)),
+        # In real time the clock of the database decides, as it did when they were found: that of a worker may jump.
+        deadlines.c.due_at
+        <= case((deadlines.c.is_test_clock, bindparam("now", type_=DateTime(timezone=True))), else_=func.now()),
     )
+    .order_by(deadlines.c.due_at, deadlines.c.id)
     .with_for_update(skip_locked=True)
 )
 _FIRED = Statement(
     update(deadlines)
-    .where(deadlines.c.tenant_id == bindparam("tenant"), deadlines.c.id == bindparam("deadline"))
-    .values(fired_at=bindparam("now", type_=DateTime(timezone=True)))
+    .where(*_some)
+    .values(fired_at=func.greatest(bindparam("at", type_=DateTime(timezone=True)), deadlines.c.due_at))
 )
+_NOT_FIRED = Statement(update(deadlines).where(*_some).values(fired_at=None))
 _LATER = Statement(
     update(deadlines)
-    .where(deadlines.c.tenant_id == bindparam("tenant"), deadlines.c.id == bindparam("deadline"))
+    .where(*_some, deadlines.c.fired_at.is_(None))
     .values(try_at=func.now() + bindparam("pause", type_=Interval))
 )
 
@@ -162,12 +174,12 @@ async def arrange(ctx: Ctx, wanted: Sequence[Deadline]) -> None:
         ctx.due.extend(deadline.due_at for deadline in wanted)
 
 
-async def cancel(ctx: Ctx, kinds: Sequence[str], *, object_id: UUID, instance: int) -> None:
-    """Take back deadlines that have not fired."""
-    await ctx.tx.run(
-        _CANCEL,
-        {"tenant_id": ctx.tenant_id, "kinds": list(kinds), "object_id": object_id, "instance": instance},
-    )
+async def cancel(ctx: Ctx, void: Sequence[Deadline]) -> None:
+    """Take back deadlines that have not fired, whenever they are due by now."""
+    if not void:
+        return
+    named = {name: [getattr(deadline, name) for deadline in void] for name in _NAMED}
+    await ctx.tx.run(_CANCEL, {"tenant": ctx.tenant_id, **named})
 
 
 async def find_due(database: Database, *, most: int) -> list[DueDeadline]:
@@ -181,18 +193,26 @@ async def find_next(ctx: Ctx, until: datetime) -> DueDeadline | None:
     return await ctx.tx.first(DueDeadline, _FIND_NEXT, {"tenant_id": ctx.tenant_id, "until": until})
 
 
-async def fire(ctx: Ctx, found: DueDeadline, handler: Handler) -> bool:
-    """Fire a deadline in the caller's transaction; False when another has fired it, moved it or is at it."""
-    deadline = await ctx.tx.first(DueDeadline, _LOCK, {"tenant_id": ctx.tenant_id, "id": found.id, "now": ctx.now})
-    if deadline is None:
-        return False
-    # First, so that the handler may take back what has not fired of the same object without taking this one.
-    await ctx.tx.run(_FIRED, {"tenant": ctx.tenant_id, "deadline": deadline.id, "now": ctx.now})
-    await handler(ctx, deadline)
-    return True
+async def fire(ctx: Ctx, found: Sequence[DueDeadline], handler: Handler) -> tuple[list[DueDeadline], list[DueDeadline]]:
+    """Fire deadlines of one handler in the caller's transaction.
+
+    Gives those that fired, and those that have to wait for somebody who is at their objects. In neither are what
+    another has fired, moved, or is firing.
+    """
+    params = {"tenant": ctx.tenant_id, "ids": [deadline.id for deadline in found], "now": ctx.now}
+    due = await ctx.tx.all(DueDeadline, _LOCK, params)
+    if not due:
+        return [], []
+    # First, so that the handler may take back what has not fired of the same objects without taking these.
+    await ctx.tx.run(_FIRED, {"tenant": ctx.tenant_id, "ids": [deadline.id for deadline in due], "at": ctx.now})
+    waiting = await handler(ctx, due)
+    if waiting:
+        await ctx.tx.run(_NOT_FIRED, {"tenant": ctx.tenant_id, "ids": list(waiting)})
+    return [one for one in due if one.id not in waiting], [one for one in due if one.id in waiting]
 
 
-async def postpone(database: Database, deadline: DueDeadline, pause: timedelta) -> None:
-    """Try a deadline again later because it could not be fired; its `due_at` stays what was promised."""
-    async with database.transaction(deadline.tenant_id) as transaction:
-        await transaction.run(_LATER, {"tenant": deadline.tenant_id, "deadline": deadline.id, "pause": pause})
+async def postpone(database: Database, some: Sequence[DueDeadline], pause: timedelta) -> None:
+    """Try deadlines of one tenant later because they could not be fired; `due_at` stays what was promised."""
+    tenant_id = some[0].tenant_id
+    async with database.transaction(tenant_id) as transaction:
+        await transaction.run(_LATER, {"tenant": tenant_id, "ids": [one.id for one in some], "pause": pause})

@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import INET, JSONB
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import UserDefinedType
 
-from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.context import Cause, Ctx, new_id
 from helpdesk_api.kit.jobs import jobs
 from helpdesk_api.kit.sql import Statement, insert_many, tenant_table
 
@@ -136,13 +136,17 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to one object; `changes` maps a field to its old and new value."""
+    """Something that happened to one object; `changes` maps a field to its old and new value.
+
+    What a unit of work does at once may have several causes: each deadline that fires is its own.
+    """
 
     type: str
     object_type: str
     object_id: UUID
     object_version: int
     occurred_at: datetime
+    cause: Cause
     changes: Changes = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     id: UUID = field(default_factory=new_id)
@@ -172,6 +176,7 @@ def record(
             changes=changes or {},
             data=data or {},
             occurred_at=occurred_at or ctx.now,
+            cause=ctx.cause,
         )
     )
 
@@ -195,12 +200,12 @@ async def write_recorded(ctx: Ctx) -> None:
             "data": [event.data for event in noted],
             "actor_type": [ctx.principal.type] * size,
             "actor_id": [ctx.principal.id] * size,
-            "cause_type": [ctx.cause.type] * size,
-            "cause_id": [ctx.cause.id] * size,
+            "cause_type": [event.cause.type for event in noted],
+            "cause_id": [event.cause.id for event in noted],
             "occurred_at": [event.occurred_at for event in noted],
             "credential_id": [ctx.principal.credential_id] * size,
-            "ip": [ctx.cause.ip] * size,
-            "user_agent": [ctx.cause.user_agent] * size,
+            "ip": [event.cause.ip for event in noted],
+            "user_agent": [event.cause.user_agent for event in noted],
             "tenant": ctx.tenant_id,
             "job_id": new_id(),
             "payload": {"event_ids": [str(event.id) for event in noted]},

@@ -35,7 +35,6 @@ from sqlalchemy.schema import ColumnCollectionConstraint
 from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
-from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
     naming_convention={
@@ -136,7 +135,7 @@ def insert_many(table: Table, columns: Sequence[str], *, as_text: Collection[str
     The parameters are named after the columns. Columns that are arrays themselves cannot be given this way, and what is
     an array in JSON only `as_text`: an array of arrays has more dimensions, not longer elements.
     """
-    arrays = [_unnested(name, table.c[name].type, is_text=name in as_text).label(name) for name in columns]
+    arrays = [unnested(table, name, is_text=name in as_text).label(name) for name in columns]
     return insert(table).from_select(list(columns), select(*arrays))
 
 
@@ -154,7 +153,9 @@ def as_held(objects: Iterable[Mapping[str, Any]]) -> list[str]:
     return [json.dumps([each]) for each in objects]
 
 
-def _unnested(name: str, kind: TypeEngine[Any], *, is_text: bool) -> ColumnElement[Any]:
+def unnested(table: Table, name: str, *, is_text: bool = False) -> ColumnElement[Any]:
+    """Give the rows of an array for a column, which is a parameter of the name of the column."""
+    kind = table.c[name].type
     if is_text:
         return cast(func.unnest(bindparam(name, type_=ARRAY(Text))), kind)
     return func.unnest(bindparam(name, type_=ARRAY(kind)))

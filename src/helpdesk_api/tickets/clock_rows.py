@@ -48,8 +48,10 @@ _UPDATE = Statement(
         | {"history": sla_clocks.c.history.concat(bindparam("happened", type_=JSONB))}
     )
 )
+# What `from_row` makes a clock of.
+READ = tuple(sla_clocks.c[name] for name in _COLUMNS if name != "tenant_id")
 _LATEST = Statement(
-    select(*(sla_clocks.c[name] for name in _COLUMNS if name != "tenant_id"))
+    select(*READ)
     .ext(distinct_on(sla_clocks.c.metric))
     .where(sla_clocks.c.tenant_id == bindparam("tenant"), sla_clocks.c.ticket_id == bindparam("ticket"))
     .order_by(sla_clocks.c.metric, sla_clocks.c.instance.desc())
@@ -104,7 +106,7 @@ class TicketClock:
 async def latest_of(ctx: Ctx, ticket_id: UUID) -> list[TicketClock]:
     """Load the latest clock of each metric of a ticket, which the caller has locked; earlier ones never move again."""
     rows = await ctx.tx.rows(_LATEST, {"tenant": ctx.tenant_id, "ticket": ticket_id})
-    return [await _from_row(ctx, row) for row in rows]
+    return [await from_row(ctx, row) for row in rows]
 
 
 async def write(ctx: Ctx, before: Sequence[TicketClock], after: Sequence[TicketClock], version: int) -> None:
@@ -119,9 +121,9 @@ async def _write_new(ctx: Ctx, begun: Sequence[TicketClock], version: int) -> No
         return
     rows = [_row(ctx, item) | {"history": to_json(item.unwritten).decode()} for item in begun]
     await ctx.tx.run(_INSERT, {name: [row[name] for row in rows] for name in (*_COLUMNS, "history")})
-    await _arrange(ctx, begun, but_not=[{} for _ in begun])
+    await arrange(ctx, begun, but_not=[{} for _ in begun])
     for item in begun:
-        _record(ctx, "started", item, version)
+        record_move(ctx, "started", item, version)
 
 
 async def _write_moved(ctx: Ctx, moving: Sequence[tuple[TicketClock, TicketClock]], version: int) -> None:
@@ -131,16 +133,14 @@ async def _write_moved(ctx: Ctx, moving: Sequence[tuple[TicketClock, TicketClock
         row = _row(ctx, new)
         stored = {"of_tenant": row["tenant_id"], "of_clock": row["id"], "happened": list(new.unwritten)}
         await ctx.tx.run(_UPDATE, stored | row)
-        for move in _moves(old.clock, new.clock):
+        for move in moves(old.clock, new.clock):
             due_before = {"due_before": old.clock.due_at} if move == "retargeted" else {}
-            _record(ctx, move, new, version, **due_before)
+            record_move(ctx, move, new, version, **due_before)
         # What was recorded by other means, by a shorter target for one, must not fire any more.
-        void = [kind for kind in _ahead(old.clock) if kind not in _ahead(new.clock)]
-        if void:
-            await deadlines.cancel(ctx, void, object_id=new.id, instance=new.clock.instance)
+        await deadlines.cancel(ctx, void(old, new))
     # Only what has moved: another worker may be at the breach of a clock while this one is at its warning, and the two
     # would wait for each other.
-    await _arrange(ctx, [new for _, new in changed], but_not=[_ahead(old.clock) for old, _ in changed])
+    await arrange(ctx, [new for _, new in changed], but_not=[ahead(old.clock) for old, _ in changed])
 
 
 async def hours_by(ctx: Ctx, calendar_id: UUID | None, version: int | None) -> Calendar:
@@ -150,25 +150,26 @@ async def hours_by(ctx: Ctx, calendar_id: UUID | None, version: int | None) -> C
     return await hours_of(ctx, calendar_id, version)
 
 
-def _moves(old: Clock, new: Clock) -> list[str]:
+def moves(old: Clock, new: Clock) -> list[str]:
     """Name what happened to a clock, in the order in which it happened."""
-    moves: list[str] = []
+    named: list[str] = []
     if old.warned_at is None and new.warned_at is not None:
-        moves.append("warning")
+        named.append("warning")
     if old.breached_at is None and new.breached_at is not None:
-        moves.append("breached")
+        named.append("breached")
     if old.state is not new.state:
-        moves.append(_STATE_MOVES[new.state] if old.state in sla.LIVE else "reopened")
+        named.append(_STATE_MOVES[new.state] if old.state in sla.LIVE else "reopened")
     elif old.manual_due_at != new.manual_due_at:
-        moves.append("deadline_released" if new.manual_due_at is None else "deadline_set")
+        named.append("deadline_released" if new.manual_due_at is None else "deadline_set")
     elif old.extension != new.extension:
-        moves.append("extended")
+        named.append("extended")
     elif old.target != new.target or old.warning != new.warning or old.due_at != new.due_at:
-        moves.append("retargeted")
-    return moves
+        named.append("retargeted")
+    return named
 
 
-def _record(ctx: Ctx, move: str, item: TicketClock, version: int, **more: datetime | None) -> None:
+def record_move(ctx: Ctx, move: str, item: TicketClock, version: int, **more: datetime | None) -> None:
+    """Record what happened to a clock; a warning or a breach as of its own instant."""
     clock = item.clock
     happened_at = {"warning": clock.warned_at, "breached": clock.breached_at}.get(move)
     record(
@@ -194,20 +195,27 @@ def _record(ctx: Ctx, move: str, item: TicketClock, version: int, **more: dateti
     )
 
 
-async def _arrange(ctx: Ctx, items: Sequence[TicketClock], *, but_not: Sequence[Mapping[str, datetime]]) -> None:
+async def arrange(ctx: Ctx, items: Sequence[TicketClock], *, but_not: Sequence[Mapping[str, datetime]]) -> None:
     """Set the deadlines of clocks; for each clock, `but_not` are those that stand as they should."""
     await deadlines.arrange(
         ctx,
         [
             Deadline(kind, item.id, item.clock.instance, due_at)
             for item, standing in zip(items, but_not, strict=True)
-            for kind, due_at in _ahead(item.clock).items()
+            for kind, due_at in ahead(item.clock).items()
             if standing.get(kind) != due_at
         ],
     )
 
 
-def _ahead(clock: Clock) -> dict[str, datetime]:
+def void(old: TicketClock, new: TicketClock) -> list[Deadline]:
+    """Give the deadlines of a clock that must not fire any more."""
+    still = ahead(new.clock)
+    gone = {kind: at for kind, at in ahead(old.clock).items() if kind not in still}
+    return [Deadline(kind, old.id, old.clock.instance, at) for kind, at in gone.items()]
+
+
+def ahead(clock: Clock) -> dict[str, datetime]:
     """Give the instants at which something is still to be recorded for a clock, by kind of deadline."""
     if not sla.is_ticking(clock):
         return {}
@@ -229,7 +237,8 @@ def _row(ctx: Ctx, item: TicketClock) -> dict[str, Any]:
     return own | asdict(item.source) | clock | {"conduct": conduct}
 
 
-async def _from_row(ctx: Ctx, row: Record) -> TicketClock:
+async def from_row(ctx: Ctx, row: Record) -> TicketClock:
+    """Make a clock of the columns `READ`."""
     values = dict(row.items())
     clock = Clock(**{name: values[name] for name in _CLOCK_FIELDS} | {
         "metric": Metric(values["metric"]),

@@ -9,18 +9,18 @@ transaction of its own; every deadline that moves is told by `ticket.sla_retarge
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import bindparam, select, text
 
 from helpdesk_api.agreements.calendar_schemas import HOURS_FIELDS
 from helpdesk_api.agreements.calendar_versions import hours_of, latest_version
 from helpdesk_api.domain.business_time import Calendar
 from helpdesk_api.domain.clock_history import MeasuredClock, Started, begun
 from helpdesk_api.domain.sla import settle
-from helpdesk_api.kit import crud, jobs
+from helpdesk_api.kit import deadlines, jobs
 from helpdesk_api.kit.context import Cause, Ctx, system
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import record
@@ -29,19 +29,18 @@ from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import is_sandbox_tenant
 from helpdesk_api.kit.unit_of_work import unit_of_work
-from helpdesk_api.tickets import clock_rows
+from helpdesk_api.tickets import clock_batches, clock_rows
 from helpdesk_api.tickets.clock_entries import happened, read
 from helpdesk_api.tickets.clock_rows import TicketClock
 from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.models import sla_clocks
-from helpdesk_api.tickets.resources import TICKETS
 
 RECOMPUTE: Final = "calendar.recompute"
 # So few that whoever writes to one of these tickets waits for a fraction of a second.
-_TICKETS_AT_ONCE: Final = 50
+_TICKETS_AT_ONCE: Final = 100
 _EDITED: Final = frozenset({*HOURS_FIELDS, "effective_from"})
 
-_is_behind = (
+_are_behind = (
     sla_clocks.c.tenant_id == bindparam("tenant"),
     sla_clocks.c.calendar_id == bindparam("calendar"),
     sla_clocks.c.calendar_version < bindparam("version"),
@@ -50,18 +49,10 @@ _is_behind = (
 )
 _NEXT = Statement(
     select(sla_clocks.c.ticket_id)
-    .where(*_is_behind, sla_clocks.c.ticket_id > bindparam("after"))
+    .where(*_are_behind, sla_clocks.c.ticket_id > bindparam("after"))
     .group_by(sla_clocks.c.ticket_id)
     .order_by(sla_clocks.c.ticket_id)
     .limit(_TICKETS_AT_ONCE)
-)
-_HISTORIES = Statement(
-    select(sla_clocks.c.id, sla_clocks.c.history).where(*_is_behind, sla_clocks.c.ticket_id == bindparam("ticket"))
-)
-_REWRITE = Statement(
-    update(sla_clocks)
-    .where(sla_clocks.c.tenant_id == bindparam("of_tenant"), sla_clocks.c.id == bindparam("of_clock"))
-    .values(history=bindparam("entries", type_=JSONB))
 )
 
 
@@ -92,10 +83,10 @@ async def recompute(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -
             behind = {"tenant": tenant_id, "calendar": calendar_id, "version": version}
             rows = await ctx.tx.rows(_NEXT, behind | {"after": after})
             hours = await hours_of(ctx, calendar_id, version)
-            for row in rows:
-                after = row["ticket_id"]
-                done, moved = await _recompute_ticket(ctx, after, behind, hours)
-                counts["ticket_count"] += 1
+            if rows:
+                after = rows[-1]["ticket_id"]
+                done, moved = await _recompute(ctx, [row["ticket_id"] for row in rows], behind, hours)
+                counts["ticket_count"] += len(rows)
                 counts["clock_count"] += done
                 counts["moved_count"] += moved
             if len(rows) < _TICKETS_AT_ONCE:
@@ -110,28 +101,50 @@ async def recompute(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -
                     )
 
 
-async def _recompute_ticket(ctx: Ctx, ticket_id: UUID, behind: Mapping[str, Any], hours: Calendar) -> tuple[int, int]:
-    """Measure the clocks of one ticket anew; gives how many, and how many deadlines have moved."""
-    before = await crud.fetch_locked(ctx, TICKETS, ticket_id)
-    ctx = ctx if ctx.now >= before.updated_at else replace(ctx, now=before.updated_at)
-    running = await clock_rows.latest_of(ctx, ticket_id)
-    histories = {row["id"]: row["history"] for row in await ctx.tx.rows(_HISTORIES, {**behind, "ticket": ticket_id})}
-    moved: list[TicketClock] = []
-    for item in running:
-        # A clock from before histories were kept goes on as it was promised.
-        if not histories.get(item.id):
-            moved.append(item)
-            continue
-        entries = [_known_as(entry, behind) for entry in histories[item.id]]
-        moved.append(await _measured_anew(ctx, item, entries, hours))
-        await ctx.tx.run(_REWRITE, {"of_tenant": ctx.tenant_id, "of_clock": item.id, "entries": entries})
-    moved_count = sum(old.clock.due_at != new.clock.due_at for old, new in zip(running, moved, strict=True))
-    version = before.version
-    if any(old.clock != new.clock for old, new in zip(running, moved, strict=True)):
-        clocks = TicketClocks(ctx, ticket_id, moved)
-        version = (await crud.store_changes(ctx, TICKETS, before, {"due_at": clocks.earliest_due})).version
-    await clock_rows.write(ctx, running, moved, version)
-    return len(histories), moved_count
+async def _recompute(
+    ctx: Ctx, ticket_ids: Sequence[UUID], behind: Mapping[str, Any], hours: Calendar
+) -> tuple[int, int]:
+    """Measure the clocks of some tickets anew; gives how many, and how many deadlines have moved."""
+    held = await clock_batches.hold(ctx, ticket_ids)
+    live = await clock_batches.live_of_held(ctx, held)
+    stored: list[tuple[TicketClock, Sequence[Mapping[str, Any]]]] = []
+    changed: list[tuple[TicketClock, TicketClock]] = []
+    times: dict[UUID, datetime] = {}
+    due: dict[UUID, datetime | None] = {}
+    for ticket in held:
+        # The clocks of two servers are never quite the same, and the later change must not seem the earlier one.
+        moment = ctx if ctx.now >= ticket.updated_at else replace(ctx, now=ticket.updated_at)
+        anew = TicketClocks(moment, ticket.id, [item for item, _ in live[ticket.id]])
+        for item, history in live[ticket.id]:
+            # A clock from before histories were kept goes on as it was promised.
+            if not _is_behind(item, behind) or not history:
+                continue
+            entries = [_known_as(entry, behind) for entry in history]
+            measured = await _measured_anew(moment, item, entries, hours)
+            anew.put(measured)
+            stored.append((measured, entries))
+            if measured.clock == item.clock:
+                continue
+            changed.append((item, measured))
+            times[ticket.id] = moment.now
+            due_before = {"due_before": item.clock.due_at}
+            for move in clock_rows.moves(item.clock, measured.clock):
+                more = due_before if move == "retargeted" else {}
+                clock_rows.record_move(moment, move, measured, ticket.version + 1, **more)
+        due[ticket.id] = anew.earliest_due
+    if stored:
+        await clock_batches.store_measured(ctx, stored)
+    if changed:
+        await clock_batches.touch_due(ctx, times, due)
+        await deadlines.cancel(ctx, [gone for old, new in changed for gone in clock_rows.void(old, new)])
+        standing = [clock_rows.ahead(old.clock) for old, _ in changed]
+        await clock_rows.arrange(ctx, [new for _, new in changed], but_not=standing)
+    return len(stored), sum(old.clock.due_at != new.clock.due_at for old, new in changed)
+
+
+def _is_behind(item: TicketClock, behind: Mapping[str, Any]) -> bool:
+    version = item.source.calendar_version
+    return item.source.calendar_id == behind["calendar"] and version is not None and version < behind["version"]
 
 
 def _known_as(entry: Mapping[str, Any], behind: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,30 +1,27 @@
-"""What happens to tickets: created, changed, commented, and reached by their deadlines.
+"""What happens to tickets: created, changed and commented. What their deadlines do to them is `tickets.firing`.
 
 Each function loads and locks, lets the domain decide, stores, and records; clocks move in the same transaction, so a
 client reads its own write with the deadlines that follow from it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import insert
 
 from helpdesk_api.agreements.promises import DECIDING, Promise, promises_for
-from helpdesk_api.domain import clock_firing
-from helpdesk_api.domain.sla import Clock, Metric
+from helpdesk_api.domain.sla import Metric
 from helpdesk_api.domain.workflow import FINISHED, Status, check_transition, is_reopen
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import check_version
 from helpdesk_api.kit.context import Ctx, new_id
-from helpdesk_api.kit.deadlines import DueDeadline
 from helpdesk_api.kit.events import Changes, record
-from helpdesk_api.kit.sql import Statement
 from helpdesk_api.tickets import clock_rows
 from helpdesk_api.tickets.clocks import TicketClocks
-from helpdesk_api.tickets.models import comments, sla_clocks
+from helpdesk_api.tickets.models import comments
 from helpdesk_api.tickets.parties import check_assignee, company_for, served_company
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
 from helpdesk_api.tickets.schemas import Comment, Ticket
@@ -34,12 +31,6 @@ _STATUS_FIELDS = frozenset({"status", "solved_at", "closed_at", "reopen_count"})
 _ASSIGNMENT_FIELDS = frozenset({"team_id", "assignee_id"})
 _PROMISE_FIELDS = frozenset(DECIDING)
 _REOPENED_BY_CLIENT = frozenset({Status.PENDING, Status.SOLVED, Status.CLOSED})
-
-_TICKET_OF_CLOCK = Statement(
-    select(sla_clocks.c.ticket_id).where(
-        sla_clocks.c.tenant_id == bindparam("tenant"), sla_clocks.c.id == bindparam("clock")
-    )
-)
 
 
 async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
@@ -120,16 +111,6 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
     return comment
 
 
-async def on_warning(ctx: Ctx, deadline: DueDeadline) -> None:
-    """Record that the warning of a clock has been reached."""
-    await _reach(ctx, deadline, clock_firing.warn)
-
-
-async def on_breach(ctx: Ctx, deadline: DueDeadline) -> None:
-    """Record that the deadline of a clock has passed."""
-    await _reach(ctx, deadline, clock_firing.breach)
-
-
 async def locked(ctx: Ctx, ticket_id: UUID) -> tuple[Ctx, Ticket]:
     """Lock a ticket for a change, and see to it that its time does not run backwards.
 
@@ -142,18 +123,6 @@ async def locked(ctx: Ctx, ticket_id: UUID) -> tuple[Ctx, Ticket]:
 async def clocks_of(ctx: Ctx, ticket_id: UUID) -> TicketClocks:
     """Load the clocks of a ticket, which the caller has locked."""
     return TicketClocks(ctx, ticket_id, await clock_rows.latest_of(ctx, ticket_id))
-
-
-async def _reach(ctx: Ctx, deadline: DueDeadline, mark: Callable[[Clock, datetime], Clock]) -> None:
-    ticket_id = await ctx.tx.value(_TICKET_OF_CLOCK, {"tenant": ctx.tenant_id, "clock": deadline.object_id})
-    ctx, before = await locked(ctx, ticket_id)
-    clocks = await clocks_of(ctx, ticket_id)
-    item = clocks.find(deadline.object_id)
-    if item is None:
-        message = f"the clock {deadline.object_id} has a deadline, although a later one has taken its place"
-        raise LookupError(message)
-    clocks.put(replace(item, measured=replace(item.measured, clock=mark(item.clock, ctx.now))))
-    await change(ctx, before, clocks, {})
 
 
 async def change(

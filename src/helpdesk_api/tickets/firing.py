@@ -1,0 +1,47 @@
+"""Deadlines of clocks that fire: warnings and breaches are recorded, for as many tickets at once as are due.
+
+What a deadline does to its clock is `domain.clock_firing`. A ticket that somebody is at is left for later instead of
+being waited for: whoever changes a ticket may wait for its deadlines, which are held here.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from helpdesk_api.domain.clock_firing import breach, warn
+from helpdesk_api.domain.sla import Clock
+from helpdesk_api.kit.context import Cause, Ctx
+from helpdesk_api.kit.deadlines import DueDeadline
+from helpdesk_api.tickets import clock_batches
+from helpdesk_api.tickets.clock_rows import BREACH_KIND, WARNING_KIND, moves, record_move
+
+_MARKS: Final[Mapping[str, Callable[[Clock, datetime], Clock]]] = {WARNING_KIND: warn, BREACH_KIND: breach}
+
+
+async def reach(ctx: Ctx, due: Sequence[DueDeadline]) -> Collection[UUID]:
+    """Record that the warnings and deadlines of clocks have come; gives what has to wait for its ticket."""
+    clock_ids = [deadline.object_id for deadline in due]
+    held = {ticket.id: ticket for ticket in await clock_batches.hold_free(ctx, clock_ids)}
+    clocks = await clock_batches.of_held(ctx, list(held.values()), clock_ids)
+    times: defaultdict[UUID, datetime] = defaultdict(lambda: ctx.now)
+    waiting: set[UUID] = set()
+    for deadline in due:
+        item = clocks.get(deadline.object_id)
+        if item is None:
+            waiting.add(deadline.id)
+            continue
+        ticket = held[item.ticket_id]
+        # The clock of this process may be behind that of the database, and behind that of whoever wrote last.
+        at = times[ticket.id] = max(times[ticket.id], deadline.due_at, ticket.updated_at)
+        reached = replace(item, measured=replace(item.measured, clock=_MARKS[deadline.kind](item.clock, at)))
+        clocks[item.id] = reached
+        caused = replace(ctx, cause=Cause("deadline", str(deadline.id)))
+        for move in moves(item.clock, reached.clock):
+            record_move(caused, move, reached, ticket.version + 1)
+    if times:
+        await clock_batches.touch(ctx, times)
+        await clock_batches.store_recorded(ctx, list(clocks.values()))
+    return waiting
