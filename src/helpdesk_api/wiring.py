@@ -87,6 +87,7 @@ ROUTERS: Sequence[APIRouter] = (
     routes.router,
     presence.router,
     clock_routes.router,
+    clock_routes.times,
     clock_routes.extensions,
     companies.router,
     contacts.router,

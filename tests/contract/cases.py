@@ -214,6 +214,8 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "permissions_list": Single(),
     "condition_fields_list": Single(),
     "tickets_search": Single({"condition": {"not": {"field": "tags", "op": "contains", "value": "parked"}}}),
+    "sla_clocks_list": Single(parameters=a_clock),
+    "sla_clocks_get": Single(parameters=a_clock),
     "sla_clocks_explain": Single(parameters=a_clock),
     "sla_clocks_set_deadline": Single({"due_at": "2098-01-01T00:00:00Z", "reason": "Agreed."}, parameters=a_clock),
     "sla_clocks_release_deadline": Single(parameters=a_clock_set_by_hand),
@@ -247,6 +249,7 @@ FREE_FORM = frozenset({"inbound_hooks_preview", "inbound_receive"})
 # Operations on one object beside the usual five, with a body that is valid for them.
 ACTIONS: Mapping[str, JSON | None] = {
     "tickets_get_presence": None,
+    "tickets_get_times": None,
     "tickets_set_presence": {"state": "viewing", "user_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03"},
     "users_invite": None,
     "users_reset_second_factor": None,

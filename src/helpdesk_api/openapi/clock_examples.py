@@ -1,8 +1,9 @@
-"""The examples of SLA clocks: explaining a deadline, setting it by hand, and extending many."""
+"""The examples of SLA clocks: their records, explaining a deadline, setting it by hand, and extending many."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
+from helpdesk_api.tickets.attainment_schemas import ATTAINMENT_EXAMPLES
 from helpdesk_api.tickets.explanation_schemas import EXPLANATION_EXAMPLE
 
 _TICKET_ID: Final = EXPLANATION_EXAMPLE["ticket_id"]
@@ -15,6 +16,7 @@ _EXTENDED: Final = {
 }
 
 CLOCK_EXAMPLES: Final[Mapping[str, Any]] = {
+    **ATTAINMENT_EXAMPLES,
     "ClockExplanation": EXPLANATION_EXAMPLE,
     "ManualDeadline": {"due_at": "2026-11-23T12:00:00Z", "reason": "Agreed with the client on the phone."},
     "ClockExtensionCreate": {

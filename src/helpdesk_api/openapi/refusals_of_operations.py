@@ -161,6 +161,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "me_remove_second_factor": (*_PROVE_AGAIN, NoSecondFactorError),
     "users_reset_second_factor": (NoSecondFactorError, RoleExceedsOwnError),
     "sla_clocks_explain": (HistoryIncompleteError,),
+    "tickets_get_times": (HistoryIncompleteError,),
     "sla_clocks_set_deadline": (ClockStoppedError, DeadlinePassedError, InstantOutOfRangeError),
     "sla_clocks_release_deadline": (ClockStoppedError, NoManualDeadlineError),
     "sla_clocks_extend": (BudgetOutOfReachError, TooManyTicketsError),

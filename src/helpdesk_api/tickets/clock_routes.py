@@ -9,13 +9,16 @@ from fastapi import APIRouter, Header, Path, Response
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.languages import preferred
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
-from helpdesk_api.tickets import deadlines
+from helpdesk_api.tickets import attainment, deadlines
+from helpdesk_api.tickets.attainment_schemas import ClockRecord, ClockRecords, TicketTimes
 from helpdesk_api.tickets.clock_views import fetch_shown
 from helpdesk_api.tickets.explanation_schemas import ClockExplanation
 from helpdesk_api.tickets.explanations import explain_clock, language_of_tenant
 from helpdesk_api.tickets.schemas import ClockExtensionCreate, ClockExtensions, ManualDeadline, Ticket
 
 router = APIRouter(prefix="/v1/tickets/{id}/sla", tags=["sla-clocks"], route_class=UnitOfWorkRoute)
+
+times = APIRouter(prefix="/v1/tickets/{id}/times", tags=["tickets"], route_class=UnitOfWorkRoute)
 
 extensions = APIRouter(prefix="/v1/sla-extensions", tags=["sla-clocks"], route_class=UnitOfWorkRoute)
 
@@ -27,6 +30,47 @@ ClockName = Annotated[
         examples=["resolution"],
     ),
 ]
+
+
+@router.get(
+    "",
+    operation_id="sla_clocks_list",
+    summary="List the clocks of a ticket",
+    description=(
+        "Gives the record of every clock of a ticket, also of those that later ones have followed: what was promised "
+        "by which versions, when it started, was due and stopped, what was used up and waited, and by how much the "
+        "promise was broken."
+    ),
+)
+async def list_clocks(id: UUID, ctx: Annotated[Ctx, allowed("tickets:read")]) -> ClockRecords:
+    """List clocks."""
+    return ClockRecords(data=await attainment.records_of(ctx, id))
+
+
+@router.get(
+    "/{clock}",
+    operation_id="sla_clocks_get",
+    summary="Get the record of one clock",
+    description="Gives what one clock promised and what came of it by now, or by its stop.",
+)
+async def get_clock(id: UUID, clock: ClockName, ctx: Annotated[Ctx, allowed("tickets:read")]) -> ClockRecord:
+    """Read a clock."""
+    return await attainment.record_of(ctx, id, clock)
+
+
+@times.get(
+    "",
+    operation_id="tickets_get_times",
+    summary="Tell where the time of a ticket went",
+    description=(
+        "Adds up how long the ticket was in each status, and while it was not finished with each team and assignee: "
+        "in all, and in working hours. Time of a team without an assignee is told apart, so that a full queue is not "
+        "taken for a slow person. It is made of the events of the ticket: 409 once these are not kept any more."
+    ),
+)
+async def get_times(id: UUID, ctx: Annotated[Ctx, allowed("tickets:read")]) -> TicketTimes:
+    """Read times."""
+    return await attainment.times_of(ctx, id)
 
 
 @router.get(
