@@ -53,6 +53,7 @@ from helpdesk_api.retention.settings import RETENTION_SETTINGS
 from helpdesk_api.tickets import (
     clock_routes,
     clock_rows,
+    due_clocks,
     firing,
     presence,
     recomputing,
@@ -89,6 +90,7 @@ ROUTERS: Sequence[APIRouter] = (
     clock_routes.router,
     clock_routes.times,
     clock_routes.extensions,
+    due_clocks.router,
     companies.router,
     contacts.router,
     card_kinds.companies_router,

@@ -214,6 +214,8 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "permissions_list": Single(),
     "condition_fields_list": Single(),
     "tickets_search": Single({"condition": {"not": {"field": "tags", "op": "contains", "value": "parked"}}}),
+    "sla_clocks_list_due": Single(),
+    "sla_clocks_count_due": Single(),
     "sla_clocks_list": Single(parameters=a_clock),
     "sla_clocks_get": Single(parameters=a_clock),
     "sla_clocks_explain": Single(parameters=a_clock),

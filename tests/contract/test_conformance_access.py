@@ -32,6 +32,8 @@ OTHER_PERMISSIONS = {
     "tickets_search": ["tickets:read"],
     "webhook_egress_get": ["webhook-endpoints:read"],
     "permissions_list": [],
+    "sla_clocks_list_due": ["tickets:read"],
+    "sla_clocks_count_due": ["tickets:read"],
     "sla_clocks_list": ["tickets:read"],
     "sla_clocks_get": ["tickets:read"],
     "tickets_get_times": ["tickets:read"],

@@ -60,15 +60,19 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """A key that a list may be sorted by; the column must never be null, or rows would fall between pages."""
+    """A key that a list may be sorted by; it must never be null there, or rows would fall between pages.
+
+    `is_filled` says that the list holds no rows where the column is null.
+    """
 
     name: str
     column: Column[Any]
     type: Literal["instant", "text", "integer"]
+    is_filled: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a nullable column."""
-        if self.column.nullable:
+        """Refuse a column that may be null."""
+        if self.column.nullable and not self.is_filled:
             message = f"{self.column} may be null and cannot be paged by"
             raise TypeError(message)
 
@@ -108,6 +112,8 @@ class Listing:
     sorts: tuple[Sort, ...]
     default_sort: str
     rows: RowRules
+    # What holds for every row of the list, whoever looks.
+    always: tuple[ColumnElement[bool], ...] = ()
 
     @cached_property
     def query_model(self) -> type[PageQuery]:

@@ -114,7 +114,7 @@ def _filter_values(listing: Listing, query: PageQuery) -> dict[str, Any]:
 def _conditions(listing: Listing, given: Sequence[str], fixed: Sequence[str], kind: str) -> list[ColumnElement[bool]]:
     table = listing.key.table
     conditions = [table.c[name] == bindparam(f"in_{name}", type_=table.c[name].type) for name in fixed]
-    conditions += seen_rows(listing.rows, kind)
+    conditions += [*listing.always, *seen_rows(listing.rows, kind)]
     for item in listing.filters:
         column = item.column
         if item.match == "range":

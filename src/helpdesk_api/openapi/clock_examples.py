@@ -17,6 +17,17 @@ _EXTENDED: Final = {
 
 CLOCK_EXAMPLES: Final[Mapping[str, Any]] = {
     **ATTAINMENT_EXAMPLES,
+    "DueCounts": {
+        "as_of": "2026-11-23T12:00:00Z",
+        "until": "2026-11-23T13:00:00Z",
+        "data": [
+            {
+                "metric": "resolution",
+                "overdue": {"count": 3, "relation": "eq"},
+                "due_soon": {"count": 12, "relation": "eq"},
+            }
+        ],
+    },
     "ClockExplanation": EXPLANATION_EXAMPLE,
     "ManualDeadline": {"due_at": "2026-11-23T12:00:00Z", "reason": "Agreed with the client on the phone."},
     "ClockExtensionCreate": {

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.domain.attainment import attained
 from helpdesk_api.domain.errors import NotFoundError
-from helpdesk_api.domain.sla import Metric
+from helpdesk_api.domain.sla import LIVE, Metric, remaining
 from helpdesk_api.domain.spells import Spent, Standing, time_spent
 from helpdesk_api.domain.workflow import Status
 from helpdesk_api.kit import crud
@@ -32,8 +32,10 @@ T = TypeVar("T")
 
 _SECOND: Final = timedelta(seconds=1)
 
+# What a record is made of.
+RECORDED: Final = (*READ, sla_clocks.c.manual_reason, sla_clocks.c.manual_by_id)
 _CLOCKS = Statement(
-    select(*READ, sla_clocks.c.manual_reason, sla_clocks.c.manual_by_id)
+    select(*RECORDED)
     .where(sla_clocks.c.tenant_id == bindparam("tenant"), sla_clocks.c.ticket_id == bindparam("ticket"))
     .order_by(sla_clocks.c.metric, sla_clocks.c.instance)
 )
@@ -52,6 +54,11 @@ async def records_of(ctx: Ctx, ticket_id: UUID) -> list[ClockRecord]:
     """Give the records of all clocks of a ticket, by metric and instance; raises NotFoundError."""
     await crud.fetch(ctx, TICKETS, ticket_id)
     rows = await ctx.tx.rows(_CLOCKS, {"tenant": ctx.tenant_id, "ticket": ticket_id})
+    return await recorded(ctx, rows)
+
+
+async def recorded(ctx: Ctx, rows: Sequence[Record]) -> list[ClockRecord]:
+    """Make records of rows with the columns `RECORDED`."""
     return [_record(await from_row(ctx, row), row, ctx.now) for row in rows]
 
 
@@ -126,6 +133,7 @@ def _record(item: TicketClock, row: Record, now: datetime) -> ClockRecord:
         elapsed_wall_seconds=came_to.elapsed_wall // _SECOND,
         paused_seconds=came_to.paused // _SECOND,
         paused_wall_seconds=came_to.paused_wall // _SECOND,
+        remaining_seconds=remaining(clock, item.calendar, now) // _SECOND if clock.state in LIVE else None,
         breached_at=came_to.breached_at,
         breached_by_seconds=None if came_to.breached_by is None else came_to.breached_by // _SECOND,
         is_manual=clock.manual_due_at is not None,

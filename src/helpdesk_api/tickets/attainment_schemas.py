@@ -36,6 +36,9 @@ class ClockRecord(Output):
     elapsed_wall_seconds: Annotated[int, Field(description="What the wall showed while it ran.")]
     paused_seconds: Annotated[int, Field(description="Waited; a pause outside hours counts nothing.")]
     paused_wall_seconds: Annotated[int, Field(description="What the wall showed while it waited.")]
+    remaining_seconds: Annotated[
+        int | None, Field(description="Left; negative when overdue, frozen while paused, null when stopped.")
+    ]
     breached_at: Annotated[AwareDatetime | None, Field(description="The deadline that passed; never taken back.")]
     breached_by_seconds: Annotated[
         int | None,
@@ -112,6 +115,7 @@ _RECORD: Final[Mapping[str, Any]] = {
     "elapsed_wall_seconds": 16_200,
     "paused_seconds": 3_600,
     "paused_wall_seconds": 3_600,
+    "remaining_seconds": None,
     "breached_at": "2026-11-23T14:00:00Z",
     "breached_by_seconds": 1_800,
     "is_manual": False,

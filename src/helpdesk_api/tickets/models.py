@@ -77,6 +77,7 @@ comments = tenant_table(
     Index(None, "tenant_id", "author_contact_id"),
 )
 
+_is_due = text("state IN ('running', 'paused') AND due_at IS NOT NULL")
 sla_clocks = tenant_table(
     "sla_clocks",
     Column("ticket_id", Uuid, nullable=False),
@@ -123,5 +124,8 @@ sla_clocks = tenant_table(
         *("tenant_id", "calendar_id", "ticket_id"),
         postgresql_where=text("state IN ('running', 'paused') AND calendar_id IS NOT NULL"),
     ),
+    # What is due next, of all metrics and of one.
+    Index("ix_sla_clocks_due", "tenant_id", "due_at", "id", postgresql_where=_is_due),
+    Index("ix_sla_clocks_due_by_metric", "tenant_id", "metric", "due_at", "id", postgresql_where=_is_due),
     versioned=False,
 )
