@@ -126,6 +126,11 @@ _RECORD: Final[Mapping[str, Any]] = {
 ATTAINMENT_EXAMPLES: Final[Mapping[str, Any]] = {
     "ClockRecord": _RECORD,
     "ClockRecords": {"data": [_RECORD]},
+    "ClockRecordPage": {
+        "data": [_RECORD | {"state": "running", "stopped_at": None, "remaining_seconds": -1_800}],
+        "page": {"next_cursor": None, "prev_cursor": None},
+        "total": None,
+    },
     "TicketTimes": {
         "ticket_id": EXPLANATION_EXAMPLE["ticket_id"],
         "as_of": "2026-11-23T14:30:00Z",
