@@ -1,12 +1,12 @@
 """Find the clocks that are due next, of all metrics and of one, however many there are.
 
-Revision: 0041. Comes after: 0040.
+Revision: 0042. Comes after: 0041.
 """
 
 from alembic import op
 
-revision = "0041"
-down_revision = "0040"
+revision = "0042"
+down_revision = "0041"
 branch_labels = None
 depends_on = None
 
