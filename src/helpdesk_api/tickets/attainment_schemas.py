@@ -127,7 +127,7 @@ ATTAINMENT_EXAMPLES: Final[Mapping[str, Any]] = {
     "ClockRecord": _RECORD,
     "ClockRecords": {"data": [_RECORD]},
     "ClockRecordPage": {
-        "data": [_RECORD | {"state": "running", "stopped_at": None, "remaining_seconds": -1_800}],
+        "data": [{**_RECORD, "state": "running", "stopped_at": None, "remaining_seconds": -1_800}],
         "page": {"next_cursor": None, "prev_cursor": None},
         "total": None,
     },
