@@ -1,12 +1,12 @@
 """Find the clocks that are due next, of all metrics and of one, however many there are.
 
-Revision: 0042. Comes after: 0041.
+Revision: 0043. Comes after: 0042.
 """
 
 from alembic import op
 
-revision = "0042"
-down_revision = "0041"
+revision = "0043"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 
