@@ -1,12 +1,12 @@
 """Find the clocks that are due next, of all metrics and of one, however many there are.
 
-Revision: 0043. Comes after: 0042.
+Revision: 0044. Comes after: 0043.
 """
 
 from alembic import op
 
-revision = "0043"
-down_revision = "0042"
+revision = "0044"
+down_revision = "0043"
 branch_labels = None
 depends_on = None
 
