@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from bench import business_time, data, webhooks
+from bench import business_time, data, promptness, webhooks
 from bench.data import Account
 from bench.load import Operation, ask, request
 from bench.measure import Comparison, Contender, compare
@@ -18,8 +18,11 @@ from bench.stage import Process, Stage, stage
 
 TICKETS = 1_000
 SMALL, LARGE, HOOKS = "helpdesk", "large", "hooks"
+PROMPT, AWAY, CALM, HANGING = "prompt", "away", "calm", "hanging"
 BUDGETS = {"read a ticket": 0.65, "list 50 tickets": 0.65, "create a ticket": 0.5}
 WEBHOOK_BUDGET = 0.5
+FIRST_ATTEMPT_SECONDS, WITHOUT_VALKEY_SECONDS = 1.0, 3.0
+HANGING_BUDGET = 1.2
 GROWTH_BUDGET = 1.5
 RIGHTS_BUDGET = 0.85
 GROWING = ("read a ticket", "list 50 tickets")
@@ -55,6 +58,7 @@ def main() -> int:
         if options.large:
             lines += _growth(running, account, ids, options)
         lines.append(_webhooks(running, account))
+        lines += _promptness(running)
     lines.append(_business_time())
     failed = [line.name for line in lines if not line.is_ok]
     verdict = f"FAILED: {', '.join(failed)}" if failed else "every budget holds"
@@ -81,6 +85,8 @@ def _prepare(running: Stage) -> tuple[Account, list[str]]:
     asyncio.run(data.tidy(running.superuser_url(SMALL)))
     running.clone(SMALL, HOOKS)
     running.clone(SMALL, LARGE)
+    for name in (PROMPT, AWAY, CALM, HANGING):
+        running.clone(SMALL, name)
     return account, ids
 
 
@@ -145,6 +151,24 @@ def _webhooks(running: Stage, account: Account) -> Line:
     ours, theirs, ratio = asyncio.run(webhooks.compare(running, HOOKS, account))
     _head("webhooks", "worker/s", "loop/s", "ratio", "", "budget")
     return _shown(Line("deliver", ours, theirs, ratio, f">= {WEBHOOK_BUDGET}", ratio >= WEBHOOK_BUDGET))
+
+
+def _promptness(running: Stage) -> list[Line]:
+    _head("webhooks", "p99 ms", "other ms", "times", "", "budget")
+    lines: list[Line] = []
+    for name, database, seconds, changes in (
+        ("first attempt, 50 events/s", PROMPT, FIRST_ATTEMPT_SECONDS, {}),
+        ("first attempt, Valkey away", AWAY, WITHOUT_VALKEY_SECONDS, promptness.AWAY),
+    ):
+        found = asyncio.run(promptness.first_attempts(running, database, **changes))
+        ratio = found / seconds
+        lines.append(_shown(Line(name, 1_000 * found, 1_000 * seconds, ratio, "<= 1", ratio <= 1)))
+    beside, alone, ratio = asyncio.run(promptness.others_while_half_hang(running, CALM, HANGING))
+    name = "half of 200 endpoints hang"
+    lines.append(
+        _shown(Line(name, 1_000 * beside, 1_000 * alone, ratio, f"<= {HANGING_BUDGET}", ratio <= HANGING_BUDGET))
+    )
+    return lines
 
 
 def _business_time() -> Line:

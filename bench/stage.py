@@ -101,11 +101,11 @@ class Stage:
         subprocess.run(command, check=True, cwd=ROOT, env=self.environment(database), capture_output=True)
 
     @contextmanager
-    def product(self, database: str) -> Iterator[Process]:
-        """Run one process of the product's API, as `helpdesk serve` starts it."""
+    def product(self, database: str, **changes: str) -> Iterator[Process]:
+        """Run one process of the product's API, as `helpdesk serve` starts it, with some settings changed."""
         port = _free_port()
         command = [sys.executable, "-m", "helpdesk_api", "serve", "--port", str(port)]
-        with self._running("product", command, self.environment(database), port) as process:
+        with self._running("product", command, self.environment(database) | changes, port) as process:
             yield process
 
     @contextmanager
@@ -119,10 +119,10 @@ class Stage:
             yield process
 
     @contextmanager
-    def worker(self, database: str) -> Iterator[Process]:
-        """Run one worker of the product."""
+    def worker(self, database: str, **changes: str) -> Iterator[Process]:
+        """Run one worker of the product, with some settings changed."""
         command = [sys.executable, "-m", "helpdesk_api", "worker"]
-        with self._running("worker", command, self.environment(database), None) as process:
+        with self._running("worker", command, self.environment(database) | changes, None) as process:
             yield process
 
     @contextmanager
