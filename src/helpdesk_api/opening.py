@@ -32,7 +32,7 @@ from helpdesk_api.kit.standing import Standings
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.usage import UsageCounts
 from helpdesk_api.settings import ConfigurationError, Settings
-from helpdesk_api.wiring import CHORES, DEADLINES, GRANTS, JOBS, RESOURCES, SUBSCRIPTIONS
+from helpdesk_api.wiring import CHORES, DEADLINES, GRANTS, JOBS, REACTIONS, RESOURCES, SUBSCRIPTIONS
 
 
 @asynccontextmanager
@@ -73,6 +73,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             job_kinds=JOBS,
             egress=settings.egress_networks,
             subscribers=SUBSCRIPTIONS,
+            reactions=REACTIONS,
             resources={resource.name: resource for resource in RESOURCES},
             chores=CHORES,
             operator_key=OperatorKey(settings.operator_key.get_secret_value()) if settings.operator_key else None,

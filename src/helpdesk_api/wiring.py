@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
+from helpdesk_api.automation import engine, rules
 from helpdesk_api.directory import card_kinds, companies, contacts, external_references, magic_links
 from helpdesk_api.identity import (
     api_keys,
@@ -35,6 +36,7 @@ from helpdesk_api.identity.sign_in import (
 )
 from helpdesk_api.identity.sign_in import routes as sign_in_routes
 from helpdesk_api.identity.sign_in import settings as sign_in_settings
+from helpdesk_api.kit.context import Reaction
 from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.dispatch import dispatch
 from helpdesk_api.kit.events import DISPATCH
@@ -56,6 +58,7 @@ from helpdesk_api.tickets import (
     due_clocks,
     firing,
     presence,
+    reactions,
     recomputing,
     resources,
     reveal,
@@ -106,6 +109,7 @@ ROUTERS: Sequence[APIRouter] = (
     national_holidays.router,
     national_holidays.countries_router,
     sla_policies.router,
+    rules.router,
     api_keys.router,
     key_rotation.router,
     key_usage.router,
@@ -171,6 +175,9 @@ SUBSCRIPTIONS: Sequence[Subscriber] = (
     recomputing.schedule_recomputation,
     applying.follow_test_clock,
 )
+
+# What follows in the very transaction from what happens to an object, by its type.
+REACTIONS: Mapping[str, Reaction] = {reactions.TICKET: engine.RuleEngine().react}
 
 # What a worker looks after every few seconds, beside jobs and deadlines.
 CHORES: Sequence[Chore] = (tenant_purge.purge_due, attempts.purge_attempts, applying.give_turns)

@@ -124,7 +124,7 @@ def test_the_catalogue_tells_what_can_be_asked(api: Client) -> None:
         "operators": ["eq", "ne", "in", "gt", "gte", "lt", "lte"],
         "choices": ["low", "normal", "high", "urgent"],
         "is_nullable": False,
-        "uses": ["search", "webhook"],
+        "uses": ["rule", "search", "webhook"],
         "permission": "tickets:read",
         "field_group": None,
     }
@@ -133,4 +133,7 @@ def test_the_catalogue_tells_what_can_be_asked(api: Client) -> None:
         "contacts:list",
         "client.contact_details",
     )
-    assert (fields["previous.status"]["uses"], fields["previous.status"]["is_nullable"]) == (["webhook"], True)
+    assert (fields["previous.status"]["uses"], fields["previous.status"]["is_nullable"]) == (
+        ["rule", "webhook"],
+        True,
+    )

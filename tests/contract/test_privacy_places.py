@@ -21,6 +21,7 @@ TELL_APART = {
     ("roles", "slug"),
     ("sla_clocks", "metric"),
     ("sla_policies", "name"),
+    ("rules", "name"),
     ("sign_in_attempts", "purpose"),
     ("teams", "name"),
 }

@@ -25,6 +25,7 @@ _RESOURCES: Final = {
     "roles": "roles",
     "calendars": "calendars",
     "sla-policies": "SLA policies",
+    "rules": "rules, which change tickets by themselves",
     "api-keys": "API keys",
     "sessions": "the sessions of people who signed in",
     "identity-providers": "identity providers, whose word decides who somebody is",

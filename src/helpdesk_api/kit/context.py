@@ -3,11 +3,11 @@
 Opening and committing is `kit.unit_of_work`. A service reads `ctx.now` and never a clock, and never commits.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from helpdesk_api.kit.events import Event
 
 new_id: Callable[[], UUID] = uuid7
+# Takes the context, the object and the events; gives the object as it is left.
+Reaction = Callable[..., Awaitable[Any]]
 
 
 class MissingPermissionError(ForbiddenError):
@@ -34,11 +36,11 @@ class Principal:
     """Who acts, and what that one may do and see.
 
     `permissions` are `resource:verb` pairs, `*:verb` for every resource; `reach` says which rows, `field_groups` which
-    of the guarded fields. `id` is the user, the contact, the API key or the inbound hook; `credential_id` what it came
-    with.
+    of the guarded fields. `id` is the user, the contact, the API key, the inbound hook or the rule; `credential_id` what it
+    came with.
     """
 
-    type: Literal["user", "contact", "api_key", "inbound_hook", "system"]
+    type: Literal["user", "contact", "api_key", "inbound_hook", "rule", "system"]
     id: UUID | None
     tenant_id: UUID
     permissions: frozenset[str] = frozenset()
@@ -104,7 +106,7 @@ class Ctx:
 
     `now` is the tenant's time, by which the business lives; `real_now` is for what lives in real time even in a
     sandbox: credentials and deliveries. `due` collects the instants at which a worker should look, told after the
-    commit.
+    commit. `reactions` are what follows in this transaction from what happens to an object, by its type.
     """
 
     tx: Transaction
@@ -117,3 +119,4 @@ class Ctx:
     request_id: str
     events: "list[Event]" = field(default_factory=list)
     due: list[datetime] = field(default_factory=list)
+    reactions: Mapping[str, Reaction] = field(default_factory=dict)

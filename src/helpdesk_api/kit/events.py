@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import INET, JSONB
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import UserDefinedType
 
-from helpdesk_api.kit.context import Cause, Ctx, new_id
+from helpdesk_api.kit.context import Cause, Ctx, Principal, new_id
 from helpdesk_api.kit.jobs import jobs
 from helpdesk_api.kit.sql import Statement, insert_many, tenant_table
 
@@ -147,6 +147,7 @@ class Event:
     object_version: int
     occurred_at: datetime
     cause: Cause
+    actor: Principal
     changes: Changes = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     id: UUID = field(default_factory=new_id)
@@ -177,6 +178,7 @@ def record(
             data=data or {},
             occurred_at=occurred_at or ctx.now,
             cause=ctx.cause,
+            actor=ctx.principal,
         )
     )
 
@@ -198,12 +200,12 @@ async def write_recorded(ctx: Ctx) -> None:
             "object_version": [event.object_version for event in noted],
             "changes": [event.changes for event in noted],
             "data": [event.data for event in noted],
-            "actor_type": [ctx.principal.type] * size,
-            "actor_id": [ctx.principal.id] * size,
+            "actor_type": [event.actor.type for event in noted],
+            "actor_id": [event.actor.id for event in noted],
             "cause_type": [event.cause.type for event in noted],
             "cause_id": [event.cause.id for event in noted],
             "occurred_at": [event.occurred_at for event in noted],
-            "credential_id": [ctx.principal.credential_id] * size,
+            "credential_id": [event.actor.credential_id for event in noted],
             "ip": [event.cause.ip for event in noted],
             "user_agent": [event.cause.user_agent for event in noted],
             "tenant": ctx.tenant_id,

@@ -9,7 +9,7 @@ from uuid import UUID
 from helpdesk_api.kit.access_tokens import AccessTokens
 from helpdesk_api.kit.admission import Admission
 from helpdesk_api.kit.client_address import Address, ClientAddresses
-from helpdesk_api.kit.context import Cause, Ctx, Principal
+from helpdesk_api.kit.context import Cause, Ctx, Principal, Reaction
 from helpdesk_api.kit.db import Database, Record
 from helpdesk_api.kit.deadlines import Handler
 from helpdesk_api.kit.distinct_counts import DistinctCounts
@@ -112,6 +112,7 @@ class Runtime:
     job_kinds: Mapping[str, JobKind]
     egress: "Sequence[str]"
     subscribers: "Sequence[Subscriber]"
+    reactions: Mapping[str, Reaction]
     resources: "Mapping[str, Resource[Any]]"
     chores: "Sequence[Chore]"
     operator_key: "OperatorKey | None"

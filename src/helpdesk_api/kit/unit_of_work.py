@@ -74,6 +74,7 @@ async def unit_of_work(
             is_test_clock=time.is_test_clock,
             cause=cause,
             request_id=request_id,
+            reactions=runtime.reactions,
         )
         with showing(principal.field_groups):
             yield ctx

@@ -50,6 +50,7 @@ _CHANGES: Mapping[str, Mapping[str, Any]] = {
         "effective_from": "2026-12-06T23:00:00Z",
     },
     "SLAPolicyUpdate": {"position": 20},
+    "RuleUpdate": {"state": "disabled"},
     "WebhookEndpointUpdate": {"is_enabled": False},
     "InboundHookUpdate": {"mapping": {"priority": "'high'"}, "on_recovery": "note"},
 }

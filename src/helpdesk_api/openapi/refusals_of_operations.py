@@ -14,6 +14,7 @@ from helpdesk_api.agreements.national_holidays import (
     UnknownHolidaysError,
 )
 from helpdesk_api.agreements.sla_policies import CalendarRequiredError, PolicyPublishedError, TargetOutOfReachError
+from helpdesk_api.automation.rules import TooManyRulesError
 from helpdesk_api.directory.external_references import OneCardError
 from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
 from helpdesk_api.domain.business_time import BudgetOutOfReachError, InstantOutOfRangeError, InvalidCalendarError
@@ -185,6 +186,8 @@ OF_OPERATION: Mapping[str, Refusals] = {
     ),
     "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError),
     "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError, PolicyPublishedError),
+    "rules_create": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError, TooManyRulesError),
+    "rules_update": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError),
     "api_keys_create": (
         ScopeExceedsOwnError,
         ExpiryInPastError,

@@ -35,6 +35,10 @@ class Use(StrEnum):
 
     SEARCH = "search"
     WEBHOOK = "webhook"
+    RULE = "rule"
+
+
+_OF_EVENTS: Final = frozenset({Use.WEBHOOK, Use.RULE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +118,14 @@ def _of_clock(metric: Metric, name: str, kind: FieldType, meaning: str, choices:
 def _of_event(
     path: str, kind: FieldType, meaning: str, choices: tuple[str, ...] = (), *, is_nullable: bool = False
 ) -> OfferedField:
-    return OfferedField(Field(path, kind, meaning, is_nullable=is_nullable, choices=choices), frozenset({Use.WEBHOOK}))
+    return OfferedField(Field(path, kind, meaning, is_nullable=is_nullable, choices=choices), _OF_EVENTS)
 
 
 def _previous(of: OfferedField) -> OfferedField:
     field, name = of.field, of.field.path
     meaning = f"What `{name}` was before, if the event changed it."
     before = Field(f"previous.{name}", field.type, meaning, is_nullable=True, choices=field.choices)
-    return OfferedField(before, frozenset({Use.WEBHOOK}), of.permission, of.group)
+    return OfferedField(before, _OF_EVENTS, of.permission, of.group)
 
 
 _TICKET_FIELDS: Final = (
@@ -171,7 +175,10 @@ _CLOCK_FIELDS: Final = tuple(
 _EVENT_FIELDS: Final = (
     _of_event("event.changed_fields", FieldType.SET, "The fields that the event changed."),
     _of_event(
-        "event.actor_type", FieldType.CHOICE, "What sort of caller did it.", ("user", "contact", "api_key", "system")
+        "event.actor_type",
+        FieldType.CHOICE,
+        "What sort of caller did it.",
+        ("user", "contact", "api_key", "rule", "system"),
     ),
     _of_event("event.actor_id", FieldType.REFERENCE, "Who did it.", is_nullable=True),
     *(_previous(offered) for offered in _TICKET_FIELDS if offered.field.path in _PREVIOUS),

@@ -23,6 +23,7 @@ from helpdesk_api.tickets import clock_rows
 from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.models import comments
 from helpdesk_api.tickets.parties import check_assignee, company_for, served_company
+from helpdesk_api.tickets.reactions import settled
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
 from helpdesk_api.tickets.schemas import Comment, Ticket
 
@@ -35,6 +36,7 @@ _REOPENED_BY_CLIENT = frozenset({Status.PENDING, Status.SOLVED, Status.CLOSED})
 
 async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     """Create a ticket with its number and clocks."""
+    since = len(ctx.events)
     values = dict(values)
     values["company_id"] = await company_for(ctx, values["company_id"], values["contact_id"])
     company = await served_company(ctx, values["company_id"])
@@ -54,7 +56,7 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     }
     created = await crud.add(ctx, TICKETS, values, object_id=ticket_id)
     await clock_rows.write(ctx, (), clocks.after, created.version)
-    return created
+    return await settled(ctx, created, since=since)
 
 
 async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *, expected: int | None) -> Ticket:
@@ -73,7 +75,9 @@ async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *
     if "assignee_id" in wanted:
         await check_assignee(ctx, changes["assignee_id"])
     clocks = await clocks_of(ctx, ticket_id)
-    return await change(ctx, before, clocks, {field: new for field, (_, new) in wanted.items()})
+    since = len(ctx.events)
+    after = await change(ctx, before, clocks, {field: new for field, (_, new) in wanted.items()})
+    return await settled(ctx, after, since=since)
 
 
 async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> Comment:
@@ -84,6 +88,7 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
     pending, solved or closed back to open.
     """
     ctx, before = await locked(ctx, ticket_id)
+    since = len(ctx.events)
     if values["author_contact_id"] is not None and values["author_contact_id"] != before.contact_id:
         await company_for(ctx, before.company_id, values["author_contact_id"], field="author_contact_id")
     comment = await _store_comment(ctx, ticket_id, values)
@@ -100,6 +105,7 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
         },
     )
     if not is_reply:
+        await settled(ctx, before, since=since)
         return comment
     fields: dict[str, Any] = {}
     if comment.author_user_id is not None:
@@ -107,7 +113,8 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
     elif Status(before.status) in _REOPENED_BY_CLIENT:
         fields = {"status": Status.OPEN}
     clocks = await clocks_of(ctx, ticket_id)
-    await change(ctx, before, clocks, fields, reply="client" if comment.author_user_id is None else "user")
+    after = await change(ctx, before, clocks, fields, reply="client" if comment.author_user_id is None else "user")
+    await settled(ctx, after, since=since)
     return comment
 
 

@@ -85,6 +85,8 @@ _TICKET: Final = (
     _type("ticket.sla_extended", "More time was granted to a clock of a ticket; `data` tells the reason."),
     _type("ticket.sla_deadline_set", "The deadline of a clock was set by hand; `data` tells the reason."),
     _type("ticket.sla_deadline_released", "A deadline that was set by hand was taken back."),
+    _type("ticket.rule_applied", "A rule fired for a ticket; `data` tells which version of which."),
+    _type("ticket.rules_ended", "Rules were kept from going on with a ticket; `data` tells the limit and the rules."),
 )
 _LOOKED_AT: Final = (
     _type("user.unusual_reading", "A member of staff has read unusually many client cards within an hour."),
@@ -215,6 +217,9 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 "The deadlines of open tickets follow an edit of a calendar now; `details` counts those that moved.",
             ),
             *_stored("sla_policy", "An SLA policy", "name", "position", "targets", changing="targets"),
+            *_stored("rule", "A rule", "actions", "name", "occasions", "position", "state", changing="state"),
+            _type("rule.failed", "What a rule wanted to do was refused and undone; `data` tells where and why."),
+            _type("rule.disabled", "A rule failed five times in a row and does not fire any more.", "state"),
             *_stored("api_key", "An API key", "name", "scopes", changing="revoked_at", removable=False),
             _type(
                 "api_key.rotated",

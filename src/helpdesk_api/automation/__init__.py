@@ -1,0 +1,1 @@
+"""What a tenant has done by itself: rules over tickets."""

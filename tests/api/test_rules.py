@@ -1,0 +1,240 @@
+"""Rules over tickets: when they fire, in which order, what they may do, and that they come to an end."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.conftest import MakeSandbox
+from tests.factories import a_note, a_policy, a_reply, a_ticket, a_user, advance, create, get, patch
+from tests.jobs.webhooks import until
+from tests.stage import Client, Stage
+
+URGENT = {"field": "priority", "op": "eq", "value": "urgent"}
+
+
+def a_rule(api: Client, *occasions: str, **values: Any) -> Any:  # noqa: ANN401 - JSON.
+    """Publish a rule."""
+    defaults: Any = {"name": f"Rule {uuid4()}", "position": 1, "state": "published", "actions": {"add_tags": ["seen"]}}
+    return create(api, "rules", **defaults | {"occasions": occasions or ("created",)} | values)
+
+
+def tagging(tag: str, **more: Any) -> Any:  # noqa: ANN401 - JSON.
+    """Give actions that add a tag."""
+    return {"add_tags": [tag], **more}
+
+
+def told(api: Client, object_id: str, *types: str) -> list[Any]:
+    """Wait until the feed tells of something that happened after, and give the events of an object."""
+    last = create(api, "teams", name=f"Last {uuid4()}")["id"]
+    until(lambda: get(api, f"events?object_id={last}")["data"] or None)
+    found = get(api, f"events?object_id={object_id}&limit=200")["data"]
+    return [event for event in found if event["type"] in types]
+
+
+def test_a_rule_changes_the_ticket_before_its_creation_is_answered(api: Client) -> None:
+    team = create(api, "teams", name="Night shift")["id"]
+    rule = a_rule(
+        api,
+        condition=URGENT,
+        actions={"set": {"team_id": team, "status": "open"}, "add_tags": ["Night"], "remove_tags": ["day"]},
+    )
+
+    answer = api.post("/v1/tickets", json={"subject": "Fire", "priority": "urgent", "tags": ["day", "dock"]})
+    calm = a_ticket(api, tags=["day"])
+    made = answer.json()
+
+    assert (made["team_id"], made["status"], made["tags"], made["version"]) == (team, "open", ["dock", "night"], 2)
+    assert answer.headers["etag"] == '"v2"'
+    assert get(api, f"tickets/{made['id']}")["version"] == 2
+    assert (calm["tags"], calm["team_id"], calm["version"]) == (["day"], None, 1)
+    (applied,) = told(api, made["id"], "ticket.rule_applied")
+    assert (applied["actor"], applied["data"]) == (
+        {"type": "rule", "id": rule["id"]},
+        {"rule_id": rule["id"], "rule_version": 1, "has_changed": True},
+    )
+    changes = told(api, made["id"], "ticket.created", "ticket.assigned", "ticket.status_changed", "ticket.updated")
+    assert [event["actor"]["type"] for event in changes] == ["api_key", "rule", "rule", "rule"]
+    assert len({event["cause"]["id"] for event in [*changes, applied]}) == 1
+
+
+def test_rules_are_tried_in_order_and_each_sees_what_earlier_ones_did(api: Client) -> None:
+    has_first = {"field": "tags", "op": "contains", "value": "first"}
+    a_rule(api, position=3, actions=tagging("third"))
+    a_rule(api, position=2, condition=has_first, actions=tagging("second"), stops=True)
+    a_rule(api, position=1, actions=tagging("first"))
+    a_rule(api, position=0, condition=has_first, actions=tagging("too early"))
+
+    assert a_ticket(api)["tags"] == ["first", "second"]
+
+
+def test_drafts_and_disabled_rules_do_not_fire_and_what_is_published_holds_at_once(api: Client) -> None:
+    path = f"rules/{a_rule(api, state='draft')['id']}"
+
+    seen = [a_ticket(api)["tags"]]
+    for changes in ({"state": "published"}, {"actions": tagging("other")}, {"state": "disabled"}):
+        patch(api, path, **changes)
+        seen.append(a_ticket(api)["tags"])
+    patch(api, path, state="published")
+    api.delete(f"/v1/{path}")
+    seen.append(a_ticket(api)["tags"])
+
+    assert seen == [[], ["seen"], ["other"], [], []]
+
+
+def test_each_occasion_is_told_apart(sandbox: MakeSandbox) -> None:
+    api = sandbox()
+    a_policy(api, calendar_id=None, targets=[
+        {"metric": "resolution", "seconds": 3600, "warning_percent": 50, "hours": "calendar"}
+    ])  # fmt: skip
+    for occasion in ("created", "updated", "replied", "noted", "sla_warning", "sla_breached"):
+        # What a rule does is an update itself, which must not hide whether there was one before.
+        condition = {"not": {"field": "event.actor_type", "op": "eq", "value": "rule"}}
+        a_rule(api, occasion, condition=condition, actions=tagging(occasion))
+    user = a_user(api)["id"]
+
+    ticket = a_ticket(api)
+    path, seen = f"tickets/{ticket['id']}", [ticket["tags"]]
+    patch(api, path, subject="Scanner")
+    seen.append(get(api, path)["tags"])
+    a_note(api, ticket, author_user_id=user)
+    seen.append(get(api, path)["tags"])
+    a_reply(api, ticket, author_user_id=user)
+    seen.append(get(api, path)["tags"])
+    for at in ("2026-03-02T08:30:00Z", "2026-03-02T09:00:00Z"):
+        advance(api, at)
+        seen.append(get(api, path)["tags"])
+
+    assert [sorted(set(now) - set(before)) for before, now in zip([[], *seen], seen, strict=False)] == [
+        ["created"],
+        ["updated"],
+        ["noted"],
+        ["replied"],
+        ["sla_warning"],
+        ["sla_breached"],
+    ]
+
+
+def test_a_rule_can_ask_what_a_field_was_before(api: Client) -> None:
+    reopened = {
+        "all": [
+            {"field": "previous.status", "op": "in", "value": ["solved", "closed"]},
+            {"field": "status", "op": "eq", "value": "open"},
+        ]
+    }
+    a_rule(api, "updated", condition=reopened, actions=tagging("reopened", set={"priority": "high"}))
+    path = f"tickets/{a_ticket(api)['id']}"
+
+    before = [patch(api, path, status=status)["priority"] for status in ("open", "solved")]
+    after = patch(api, path, status="open")
+
+    assert (before, after["priority"], after["tags"]) == (["normal", "normal"], "high", ["reopened"])
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_rules_that_set_each_other_off_fire_once_each(api: Client, length: int) -> None:
+    priorities = ["low", "high", "urgent"][:length] if length > 1 else ["high"]
+    for place, priority in enumerate(priorities):
+        # Each undoes what the one before it did, and would be set off by it for ever.
+        actions = {"set": {"priority": priority}, "add_tags": [f"fired-{place}"], "remove_tags": []}
+        a_rule(api, "updated", position=length - place, actions=actions)
+    ticket = a_ticket(api)
+
+    changed = patch(api, f"tickets/{ticket['id']}", subject="Scanner")
+
+    assert changed["tags"] == [f"fired-{place}" for place in range(length)]
+    assert changed["version"] == 2 + length
+    assert told(api, ticket["id"], "ticket.rules_ended") == []
+
+
+def test_a_chain_that_is_too_deep_ends_with_an_event_and_without_an_error(api: Client) -> None:
+    # Each waits for the tag of the next one in the order, so that every round fires one of them.
+    for place in range(8):
+        condition = {"field": "tags", "op": "contains", "value": f"deep-{place}"}
+        a_rule(api, "updated", position=100 - place, condition=condition, actions=tagging(f"deep-{place + 1}"))
+    ticket = a_ticket(api)
+
+    changed = patch(api, f"tickets/{ticket['id']}", tags=["deep-0"])
+
+    assert changed["tags"] == [f"deep-{place}" for place in range(6)]
+    (ended,) = told(api, ticket["id"], "ticket.rules_ended")
+    assert (ended["data"]["limit"], len(ended["data"]["rule_ids"])) == ("depth", 5)
+
+
+def test_a_rule_that_fails_is_undone_alone_told_and_disabled_at_last(api: Client) -> None:
+    user = a_user(api)["id"]
+    failing = a_rule(api, position=1, actions=tagging("half", set={"assignee_id": user}))
+    a_rule(api, position=2, actions=tagging("whole"))
+    patch(api, f"users/{user}", is_active=False)
+
+    made = [a_ticket(api) for _ in range(6)]
+
+    assert [(ticket["tags"], ticket["assignee_id"]) for ticket in made] == [(["whole"], None)] * 6
+    assert get(api, f"rules/{failing['id']}")["state"] == "disabled"
+    failures = told(api, failing["id"], "rule.failed", "rule.disabled")
+    assert [event["type"] for event in failures] == ["rule.failed"] * 5 + ["rule.disabled"]
+    assert failures[0]["data"]["code"] == "inactive_user"
+    assert failures[0]["data"]["ticket_id"] == made[0]["id"]
+    assert told(api, made[0]["id"], "ticket.assigned") == []
+
+
+def test_failures_are_counted_in_a_row(api: Client) -> None:
+    user = a_user(api)["id"]
+    rule = a_rule(api, actions={"set": {"assignee_id": user}})
+
+    for _ in range(2):
+        patch(api, f"users/{user}", is_active=False)
+        for _ in range(4):
+            a_ticket(api)
+        patch(api, f"users/{user}", is_active=True)
+        assert a_ticket(api)["assignee_id"] == user
+
+    assert get(api, f"rules/{rule['id']}")["state"] == "published"
+
+
+def test_rules_act_for_whoever_gave_the_occasion_without_showing_more(stage: Stage, api: Client) -> None:
+    a_rule(api, condition={"field": "company.territory", "op": "is_empty"}, actions=tagging("no territory"))
+    key = create(api, "api-keys", name="Portal", scopes=["tickets:create", "tickets:read"], field_groups=[])["key"]
+
+    with stage.client(api.tenant, key) as narrow:
+        shown = narrow.post("/v1/tickets", json={"subject": "Printer"}).json()
+
+    assert shown["tags"] == []
+    assert get(api, f"tickets/{shown['id']}")["tags"] == ["no territory"]
+
+
+def test_nobody_has_a_rule_do_or_ask_what_he_may_not(stage: Stage, api: Client) -> None:
+    values = {"name": "Mine", "position": 1, "occasions": ["created"], "actions": {"set": {"priority": "high"}}}
+    tags = {"actions": tagging("vip")}
+    asking = {"condition": {"field": "tags", "op": "is_empty"}}
+    refused = []
+    for scopes, more in (
+        (["rules:write"], {}),
+        (["rules:write", "tickets:write"], tags),
+        (["*:read", "*:write"], asking),
+    ):
+        key = create(api, "api-keys", name="Narrow", scopes=scopes, field_groups=[])["key"]
+        with stage.client(api.tenant, key) as narrow:
+            refused.append(narrow.post("/v1/rules", json={**values, **more}).json()["code"])
+
+    assert refused == ["missing_permission", "field_not_allowed", "field_not_allowed"]
+    assert get(api, "rules")["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "pointer"),
+    [
+        ({"actions": {}}, "validation_failed", "#/actions"),
+        ({"actions": {"add_tags": ["a"], "remove_tags": ["A"]}}, "validation_failed", "#/actions"),
+        ({"actions": {"set": {"subject": "x"}}}, "validation_failed", "#/actions/set/subject"),
+        ({"actions": {"set": {"priority": None}}}, "validation_failed", "#/actions/set/priority"),
+        ({"occasions": []}, "validation_failed", "#/occasions"),
+        ({"condition": {"field": "x", "op": "eq", "value": 1}}, "unknown_condition_field", "#/condition/field"),
+    ],
+)
+def test_what_is_no_rule_is_refused_where_it_is_wrong(api: Client, changes: Any, code: str, pointer: str) -> None:  # noqa: ANN401 - JSON.
+    body = {"name": "Wrong", "position": 1, "occasions": ["created"], "actions": tagging("x")} | changes
+
+    problem = api.post("/v1/rules", json=body).json()
+
+    assert (problem["code"], problem["errors"][0]["pointer"]) == (code, pointer)
