@@ -238,3 +238,34 @@ def test_what_is_no_rule_is_refused_where_it_is_wrong(api: Client, changes: Any,
     problem = api.post("/v1/rules", json=body).json()
 
     assert (problem["code"], problem["errors"][0]["pointer"]) == (code, pointer)
+
+
+def test_a_trial_tells_what_a_rule_would_do_and_does_nothing(api: Client) -> None:
+    user = a_user(api)["id"]
+    actions = {"set": {"assignee_id": user, "status": "open"}, "add_tags": ["night"]}
+    rule = a_rule(api, state="draft", condition=URGENT, actions=actions)["id"]
+    urgent, calm = a_ticket(api, priority="urgent", tags=["dock"]), a_ticket(api)
+
+    trials = [api.post(f"/v1/rules/{rule}/try", json={"ticket_id": each["id"]}).json() for each in (urgent, calm)]
+    patch(api, f"users/{user}", is_active=False)
+    refused = api.post(f"/v1/rules/{rule}/try", json={"ticket_id": urgent["id"]}).json()
+
+    would_change = {"assignee_id": [None, user], "status": ["new", "open"], "tags": [["dock"], ["dock", "night"]]}
+    assert trials == [
+        {"holds": True, "changes": would_change, "refusal": None},
+        {"holds": False, "changes": {}, "refusal": None},
+    ]
+    assert (refused["holds"], refused["changes"], refused["refusal"]["code"]) == (True, {}, "inactive_user")
+    assert get(api, f"tickets/{urgent['id']}")["version"] == 1
+    told_of = told(api, urgent["id"], "ticket.created", "ticket.assigned", "ticket.updated", "ticket.rule_applied")
+    assert [event["type"] for event in told_of] == ["ticket.created"]
+
+
+def test_a_trial_shows_nobody_what_he_is_not_shown(stage: Stage, api: Client) -> None:
+    rule, ticket = a_rule(api, state="draft")["id"], a_ticket(api)["id"]
+    key = create(api, "api-keys", name="Narrow", scopes=["*:read", "*:write"], field_groups=[])["key"]
+
+    with stage.client(api.tenant, key) as narrow:
+        problem = narrow.post(f"/v1/rules/{rule}/try", json={"ticket_id": ticket}).json()
+
+    assert (problem["code"], problem["errors"][0]["pointer"]) == ("field_not_allowed", "#/actions/add_tags")

@@ -238,30 +238,6 @@ CERTIFICATE = _identity.cert_chain_pems[0].bytes().decode()
 PRIVATE_KEY = _identity.private_key_pem.bytes().decode()
 
 
-def rule(api: Client) -> JSON:
-    """Give a rule that does not fire yet."""
-    return {
-        "name": unique("Rule"),
-        "description": "As agreed.",
-        "position": next(_numbers),
-        "state": "draft",
-        "occasions": ["created", "updated"],
-        "condition": {"field": "priority", "op": "gte", "value": "high"},
-        "actions": {
-            "set": {
-                "status": "open",
-                "priority": "urgent",
-                "type": "incident",
-                "team_id": create(api, "teams", **team(api))["id"],
-                "assignee_id": create(api, "users", **user(api))["id"],
-            },
-            "add_tags": ["night"],
-            "remove_tags": ["day"],
-        },
-        "stops": True,
-    }
-
-
 def webhook_endpoint(api: Client) -> JSON:
     """Give an endpoint that is switched off, so that nothing is sent while a test looks on."""
     return {

@@ -29,7 +29,6 @@ from tests.contract.bodies import (
     note,
     reply,
     role,
-    rule,
     sla_policy,
     somebody_at_a_ticket,
     team,
@@ -46,6 +45,7 @@ from tests.contract.pushed_bodies import (
     reference_of,
     reference_to_contact,
 )
+from tests.contract.rule_bodies import a_rule, rule, trial
 from tests.contract.sign_in_cases import BODIES as SIGN_IN_BODIES
 from tests.contract.stored_rows import (
     id_of_a_session,
@@ -215,6 +215,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "me_get": Single(),
     "permissions_list": Single(),
     "condition_fields_list": Single(),
+    "rules_try": Single(trial, parameters=a_rule),
     "tickets_search": Single({"condition": {"not": {"field": "tags", "op": "contains", "value": "parked"}}}),
     "sla_clocks_list_due": Single(),
     "sla_clocks_count_due": Single(),

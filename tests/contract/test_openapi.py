@@ -340,8 +340,8 @@ def test_every_field_of_an_answer_is_always_there() -> None:
         if (missing := set(schemas[name].get("properties", {})) - set(schemas[name].get("required", [])))
     }
 
-    # A condition is of one of several forms, and what is not set stays.
-    assert optional.keys() == {"ConditionTree", "TicketValues"}
+    # A condition is of one of several forms.
+    assert optional.keys() == {"ConditionTree"}
 
 
 def test_every_type_of_event_has_its_webhook() -> None:

@@ -56,23 +56,10 @@ class TicketActionsInput(Input):
         return self
 
 
-_Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
-
-
-class TicketValuesShown(TypedDict, total=False):
-    """New values of fields; what is absent stays, null empties."""
-
-    status: str
-    priority: str
-    type: str
-    team_id: _Id | None
-    assignee_id: _Id | None
-
-
 class TicketActionsShown(TypedDict):
     """What is done to a ticket, as one change."""
 
-    set: TicketValuesShown
+    set: Annotated[dict[str, str | None], Field(description="New values, by the name of the field.")]
     add_tags: list[str]
     remove_tags: list[str]
 
@@ -86,15 +73,19 @@ def read_values(actions: Mapping[str, Any]) -> dict[str, Any]:
     return dict(_VALUES.validate_python(actions["set"]))
 
 
-async def check_actions(ctx: Ctx, actions: Mapping[str, Any], *, pointer: str) -> None:
-    """Refuse actions that their author could not take, and references to what is not there."""
-    values = actions["set"]
-    touched = {f"{pointer[1:]}/set/{name}": name for name in values}
+def check_touched(ctx: Ctx, actions: Mapping[str, Any], *, pointer: str) -> None:
+    """Refuse actions on fields that their author is not shown."""
+    touched = {f"{pointer[1:]}/set/{name}": name for name in actions["set"]}
     if actions["add_tags"] or actions["remove_tags"]:
         touched[f"{pointer[1:]}/add_tags"] = "tags"
     check_fields(TICKETS.groups, ctx.principal.field_groups, touched)
+
+
+async def check_actions(ctx: Ctx, actions: Mapping[str, Any], *, pointer: str) -> None:
+    """Refuse actions that their author could not take, and references to what is not there."""
+    check_touched(ctx, actions, pointer=pointer)
     for name, resource in _REFERENCES.items():
-        wanted = values.get(name)
+        wanted = actions["set"].get(name)
         if wanted is not None and not await crud.fetch_many(ctx, resource, [wanted]):
             message = f"There is no {resource.name} {wanted}."
             raise UnknownReferenceError(message, pointer=f"{pointer}/set/{name}")

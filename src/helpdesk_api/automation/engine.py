@@ -26,6 +26,7 @@ from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import Event, record
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.sqlstate import WriteConflictError
+from helpdesk_api.kit.undoing import undoable
 from helpdesk_api.kit.visibility import EVERY_GROUP
 from helpdesk_api.tickets.condition_facts import facts_of, facts_of_event
 from helpdesk_api.tickets.condition_fields import Use, fields_for
@@ -46,7 +47,7 @@ _OCCASIONS: Final[Mapping[str, Occasion]] = {
     "ticket.sla_breached": Occasion.SLA_BREACHED,
 }
 # What a rule may run into; whatever else goes wrong is no fault of the rule.
-_FAULTS: Final = frozenset({Kind.INVALID, Kind.CONFLICT, Kind.NOT_FOUND})
+FAULTS: Final = frozenset({Kind.INVALID, Kind.CONFLICT, Kind.NOT_FOUND})
 
 _mine = rules.c.tenant_id == bindparam("tenant")
 _STAMP = Statement(
@@ -69,7 +70,7 @@ _SUCCEEDED = Statement(
 
 
 @dataclass(frozen=True, slots=True)
-class _Compiled:
+class CompiledRule:
     """A published rule, ready to be tried."""
 
     id: UUID
@@ -95,7 +96,7 @@ class RuleEngine:
     """The rules that one process has compiled."""
 
     def __init__(self) -> None:
-        self._known: dict[UUID, tuple[tuple[Any, ...], list[_Compiled]]] = {}
+        self._known: dict[UUID, tuple[tuple[Any, ...], list[CompiledRule]]] = {}
 
     async def react(self, ctx: Ctx, ticket: Ticket, happened: Sequence[Event]) -> Ticket:
         """Let rules react to what happened to a ticket, round after round; gives the ticket as they leave it."""
@@ -112,7 +113,7 @@ class RuleEngine:
         _end(ctx, chain, "depth")
         return chain.ticket
 
-    async def _rules(self, ctx: Ctx) -> list[_Compiled]:
+    async def _rules(self, ctx: Ctx) -> list[CompiledRule]:
         row = await ctx.tx.row(_STAMP, {"tenant": ctx.tenant_id})
         stamp = (row[0], row[1], row[2]) if row is not None else (0, 0, None)
         if stamp[0] == 0:
@@ -122,14 +123,15 @@ class RuleEngine:
             published = await ctx.tx.rows(_PUBLISHED, {"tenant": ctx.tenant_id})
             if len(self._known) >= _MOST_TENANTS:
                 self._known.clear()
-            known = self._known[ctx.tenant_id] = stamp, [_compiled(row) for row in published]
+            known = self._known[ctx.tenant_id] = stamp, [compiled(row) for row in published]
         return known[1]
 
 
-def _compiled(row: Record) -> _Compiled:
+def compiled(row: Record | Mapping[str, Any]) -> CompiledRule:
+    """Make a rule ready to be tried."""
     given = row["condition"]
     condition = ALWAYS if given is None else read_condition(given, fields_for(Use.RULE), pointer="/condition")
-    return _Compiled(
+    return CompiledRule(
         id=row["id"],
         version=row["version"],
         occasions=frozenset(row["occasions"]),
@@ -141,13 +143,13 @@ def _compiled(row: Record) -> _Compiled:
     )
 
 
-def _untried(chain: _Chain, known: Sequence[_Compiled], happened: Sequence[Event]) -> list[_Compiled]:
+def _untried(chain: _Chain, known: Sequence[CompiledRule], happened: Sequence[Event]) -> list[CompiledRule]:
     """Give the rules that are for what happened and have not fired yet."""
     occasions = {_OCCASIONS[event.type] for event in happened if event.type in _OCCASIONS}
     return [rule for rule in known if rule.id not in chain.fired and not rule.occasions.isdisjoint(occasions)]
 
 
-async def _try_all(ctx: Ctx, chain: _Chain, known: Sequence[_Compiled], happened: Sequence[Event]) -> None:
+async def _try_all(ctx: Ctx, chain: _Chain, known: Sequence[CompiledRule], happened: Sequence[Event]) -> None:
     """Try the rules that are for what happened, in their order."""
     tried = _untried(chain, known, happened)
     if not tried:
@@ -156,8 +158,8 @@ async def _try_all(ctx: Ctx, chain: _Chain, known: Sequence[_Compiled], happened
     of_event = facts_of_event(
         actor_type=happened[0].actor.type, actor_id=happened[0].actor.id, changes=changes, is_of_ticket=True
     )
-    beyond = frozenset[str]().union(*(rule.paths for rule in tried)) - vars(chain.ticket).keys()
-    facts = await _facts(ctx, chain.ticket, beyond)
+    paths = frozenset[str]().union(*(rule.paths for rule in tried))
+    facts = await facts_about(ctx, chain.ticket, paths)
     for rule in tried:
         if not rule.holds({**facts, **of_event}, ctx.now):
             continue
@@ -170,30 +172,28 @@ async def _try_all(ctx: Ctx, chain: _Chain, known: Sequence[_Compiled], happened
             chain.has_ended = True
             return
         if chain.ticket is not before:
-            facts = await _facts(ctx, chain.ticket, beyond)
+            facts = await facts_about(ctx, chain.ticket, paths)
 
 
-async def _facts(ctx: Ctx, ticket: Ticket, beyond: frozenset[str]) -> dict[str, Any]:
+async def facts_about(ctx: Ctx, ticket: Ticket, paths: frozenset[str]) -> dict[str, Any]:
     """Give the values of a ticket, and of the fields beyond it that rules ask about, whoever the caller is."""
-    others = await facts_of(_as_rule(ctx, None), [ticket.id], beyond)
+    others = await facts_of(as_rule(ctx, None), [ticket.id], paths - vars(ticket).keys())
     return {**vars(ticket), **others.get(ticket.id, {})}
 
 
-async def _fire(ctx: Ctx, rule: _Compiled, ticket: Ticket) -> Ticket:
+async def _fire(ctx: Ctx, rule: CompiledRule, ticket: Ticket) -> Ticket:
     """Do what a rule says; what it did before it failed is undone, and told."""
-    event_count, due_count = len(ctx.events), len(ctx.due)
     try:
-        async with ctx.tx.savepoint():
-            after = await perform(_as_rule(ctx, rule.id), ticket, rule.actions, rule.values)
+        async with undoable(ctx):
+            after = await perform(as_rule(ctx, rule.id), ticket, rule.actions, rule.values)
     except Refusal as refusal:
-        if refusal.kind not in _FAULTS or isinstance(refusal, WriteConflictError):
+        if refusal.kind not in FAULTS or isinstance(refusal, WriteConflictError):
             raise
-        del ctx.events[event_count:], ctx.due[due_count:]
         await _note_failure(ctx, rule, ticket, refusal)
         return ticket
     await ctx.tx.run(_SUCCEEDED, {"tenant": ctx.tenant_id, "rule": rule.id})
     record(
-        _as_rule(ctx, rule.id),
+        as_rule(ctx, rule.id),
         "ticket.rule_applied",
         object_id=ticket.id,
         version=after.version,
@@ -202,8 +202,8 @@ async def _fire(ctx: Ctx, rule: _Compiled, ticket: Ticket) -> Ticket:
     return after
 
 
-async def _note_failure(ctx: Ctx, rule: _Compiled, ticket: Ticket, refusal: Refusal) -> None:
-    acting = _as_rule(ctx, rule.id)
+async def _note_failure(ctx: Ctx, rule: CompiledRule, ticket: Ticket, refusal: Refusal) -> None:
+    acting = as_rule(ctx, rule.id)
     data = {"ticket_id": ticket.id, "code": refusal.code, "detail": refusal.detail}
     record(acting, "rule.failed", object_id=rule.id, version=rule.version, data=data)
     if await ctx.tx.value(_FAILED, {"tenant": ctx.tenant_id, "rule": rule.id}) >= MOST_FAILURES:
@@ -216,12 +216,10 @@ async def _note_failure(ctx: Ctx, rule: _Compiled, ticket: Ticket, refusal: Refu
 def _end(ctx: Ctx, chain: _Chain, limit: str) -> None:
     chain.has_ended = True
     data = {"limit": limit, "rule_ids": sorted(map(str, chain.fired))}
-    record(
-        _as_rule(ctx, None), "ticket.rules_ended", object_id=chain.ticket.id, version=chain.ticket.version, data=data
-    )
+    record(as_rule(ctx, None), "ticket.rules_ended", object_id=chain.ticket.id, version=chain.ticket.version, data=data)
 
 
-def _as_rule(ctx: Ctx, rule_id: UUID | None) -> Ctx:
+def as_rule(ctx: Ctx, rule_id: UUID | None) -> Ctx:
     """Give the context in which a rule acts: for the tenant, and without further reactions to what it does."""
     principal = Principal(
         "rule", rule_id, ctx.tenant_id, field_groups=frozenset({EVERY_GROUP}), is_sandbox=ctx.principal.is_sandbox

@@ -39,4 +39,5 @@ ConditionTree = TypedDict(
     total=False,
 )
 ConditionTree.__doc__ = "One of `all`, `any` and `not`, or a comparison: `field`, `op` and `value`. Eight levels deep."
-with_config(ConfigDict(extra="forbid"))(ConditionTree)
+# Also within an answer, whose fields are always there, these are not.
+with_config(ConfigDict(extra="forbid", json_schema_serialization_defaults_required=False))(ConditionTree)

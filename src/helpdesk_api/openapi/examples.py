@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from helpdesk_api.automation.trying import TRIAL_EXAMPLES
 from helpdesk_api.directory.card_kinds import UPSERT_EXAMPLES
 from helpdesk_api.identity.audit_schemas import AUDIT_EXAMPLE, SEAL_EXAMPLE
 from helpdesk_api.identity.me import ME_EXAMPLE
@@ -26,7 +27,7 @@ from helpdesk_api.privacy.erasures import ERASURES
 from helpdesk_api.privacy.export import EXPORT_EXAMPLE
 from helpdesk_api.retention.preview import PREVIEW_EXAMPLE
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
-from helpdesk_api.tickets.search import CONDITION_EXAMPLE, condition_field_list
+from helpdesk_api.tickets.search import SEARCH_EXAMPLES
 from helpdesk_api.webhooks.catalogue import event_type_list
 from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE, DELIVERIES
 from helpdesk_api.webhooks.feed import EVENT_EXAMPLE
@@ -143,9 +144,9 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE
     yield from CLOCK_EXAMPLES.items()
-    yield "TicketSearch", {"condition": CONDITION_EXAMPLE}
-    yield "ConditionFieldList", {"data": [field.model_dump() for field in condition_field_list().data[4:6]]}
     yield from INBOUND_EXAMPLES.items()
+    yield from TRIAL_EXAMPLES.items()
+    yield from SEARCH_EXAMPLES.items()
     yield (
         "Catalogue",
         {

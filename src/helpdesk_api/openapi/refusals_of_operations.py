@@ -188,6 +188,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError, PolicyPublishedError),
     "rules_create": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError, TooManyRulesError),
     "rules_update": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError),
+    "rules_try": (FieldNotAllowedError, ReachTooNarrowError, UnknownReferenceError),
     "api_keys_create": (
         ScopeExceedsOwnError,
         ExpiryInPastError,

@@ -178,7 +178,7 @@ _EVENT_FIELDS: Final = (
         "event.actor_type",
         FieldType.CHOICE,
         "What sort of caller did it.",
-        ("user", "contact", "api_key", "rule", "system"),
+        ("user", "contact", "api_key", "inbound_hook", "rule", "system"),
     ),
     _of_event("event.actor_id", FieldType.REFERENCE, "Who did it.", is_nullable=True),
     *(_previous(offered) for offered in _TICKET_FIELDS if offered.field.path in _PREVIOUS),

@@ -116,3 +116,9 @@ async def search_tickets(body: TicketSearch, request: Request, ctx: Annotated[Ct
     where = sql_condition(condition, columns_for(ctx.principal.reach.kind), now=ctx.now)
     query = read_query(request, reading.query_many)
     return await reading.page(request, ctx, query, narrowing=Narrowing(where, said=body.condition))
+
+
+SEARCH_EXAMPLES: Final[dict[str, Any]] = {
+    "TicketSearch": {"condition": CONDITION_EXAMPLE},
+    "ConditionFieldList": {"data": [field.model_dump() for field in condition_field_list().data[4:6]]},
+}
