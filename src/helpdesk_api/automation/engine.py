@@ -119,12 +119,16 @@ class RuleEngine:
         if stamp[0] == 0:
             return []
         known = self._known.get(ctx.tenant_id)
-        if known is None or known[0] != stamp:
-            published = await ctx.tx.rows(_PUBLISHED, {"tenant": ctx.tenant_id})
-            if len(self._known) >= _MOST_TENANTS:
-                self._known.clear()
-            known = self._known[ctx.tenant_id] = stamp, [compiled(row) for row in published]
-        return known[1]
+        if known is not None and known[0] == stamp:
+            return known[1]
+        published = [compiled(row) for row in await ctx.tx.rows(_PUBLISHED, {"tenant": ctx.tenant_id})]
+        if any(event.object_type == RULES.name for event in ctx.events):
+            # What this transaction has made of them is not yet so, and may never be.
+            return published
+        if len(self._known) >= _MOST_TENANTS:
+            self._known.clear()
+        self._known[ctx.tenant_id] = stamp, published
+        return published
 
 
 def compiled(row: Record | Mapping[str, Any]) -> CompiledRule:
