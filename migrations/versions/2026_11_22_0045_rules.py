@@ -1,12 +1,12 @@
 """Rules over tickets.
 
-Revision: 0043. Comes after: 0042.
+Revision: 0045. Comes after: 0044.
 """
 
 from alembic import op
 
-revision = "0043"
-down_revision = "0042"
+revision = "0045"
+down_revision = "0044"
 branch_labels = None
 depends_on = None
 

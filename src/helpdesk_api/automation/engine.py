@@ -43,8 +43,6 @@ _OCCASIONS: Final[Mapping[str, Occasion]] = {
     "ticket.assigned": Occasion.UPDATED,
     "ticket.reply_added": Occasion.REPLIED,
     "ticket.note_added": Occasion.NOTED,
-    "ticket.sla_warning": Occasion.SLA_WARNING,
-    "ticket.sla_breached": Occasion.SLA_BREACHED,
 }
 # What a rule may run into; whatever else goes wrong is no fault of the rule.
 FAULTS: Final = frozenset({Kind.INVALID, Kind.CONFLICT, Kind.NOT_FOUND})

@@ -64,8 +64,6 @@ class Occasion(StrEnum):
     UPDATED = "updated"
     REPLIED = "replied"
     NOTED = "noted"
-    SLA_WARNING = "sla_warning"
-    SLA_BREACHED = "sla_breached"
 
 
 class RuleState(StrEnum):
