@@ -213,6 +213,7 @@ def list_path(api: Client, operation: Operation) -> str:
 def test_every_list_pages_the_same_way() -> None:
     paged = {operation.id for operation in OPERATIONS if "cursor" in operation.query_parameters()}
 
-    # The audit trail and its seals belong to no resource, and a search is a list with a body: their pages are followed
-    # in tests/api/test_audit.py and tests/api/test_ticket_search.py.
-    assert paged == {operation.id for operation in LISTS} | {"audit_list", "audit_seals_list", "tickets_search"}
+    # The audit trail, its seals and what is due next belong to no resource, and a search is a list with a body: their
+    # pages are followed in tests/api: test_audit.py, test_due_clocks.py and test_ticket_search.py.
+    others = {"audit_list", "audit_seals_list", "sla_clocks_list_due", "tickets_search"}
+    assert paged == {operation.id for operation in LISTS} | others
