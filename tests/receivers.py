@@ -176,7 +176,11 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # Who was killed while sending has told nothing.
+            return
         server = self.server
         assert isinstance(server, _Server)
         headers = {name.lower(): value for name, value in self.headers.items()}

@@ -14,10 +14,10 @@ assert helpdesk_api.wiring.ROUTERS, "importing the wiring declares every table"
 
 TENANT_TABLES = tuple(sorted(name for name, table in metadata.tables.items() if "tenant_id" in table.c))
 # Worker and API change them while a test looks on.
-_RESTLESS = frozenset({"api_key_usage", "audit_seals", "jobs"})
+RESTLESS = frozenset({"api_key_usage", "audit_seals", "jobs"})
 
 
-def contents(stage: Stage, tenant_id: UUID, *, ignoring: frozenset[str] = _RESTLESS) -> dict[str, tuple[int, str]]:
+def contents(stage: Stage, tenant_id: UUID, *, ignoring: frozenset[str] = RESTLESS) -> dict[str, tuple[int, str]]:
     """Give the number of rows of a tenant in each table, and a digest of them.
 
     When a key was last used is left out: every request is a use.
