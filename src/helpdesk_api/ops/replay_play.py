@@ -126,11 +126,13 @@ class Player:
 
 
 async def prepare(client: Client) -> None:
-    """Create the calendar and the policies, before anything happens."""
+    """Create the calendar and the policies, before anything happens, and let nothing be removed while years pass."""
     created = await client.post("/v1/calendars", replay_terms.calendar(), key="calendar", kind="create agreement")
     for policy in replay_terms.policies(str(created["id"])):
         key = f"policy-{policy['position']}"
         await client.post("/v1/sla-policies", policy, key=key, kind="create agreement")
+    keep = {"events_days": None, "security_events_days": None}
+    await client.patch("/v1/retention-settings", keep, key="keep", kind="create agreement")
 
 
 def _by_instant(cases: Sequence[Sequence[Step]]) -> Iterable[tuple[datetime, list[Step]]]:
