@@ -15,7 +15,7 @@ from tests.stage import Client, Stage
 SOURCES = Path(__file__).resolve().parents[2] / "src" / "helpdesk_api"
 STORED = (
     *("api_key", "calendar", "company", "contact", "identity_provider", "role", "sla_policy", "team", "user"),
-    *("inbound_hook", "webhook_endpoint"),
+    *("inbound_hook", "rule", "webhook_endpoint"),
 )
 MOVES = (
     *("started", "warning", "breached", "paused", "resumed", "met", "missed", "cancelled", "reopened", "retargeted"),
