@@ -40,8 +40,11 @@ class Reader:
 
     async def until(self, wanted: bytes) -> None:
         """Read up to a text, and to the end of its message."""
-        await self._reader.readuntil(wanted)
-        await self._reader.readuntil(b"\n\n")
+        try:
+            await self._reader.readuntil(wanted)
+            await self._reader.readuntil(b"\n\n")
+        except asyncio.IncompleteReadError as error:
+            raise AssertionError(error.partial) from error
 
     async def end(self) -> bytes:
         """Read to the end of the answer."""
