@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
 from helpdesk_api.automation import engine, rules, trying
-from helpdesk_api.directory import card_kinds, companies, contacts, external_references, magic_links
+from helpdesk_api.directory import card_kinds, companies, contacts, external_references, locations, magic_links
 from helpdesk_api.identity import (
     api_keys,
     audit,
@@ -98,6 +98,8 @@ ROUTERS: Sequence[APIRouter] = (
     contacts.router,
     card_kinds.companies_router,
     card_kinds.contacts_router,
+    locations.router,
+    card_kinds.locations_router,
     external_references.router,
     reveal.router,
     teams.router,

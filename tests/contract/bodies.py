@@ -78,6 +78,31 @@ def contact(api: Client) -> JSON:
     }
 
 
+def location(api: Client) -> JSON:
+    """Give a location of a new company."""
+    owner = create(api, "companies", name=unique("Company"))["id"]
+    return {
+        "company_id": owner,
+        "name": unique("Location"),
+        "kind": "warehouse",
+        "address": {
+            "street": "Via del Porto 3",
+            "postal_code": "46100",
+            "city": "Mantua",
+            "region": "MN",
+            "country": "IT",
+        },
+        "coordinates": {"latitude": 45.1564, "longitude": 10.7914},
+        "geofence_radius_meters": 150,
+        "time_zone": "Europe/Rome",
+        "calendar_id": create(api, "calendars", **calendar(api))["id"],
+        "responsible_team_id": create(api, "teams", name=unique("Team"))["id"],
+        "contact_ids": [create(api, "contacts", name=unique("Contact"))["id"]],
+        "notes": "Ring at the gate.",
+        "is_active": True,
+    }
+
+
 def portal_role(api: Client) -> JSON:
     """Give a role for contacts."""
     del api
@@ -178,8 +203,9 @@ def ticket(api: Client) -> JSON:
         "type": "incident",
         "priority": "normal",
         "status": "open",
-        "company_id": create(api, "companies", name=unique("Company"))["id"],
-        "contact_id": create(api, "contacts", **contact(api) | {"company_id": None})["id"],
+        "company_id": (owner := create(api, "companies", name=unique("Company"))["id"]),
+        "contact_id": create(api, "contacts", name=unique("Contact"))["id"],
+        "location_id": create(api, "locations", company_id=owner, name=unique("Location"))["id"],
         "team_id": create(api, "teams", **team(api))["id"],
         "assignee_id": create(api, "users", **user(api))["id"],
         "tags": ["printer"],

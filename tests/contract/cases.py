@@ -26,6 +26,7 @@ from tests.contract.bodies import (
     erasure,
     identity_provider,
     key_of,
+    location,
     note,
     reply,
     role,
@@ -42,8 +43,10 @@ from tests.contract.pushed_bodies import (
     company_of_pushed_company,
     contact_of_pushed_company,
     external_reference,
+    location_of_pushed_company,
     reference_of,
     reference_to_contact,
+    reference_to_location,
 )
 from tests.contract.rule_bodies import a_rule, rule, trial
 from tests.contract.sign_in_cases import BODIES as SIGN_IN_BODIES
@@ -128,6 +131,7 @@ _NOTHING = "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40"
 CASES = (
     Case("companies", company, patch={"name": "Renamed"}, cleared="notes"),
     Case("contacts", contact, patch={"emails": ["new@client.example"]}, cleared="company_id"),
+    Case("locations", location, patch={"name": "Renamed"}, cleared="notes"),
     Case("external-references", external_reference),
     Case("teams", team, patch={"name": "Renamed"}, cleared="description"),
     Case("users", user, patch={"is_active": False}, cleared="team_id"),
@@ -186,11 +190,13 @@ CASES = (
 # Bodies that fill the references which the first body must leave empty, by resource or by single operation.
 OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {
     "comments": (reply,),
-    "external-references": (reference_to_contact,),
+    "external-references": (reference_to_contact, reference_to_location),
     "companies_put_by_reference": (company_of_pushed_company,),
     "companies_upsert": (batch_of(company_of_pushed_company, match_on="domain"),),
     "contacts_put_by_reference": (contact_of_pushed_company,),
     "contacts_upsert": (batch_of(contact_of_pushed_company, match_on="email"),),
+    "locations_put_by_reference": (location_of_pushed_company,),
+    "locations_upsert": (batch_of(location_of_pushed_company),),
     "api-keys": (key_of("user_id", user), key_of("contact_id", contact), key_of("role_id", role)),
 }
 
@@ -198,11 +204,12 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     **{name: Single(body) for name, body in SIGN_IN_BODIES.items()},
     **{
         f"{plural}_{verb}_by_reference": Single(body, parameters=reference_of(plural))
-        for plural in ("companies", "contacts")
-        for verb, body in (("get", None), ("put", company if plural == "companies" else contact))
+        for plural, card in (("companies", company), ("contacts", contact), ("locations", location))
+        for verb, body in (("get", None), ("put", card))
     },
     "companies_upsert": Single(batch_of(company, match_on="domain")),
     "contacts_upsert": Single(batch_of(contact, match_on="email")),
+    "locations_upsert": Single(batch_of(location)),
     "me_end_session": Single(parameters=id_of_a_session),
     "retention_settings_get": Single(),
     "retention_settings_update": Single(RETENTION),

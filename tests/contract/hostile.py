@@ -101,6 +101,7 @@ NO_OBJECTS: dict[str, bytes] = {
 _WRONG_BY_TYPE: dict[str, tuple[Value, ...]] = {
     "string": (1, 0, -1, 1.5, True, False, [], {}, ["x"], {"a": 1}),
     "integer": ("1", "", True, False, 1.5, 1.0, [], {}, [1], -1, -(2**31) - 1, 2**31, 2**63 - 1, -(2**63)),
+    "number": ("1", "", True, False, [], {}, [1]),
     "boolean": (0, 1, -1, "true", "false", "yes", "", [], {}, 1.0),
     "array": ("x", "", 1, True, {}, {"0": "x"}, [None], [[]], [{}], [1.5], ["x"] * 20_001),
     "object": ("x", "", 1, True, [], [{}], [None]),
@@ -188,7 +189,7 @@ def wrong_values(pointer: str, schema: JSON) -> Iterator[str]:
     wrong = [*_WRONG_BY_TYPE[kind], *_WRONG_BY_FORMAT.get(inner.get("format", ""), ()), *_WRONG_BY_NAME.get(name, ())]
     if not is_nullable(schema):
         wrong.append(None)
-    if kind == "integer":
+    if kind in {"integer", "number"}:
         wrong += [inner[limit] + step for limit, step in (("minimum", -1), ("maximum", 1)) if limit in inner]
     if "enum" in inner:
         known = inner["enum"][0]

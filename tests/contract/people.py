@@ -99,6 +99,9 @@ def _fill(made: People, stack: ExitStack) -> None:
     # Every ticket has a clock.
     target = {"metric": "resolution", "seconds": 3_600, "hours": "calendar"}
     create(made.api, "sla-policies", name=unique("Policy"), position=1, targets=[target])
+    for which in (made.own, made.hidden):
+        place = create(api, "locations", company_id=which["companies"], name=unique("Place"), notes="noted of it")
+        which["locations"] = place["id"]
     made.own["tickets"] = a_ticket(made, made.own, "own")
     made.hidden["tickets"] = a_ticket(made, made.hidden, "hidden")
     for which in (made.own, made.hidden):
@@ -124,6 +127,7 @@ def a_contact(api: Client, name: str, company_id: str, **more: Value) -> JSON:
 def a_ticket(made: People, of: dict[str, str], subject: str, **more: Value) -> str:
     """Make a ticket of a contact and its company, for a team."""
     parties = {"company_id": of["companies"], "contact_id": of["contacts"], "team_id": of["teams"]}
+    parties["location_id"] = of["locations"]
     return str(create(made.api, "tickets", **{"subject": unique(subject), "tags": ["inside"], **parties, **more})["id"])
 
 

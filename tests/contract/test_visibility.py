@@ -20,6 +20,7 @@ ORDERS = {
     "tickets": ("number", "-created_at", "updated_at"),
     "companies": ("name", "-name"),
     "contacts": ("name", "-updated_at"),
+    "locations": ("name",),
 }
 # A hidden ticket is where it is because somebody put it there; whatever happens to it must not be noticed either.
 CANARIES = {
@@ -60,7 +61,7 @@ def everything_observable(made: People, name: str) -> list[tuple[str, int, bytes
     look("/v1/contacts", email="nobody@client.example")
     look(f"/v1/tickets/{made.own['tickets']}/comments", include_total=True)
     look("/v1/events", limit=200)
-    for plural in ("tickets", "contacts", "companies"):
+    for plural in ("tickets", "contacts", "companies", "locations"):
         look(f"/v1/{plural}/{made.hidden[plural]}")
     return told
 
@@ -78,6 +79,7 @@ def hidden_changes(made: People) -> list[Callable[[], object]]:
             f"/v1/contacts/{others['contacts']}", json={"phones": [f"+3906698{uuid4().int % 90000 + 10000}"]}
         ),
         lambda: api.patch(f"/v1/companies/{others['companies']}", json={"name": unique("Others")}),
+        lambda: api.patch(f"/v1/locations/{others['locations']}", json={"name": unique("Others")}),
     ]
 
 
@@ -113,8 +115,8 @@ def plant_canaries(made: People, foreign: People) -> None:
     """Write a recognisable text into everything that somebody may not see."""
     api = made.api
     for which in (made.own, made.hidden):
-        for card in ("company", "contact"):
-            card_id = which["companies" if card == "company" else "contacts"]
+        for card, plural in (("company", "companies"), ("contact", "contacts"), ("location", "locations")):
+            card_id = which[plural]
             create(api, "external-references", source="canary", external_id=card_id, **{f"{card}_id": card_id})
     a_comment(made, made.own["tickets"], "note", CANARIES["notes:read"])
     api.patch(f"/v1/companies/{made.own['companies']}", json={"category": CANARIES["client.internal"]})
@@ -127,12 +129,14 @@ def plant_canaries(made: People, foreign: People) -> None:
             "messengers": [{"service": "matrix", "address": CANARIES["client.contact_details"]}],
         },
     )
+    api.patch(f"/v1/locations/{made.own['locations']}", json={"notes": CANARIES["client.internal"]})
     api.patch(f"/v1/users/{made.own['users']}", json={"email": CANARIES["staff.contact_details"]})
     api.patch(f"/v1/tickets/{made.own['tickets']}", json={"tags": [CANARIES["ticket.internal"]]})
     for where, canary in ((made, "hidden"), (foreign, "foreign")):
         a_ticket(where, where.hidden, CANARIES[canary], tags=[CANARIES[canary]])
         a_comment(where, where.hidden["tickets"], "reply", CANARIES[canary])
         where.api.patch(f"/v1/companies/{where.hidden['companies']}", json={"name": CANARIES[canary]})
+        where.api.patch(f"/v1/locations/{where.hidden['locations']}", json={"name": CANARIES[canary]})
         where.api.patch(f"/v1/contacts/{where.hidden['contacts']}", json={"name": CANARIES[canary]})
 
 

@@ -4,12 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
-from helpdesk_api.domain.business_time import zone_named
-from helpdesk_api.domain.errors import InvalidError
-from helpdesk_api.kit.schema import Entity, Flag, Input, Instant, Label, Line, LocalDate, Output
+from helpdesk_api.kit.schema import Entity, Flag, Input, Instant, Label, Line, LocalDate, Output, TimeZone
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -107,21 +105,11 @@ class HolidayInput(Input):
         return self
 
 
-def _known_zone(value: str) -> str:
-    try:
-        zone_named(value)
-    except InvalidError as error:
-        raise ValueError(error.detail) from None
-    return value
-
-
 class CalendarCreate(Input):
     """A new calendar."""
 
     name: Annotated[Line, Field(description="Unique within the tenant.")]
-    time_zone: Annotated[
-        str, StringConstraints(max_length=64), Field(description="IANA name."), AfterValidator(_known_zone)
-    ]
+    time_zone: TimeZone
     weekly_hours: WeeklyHoursInput
     seasons: Annotated[list[SeasonInput], Field(max_length=50)] = Field(default=[])
     special_hours: Annotated[list[SpecialHoursInput], Field(max_length=1_000)] = Field(default=[])

@@ -115,12 +115,15 @@ class Consent(TypedDict):
     source: str | None
 
 
-def _each_once(values: list[Any]) -> list[Any]:
+def _once(values: list[Any]) -> list[Any]:
     kept: list[Any] = []
     for value in values:
         if value not in kept:
             kept.append(value)
     return kept
+
+
+each_once: Final = AfterValidator(_once)
 
 
 def _one_each(of: str) -> AfterValidator:
@@ -134,10 +137,8 @@ def _one_each(of: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-TaxIds = Annotated[list[TaxIdInput], Field(max_length=20, description="Each once."), AfterValidator(_each_once)]
-Messengers = Annotated[
-    list[MessengerInput], Field(max_length=20, description="In order of preference."), AfterValidator(_each_once)
-]
+TaxIds = Annotated[list[TaxIdInput], Field(max_length=20, description="Each once."), each_once]
+Messengers = Annotated[list[MessengerInput], Field(max_length=20, description="In order of preference."), each_once]
 Memberships = Annotated[
     list[MembershipInput],
     Field(max_length=50, description="Every company that the person works for beside `company_id`, each once."),
@@ -148,9 +149,7 @@ Consents = Annotated[
     Field(max_length=50, description="What the person has decided last, once for every purpose."),
     _one_each("purpose"),
 ]
-ObserverIds = Annotated[
-    list[UUID], Field(max_length=50, description="Users who watch what happens to it."), AfterValidator(_each_once)
-]
+ObserverIds = Annotated[list[UUID], Field(max_length=50, description="Users who watch what happens to it."), each_once]
 
 
 def _mask_tax_ids(tax_ids: list[TaxId]) -> list[TaxId]:

@@ -25,6 +25,7 @@ from helpdesk_api.directory.card_fields import (
 )
 from helpdesk_api.directory.card_reads import watch_reading
 from helpdesk_api.directory.companies import COMPANIES
+from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.identity.masks import EMAILS_OF_CONTACT, PHONES_OF_CONTACT
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
 from helpdesk_api.identity.roles import ROLES, check_role
@@ -198,6 +199,22 @@ CONTACTS = Resource(
     guards_lists=True,
     watch=watch_reading,
 )
+
+
+class ContactNotOfCompanyError(InvalidError):
+    """The contact works for another company than the one that is meant."""
+
+    code = "contact_not_of_company"
+    title = "The contact does not work for this company"
+
+
+def check_works_for(contact: Contact, company_id: UUID, *, pointer: str) -> None:
+    """Raise ContactNotOfCompanyError for somebody who works for others only; who works for nobody may be anybody's."""
+    if contact.company_id in {None, company_id}:
+        return
+    if not any(each["company_id"] == str(company_id) for each in contact.memberships):
+        message = f"The contact {contact.id} does not work for the company {company_id}."
+        raise ContactNotOfCompanyError(message, pointer=pointer)
 
 
 async def check_contact(ctx: Ctx, given: dict[str, Any], before: Contact | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """External references: by which id a client card goes in another system, a CRM or an ERP.
 
-A card may have many, also several in one system; within a system an id belongs to one company and one contact at most.
+A card may have many, also several in one system; within a system an id belongs to one card of a kind at most.
 Writing cards by their references is `directory.upserting`. Who does not see every client sees no references: what is
 taken, and by which card, would tell of the others.
 """
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
+from helpdesk_api.directory.locations import LOCATIONS
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.listing import Filter, Sort
@@ -28,28 +29,32 @@ external_references = tenant_table(
     Column("external_id", Text, nullable=False),
     Column("company_id", Uuid),
     Column("contact_id", Uuid),
+    Column("location_id", Uuid),
     Column("source_updated_at", DateTime(timezone=True)),
     reference("company_id", "companies", ondelete="CASCADE"),
     reference("contact_id", "contacts", ondelete="CASCADE"),
-    CheckConstraint("num_nonnulls(company_id, contact_id) = 1", name="of_one_card"),
-    Index(
-        "uq_external_references_companies",
-        *("tenant_id", "source", "external_id"),
-        unique=True,
-        postgresql_where=text("company_id IS NOT NULL"),
-    ),
-    Index(
-        "uq_external_references_contacts",
-        *("tenant_id", "source", "external_id"),
-        unique=True,
-        postgresql_where=text("contact_id IS NOT NULL"),
+    reference("location_id", "locations", ondelete="CASCADE"),
+    CheckConstraint("num_nonnulls(company_id, contact_id, location_id) = 1", name="of_one_card"),
+    *(
+        Index(
+            f"uq_external_references_{plural}",
+            *("tenant_id", "source", "external_id"),
+            unique=True,
+            postgresql_where=text(f"{column} IS NOT NULL"),
+        )
+        for plural, column in (
+            ("companies", "company_id"),
+            ("contacts", "contact_id"),
+            ("locations", "location_id"),
+        )
     ),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "company_id"),
     Index(None, "tenant_id", "contact_id"),
+    Index(None, "tenant_id", "location_id"),
 )
 
-CardColumn = Literal["company_id", "contact_id"]
+CardColumn = Literal["company_id", "contact_id", "location_id"]
 CARD_COLUMNS: Final[tuple[CardColumn, ...]] = get_args(CardColumn)
 
 Source = Annotated[
@@ -68,19 +73,20 @@ ExternalId = Annotated[
 
 
 class OneCardError(InvalidError):
-    """A reference is to a company or to a contact: to one of them."""
+    """A reference is to a company, to a contact or to a location: to one of them."""
 
     code = "one_card"
     title = "A reference is to one card"
 
 
 class ExternalReferenceCreate(Input):
-    """A new reference to a company or to a contact."""
+    """A new reference to a company, a contact or a location."""
 
     source: Source
     external_id: ExternalId
-    company_id: Annotated[UUID | None, Field(description="The company; without it `contact_id` is given.")] = None
-    contact_id: Annotated[UUID | None, Field(description="The contact; without it `company_id` is given.")] = None
+    company_id: Annotated[UUID | None, Field(description="The company, if it is one.")] = None
+    contact_id: Annotated[UUID | None, Field(description="The contact, if it is one.")] = None
+    location_id: Annotated[UUID | None, Field(description="The location, if it is one.")] = None
     source_updated_at: Annotated[
         Instant | None, Field(description="When the card last changed there; an older card is refused from then on.")
     ] = None
@@ -93,6 +99,7 @@ class ExternalReference(Entity):
     external_id: str
     company_id: UUID | None
     contact_id: UUID | None
+    location_id: UUID | None
     source_updated_at: AwareDatetime | None
 
 
@@ -106,6 +113,7 @@ EXTERNAL_REFERENCES = Resource(
         "external_id": "0015g00000A",
         "company_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e10",
         "contact_id": None,
+        "location_id": None,
         "source_updated_at": "2026-11-23T08:59:12Z",
     },
     filters=(
@@ -113,9 +121,14 @@ EXTERNAL_REFERENCES = Resource(
         Filter("external_id", external_references.c.external_id, str),
         Filter("company_id", external_references.c.company_id, UUID),
         Filter("contact_id", external_references.c.contact_id, UUID),
+        Filter("location_id", external_references.c.location_id, UUID),
     ),
     sorts=(Sort("external_id", external_references.c.external_id, "text"),),
-    includes=(Include("company", "company_id", COMPANIES), Include("contact", "contact_id", CONTACTS)),
+    includes=(
+        Include("company", "company_id", COMPANIES),
+        Include("contact", "contact_id", CONTACTS),
+        Include("location", "location_id", LOCATIONS),
+    ),
 )
 
 _KEY = (
@@ -161,8 +174,8 @@ async def linked_cards(ctx: Ctx, column: CardColumn, source: str, cards: list[UU
 
 async def _checked(ctx: Ctx, given: dict[str, Any], before: ExternalReference | None) -> dict[str, Any]:
     del ctx
-    if before is None and (given["company_id"] is None) == (given["contact_id"] is None):
-        message = "Give either company_id or contact_id."
+    if before is None and sum(given[column] is not None for column in CARD_COLUMNS) != 1:
+        message = f"Give one of {', '.join(CARD_COLUMNS)}."
         raise OneCardError(message, pointer="/company_id")
     return given
 

@@ -13,6 +13,9 @@ _CARDS = [
     "contacts:list",
     "contacts:read",
     "contacts:write",
+    "locations:list",
+    "locations:read",
+    "locations:write",
 ]
 _PORTAL = [
     "comments:read",
@@ -21,6 +24,8 @@ _PORTAL = [
     "companies:read",
     "contacts:list",
     "contacts:read",
+    "locations:list",
+    "locations:read",
     "tickets:create",
     "tickets:read",
 ]
@@ -48,7 +53,15 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
     "agent": _role(
         "Agent",
         "all",
-        [*_CONVERSATION, *_SURROUNDINGS, "companies:read", "contacts:create", "contacts:read", "contacts:reveal"],
+        [
+            *_CONVERSATION,
+            *_SURROUNDINGS,
+            "companies:read",
+            "contacts:create",
+            "contacts:read",
+            "contacts:reveal",
+            "locations:read",
+        ],
         *(CLIENT_INTERNAL, STAFF_DETAILS, TICKET_INTERNAL),
     ),
     "light_agent": _role(
@@ -58,6 +71,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
             "comments:read",
             "companies:read",
             "contacts:read",
+            "locations:read",
             "notes:read",
             "notes:write",
             "teams:read",

@@ -19,6 +19,7 @@ _RESOURCES: Final = {
     "notes": "internal notes on tickets",
     "companies": "client companies",
     "contacts": "the people at client companies",
+    "locations": "the places of clients that are served",
     "external-references": "the ids by which client cards go in other systems",
     "teams": "teams",
     "users": "members of staff",
@@ -50,6 +51,7 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     "contacts:create": "Add contacts.",
     "companies:list": "List client companies in bulk. Without it a list must be narrowed to a name or a domain.",
     "contacts:list": "List contacts in bulk. Without it a list must be narrowed to an address, phone or company.",
+    "locations:list": "List locations in bulk. Without it a list must be narrowed to a company or a name.",
     "contacts:reveal": "Be shown the contact details of the contact of a ticket one works on, with a reason, audited.",
     "erasures:read": "Read who was erased, why, and the proof of it.",
     "erasures:write": "Have people erased for good.",
@@ -70,6 +72,8 @@ FOR_CONTACTS: Final = frozenset(
         "contacts:read",
         "contacts:list",
         "contacts:create",
+        "locations:read",
+        "locations:list",
         "roles:read",
     }
 )

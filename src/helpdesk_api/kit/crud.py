@@ -124,7 +124,8 @@ async def store_changes(ctx: Ctx, resource: Resource[R], before: R, values: Mapp
         update(table)
         .where(table.c.tenant_id == ctx.tenant_id, table.c.id == before.id)
         .values(updated_at=ctx.now, version=before.version + 1, **values)
-        .returning(*resource.columns)
+        .returning(*resource.columns),
+        changing=table.name,
     )
     after = resource.read.from_record(_present(row))
     await _link(ctx, resource, after, values)

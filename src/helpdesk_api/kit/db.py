@@ -67,13 +67,16 @@ class Transaction:
         except _FAILURES as error:
             _refuse(error)
 
-    async def row(self, query: Query, params: Params = None) -> Record | None:
-        """Fetch the first row, or None when there is none."""
+    async def row(self, query: Query, params: Params = None, *, changing: str | None = None) -> Record | None:
+        """Fetch the first row, or None when there is none.
+
+        To a statement that is `changing` a row of a table, a broken foreign key of another table is "still referenced".
+        """
         text, arguments = compiled(query, params)
         try:
             return cast("Record | None", await self._connection.fetchrow(text, *arguments))
         except _FAILURES as error:
-            _refuse(error)
+            _refuse(error, changing=changing)
 
     async def all(self, into: type[T], query: Query, params: Params = None) -> list[T]:
         """Fetch every row as a value of the type `into`, whose fields are named like the columns."""
@@ -247,8 +250,8 @@ def builder(into: type[T]) -> Callable[[Record], T]:
     return own if own is not None else lambda record: into(**dict(record.items()))
 
 
-def _refuse(error: Exception, *, removing: bool = False) -> NoReturn:
-    refusal = translate(error, removing=removing)
+def _refuse(error: Exception, *, removing: bool = False, changing: str | None = None) -> NoReturn:
+    refusal = translate(error, removing=removing, changing=changing)
     if refusal is None:
         raise error
     raise refusal from error

@@ -24,6 +24,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticUndefined
 
+from helpdesk_api.domain.business_time import zone_named
+from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit.db import Record
 
 M = TypeVar("M", bound=BaseModel)
@@ -80,6 +82,14 @@ def _email(value: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _known_zone(value: str) -> str:
+    try:
+        zone_named(value)
+    except InvalidError as error:
+        raise ValueError(error.detail) from None
+    return value
+
+
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(single_line)
 ]
@@ -92,6 +102,9 @@ EmailAddress = Annotated[
 ]
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_range)]
 LocalDate = Annotated[date, BeforeValidator(_full_date)]
+TimeZone = Annotated[
+    str, StringConstraints(max_length=64), Field(description="IANA name."), AfterValidator(_known_zone)
+]
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=0, le=INT4_MAX)]
 Seconds = Annotated[int, Strict(), Field(ge=1, le=INT4_MAX, description="Whole seconds.")]

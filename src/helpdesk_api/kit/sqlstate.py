@@ -69,13 +69,16 @@ def is_transient(error: BaseException | None) -> bool:
     return isinstance(error, asyncpg.SerializationError | asyncpg.DeadlockDetectedError)
 
 
-def translate(error: Exception, *, removing: bool = False) -> Refusal | None:
-    """Give the refusal for a database error, or None when it is a defect of ours that must surface as such."""
+def translate(error: Exception, *, removing: bool = False, changing: str | None = None) -> Refusal | None:
+    """Give the refusal for a database error, or None when it is a defect of ours that must surface as such.
+
+    What is `removing` a row, or `changing` one of a table of this name, can break the foreign keys of other tables too.
+    """
     match error:
         case asyncpg.UniqueViolationError():
             field = _blamed(error.constraint_name)
             return AlreadyExistsError(f"Another object already has this {field}.", pointer=f"/{field}")
-        case asyncpg.ForeignKeyViolationError() if removing:
+        case asyncpg.ForeignKeyViolationError() if removing or (changing or error.table_name) != error.table_name:
             return StillReferencedError(
                 f"Objects in {error.table_name} still refer to it.", params={"referenced_by": error.table_name}
             )

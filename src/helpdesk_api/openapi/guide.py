@@ -81,6 +81,7 @@ TAGS = {
     "comments": "What is said on a ticket: public replies and internal notes.",
     "companies": "The clients.",
     "contacts": "The people at the clients who ask for help.",
+    "locations": "The places of the clients that are served.",
     "teams": "Groups of users that tickets are assigned to.",
     "users": "The staff: who tickets are assigned to and who answers.",
     "calendars": "When the service company works; business time is counted by them.",

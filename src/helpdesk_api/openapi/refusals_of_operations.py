@@ -15,7 +15,9 @@ from helpdesk_api.agreements.national_holidays import (
 )
 from helpdesk_api.agreements.sla_policies import CalendarRequiredError, PolicyPublishedError, TargetOutOfReachError
 from helpdesk_api.automation.rules import TooManyRulesError
+from helpdesk_api.directory.contacts import ContactNotOfCompanyError
 from helpdesk_api.directory.external_references import OneCardError
+from helpdesk_api.directory.locations import GeofenceWithoutCentreError
 from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
 from helpdesk_api.domain.business_time import BudgetOutOfReachError, InstantOutOfRangeError, InvalidCalendarError
 from helpdesk_api.domain.clock_refusals import ClockStoppedError, DeadlinePassedError
@@ -71,6 +73,7 @@ from helpdesk_api.kit.passwords import TooBusyToVerifyError, WeakPasswordError
 from helpdesk_api.kit.service_routes import UnknownProblemError
 from helpdesk_api.kit.sqlstate import (
     AlreadyExistsError,
+    StillReferencedError,
     UnknownReferenceError,
 )
 from helpdesk_api.kit.visibility import FieldNotAllowedError
@@ -82,7 +85,12 @@ from helpdesk_api.retention.settings import SecurityEventsKeptShorterError
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.deadlines import NoManualDeadlineError, TooManyTicketsError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
-from helpdesk_api.tickets.parties import ContactNotOfCompanyError, InactiveCompanyError, InactiveUserError
+from helpdesk_api.tickets.parties import (
+    InactiveCompanyError,
+    InactiveLocationError,
+    InactiveUserError,
+    LocationNotOfCompanyError,
+)
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.webhooks.checksums import UndecidedChecksumError, UnknownCollectionError
 from helpdesk_api.webhooks.credentials import InvalidCertificateError, MissingSecretError
@@ -114,7 +122,10 @@ _OF_CONDITION: Refusals = (
     *(InvalidConditionValueError, FieldNotAllowedError),
 )
 _OF_ROLE: Refusals = (*_OF_PERSON, NotForContactsError)
-_TICKET_PARTIES: Refusals = (ContactNotOfCompanyError, InactiveCompanyError, InactiveUserError, BudgetOutOfReachError)
+_TICKET_PARTIES: Refusals = (
+    *(ContactNotOfCompanyError, InactiveCompanyError, InactiveUserError, BudgetOutOfReachError),
+    *(LocationNotOfCompanyError, InactiveLocationError),
+)
 _TREE: Refusals = (ParentCycleError, TooManyLevelsError)
 
 _EDITED_HOURS: Refusals = (InvalidCalendarError, NeverOpensError, TargetOutOfReachError, TooManyVersionsError)
@@ -127,6 +138,15 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "roles_delete": (BuiltInRoleError, RoleExceedsOwnError),
     **dict.fromkeys(("users_create", "users_update", "contacts_create", "contacts_update"), _OF_PERSON),
     **dict.fromkeys(("companies_create", "companies_update"), _TREE),
+    "locations_create": (ContactNotOfCompanyError, GeofenceWithoutCentreError),
+    "locations_update": (ContactNotOfCompanyError, GeofenceWithoutCentreError, StillReferencedError),
+    **dict.fromkeys(
+        ("locations_put_by_reference", "locations_upsert"),
+        (
+            *(*_OF_PUSH, ContactNotOfCompanyError, GeofenceWithoutCentreError, StillReferencedError),
+            UnknownReferenceError,
+        ),
+    ),
     "external_references_create": (OneCardError, AlreadyExistsError),
     **dict.fromkeys(("companies_put_by_reference", "companies_upsert"), (*_OF_PUSH, *_TREE, UnknownReferenceError)),
     **dict.fromkeys(("contacts_put_by_reference", "contacts_upsert"), (*_OF_PUSH, *_OF_PERSON, UnknownReferenceError)),

@@ -23,6 +23,7 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
         "name": "names its own person", "emails": "are of its own person", "phones": "are of its own person",
         "messengers": "are of its own person",
     },
+    "locations": {"time_zone": "a name of a zone", "coordinates": "numbers"},
     "erasures": {EVERY_COLUMN: "the ledger itself; its reason is redacted when it is done"},
     "event_redactions": {EVERY_COLUMN: "hashes only"},
     "events": {EVERY_COLUMN: "searched by a way of its own, through `redact_event`"},

@@ -20,8 +20,8 @@ from helpdesk_api.webhooks.models import DELIVERIES_KEPT
 
 _BUSINESS_OBJECTS: Final = frozenset(
     {
-        *("ticket", "company", "contact", "external_reference", "team", "calendar", "sla_policy", "test_clock"),
-        *("webhook_delivery", "webhook_replay", "inbound_message"),
+        *("ticket", "company", "contact", "external_reference", "location", "team", "calendar", "sla_policy"),
+        *("test_clock", "webhook_delivery", "webhook_replay", "inbound_message"),
     }
 )
 _ABOUT_ENDPOINTS: Final = frozenset({"webhook_endpoint.ping", "webhook_endpoint.test", "webhook_endpoint.failing"})

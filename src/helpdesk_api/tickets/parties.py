@@ -1,9 +1,11 @@
 """Who a ticket may be for and who may work on it: its company, contact and assignee have to fit one another."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from helpdesk_api.directory.companies import COMPANIES, Company
-from helpdesk_api.directory.contacts import CONTACTS, Contact
+from helpdesk_api.directory.contacts import CONTACTS, check_works_for
+from helpdesk_api.directory.locations import LOCATIONS, Location
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.identity.users import USERS
 from helpdesk_api.kit import crud
@@ -11,18 +13,25 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
 
 
-class ContactNotOfCompanyError(InvalidError):
-    """The contact works for another company than the one the ticket is for."""
-
-    code = "contact_not_of_company"
-    title = "The contact does not work for this company"
-
-
 class InactiveUserError(InvalidError):
     """Inactive users get no tickets."""
 
     code = "inactive_user"
     title = "The user is not active"
+
+
+class LocationNotOfCompanyError(InvalidError):
+    """The location is one of another company than the one the ticket is for."""
+
+    code = "location_not_of_company"
+    title = "The location is not one of this company"
+
+
+class InactiveLocationError(InvalidError):
+    """Locations that are not served any more get no tickets."""
+
+    code = "inactive_location"
+    title = "The location is not active"
 
 
 class InactiveCompanyError(InvalidError):
@@ -42,28 +51,58 @@ async def company_for(
     if contact is None:
         message = f"There is no contact {contact_id}."
         raise UnknownReferenceError(message, pointer=f"/{field}")
-    if company_id is not None and contact.company_id not in {None, company_id} and not _is_member(contact, company_id):
-        message = f"The contact {contact_id} does not work for the company {company_id}."
-        raise ContactNotOfCompanyError(message, pointer=f"/{field}")
+    if company_id is not None:
+        check_works_for(contact, company_id, pointer=f"/{field}")
     return company_id or contact.company_id
 
 
 async def served_company(ctx: Ctx, company_id: UUID | None) -> Company | None:
-    """Give the company that a ticket is to be for; refuses one that is archived.
-
-    One that is not there, or not to be seen, is refused where the ticket is stored.
-    """
+    """Give the company that a ticket is to be for; refuses one that is archived, not there, or not to be seen."""
     if company_id is None:
         return None
     company = (await crud.fetch_many(ctx, COMPANIES, [company_id])).get(company_id)
-    if company is not None and not company.is_active:
+    if company is None:
+        message = f"There is no company {company_id}."
+        raise UnknownReferenceError(message, pointer="/company_id")
+    if not company.is_active:
         message = f"The company {company_id} is not active and gets no tickets."
         raise InactiveCompanyError(message, pointer="/company_id")
     return company
 
 
-def _is_member(contact: Contact, company_id: UUID) -> bool:
-    return any(each["company_id"] == str(company_id) for each in contact.memberships)
+async def place_for(ctx: Ctx, location_id: UUID | None, company_id: UUID | None) -> Location | None:
+    """Give the location of a ticket for a company, which may still be open; refuses a place of others or a closed one.
+
+    Raises UnknownReferenceError, LocationNotOfCompanyError, and InactiveLocationError.
+    """
+    if location_id is None:
+        return None
+    place = (await crud.fetch_many(ctx, LOCATIONS, [location_id])).get(location_id)
+    if place is None:
+        message = f"There is no location {location_id}."
+        raise UnknownReferenceError(message, pointer="/location_id")
+    if company_id is not None and place.company_id != company_id:
+        message = f"The location {location_id} is not one of the company {company_id}."
+        raise LocationNotOfCompanyError(message, pointer="/location_id")
+    if not place.is_active:
+        message = f"The location {location_id} is not active and gets no tickets."
+        raise InactiveLocationError(message, pointer="/location_id")
+    return place
+
+
+def own_company(place: Location, wanted: Mapping[str, object]) -> UUID:
+    """Give the company of a ticket that gets a place and has none; refuses to take it from one that has a place."""
+    if "location_id" not in wanted:
+        message = f"The ticket is at the location {place.id}, which is one of the company {place.company_id}."
+        raise LocationNotOfCompanyError(message, pointer="/location_id")
+    return place.company_id
+
+
+def default_team(place: Location | None, company: Company | None) -> UUID | None:
+    """Give the team that a new ticket is given to which names nobody: that of the place, else of the company."""
+    if place is not None and place.responsible_team_id is not None:
+        return place.responsible_team_id
+    return None if company is None else company.default_team_id
 
 
 async def check_assignee(ctx: Ctx, user_id: UUID | None) -> None:

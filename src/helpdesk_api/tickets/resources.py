@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, select, update
 from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
+from helpdesk_api.directory.locations import LOCATIONS
 from helpdesk_api.domain.workflow import Status
 from helpdesk_api.identity.teams import TEAMS
 from helpdesk_api.identity.tenants import TICKET_NUMBERS
@@ -42,6 +43,7 @@ TICKETS = Resource(
         "status": "open",
         "company_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e10",
         "contact_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e11",
+        "location_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e12",
         "team_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e02",
         "assignee_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03",
         "tags": ["dock-3", "printer"],
@@ -79,6 +81,7 @@ TICKETS = Resource(
         Filter("channel", tickets.c.channel, Channel),
         Filter("company_id", tickets.c.company_id, UUID),
         Filter("contact_id", tickets.c.contact_id, UUID),
+        Filter("location_id", tickets.c.location_id, UUID),
         Filter("team_id", tickets.c.team_id, UUID),
         Filter("assignee_id", tickets.c.assignee_id, UUID),
         Filter("tag", tickets.c.tags, str, "contains"),
@@ -88,6 +91,7 @@ TICKETS = Resource(
     includes=(
         Include("company", "company_id", COMPANIES),
         Include("contact", "contact_id", CONTACTS),
+        Include("location", "location_id", LOCATIONS),
         Include("team", "team_id", TEAMS),
         Include("assignee", "assignee_id", USERS),
     ),

@@ -41,7 +41,12 @@ class TicketCreate(Input):
         UUID | None, Field(description="The client. Without it, the company of the contact is taken.")
     ] = None
     contact_id: Annotated[UUID | None, Field(description="Who asks; must work for the company.")] = None
-    team_id: UUID | None = None
+    location_id: Annotated[
+        UUID | None, Field(description="Where it is; one of the company's, which it names when nothing else does.")
+    ] = None
+    team_id: Annotated[
+        UUID | None, Field(description="Without team and assignee, that of the location or of the company.")
+    ] = None
     assignee_id: Annotated[UUID | None, Field(description="An active user.")] = None
     tags: Tags = Field(default=[])
     channel: Annotated[Channel, Field(description="How the ticket came in.")] = "api"
@@ -86,6 +91,7 @@ class Ticket(Entity):
     status: Annotated[str, Field(examples=["new", "open", "pending", "on_hold", "solved", "closed"])]
     company_id: UUID | None
     contact_id: UUID | None
+    location_id: UUID | None
     team_id: Annotated[UUID | None, FieldGroup(TICKET_INTERNAL)]
     assignee_id: Annotated[UUID | None, FieldGroup(TICKET_INTERNAL)]
     tags: Annotated[list[str], FieldGroup(TICKET_INTERNAL)]

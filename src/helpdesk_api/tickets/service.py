@@ -22,7 +22,14 @@ from helpdesk_api.kit.events import Changes, record
 from helpdesk_api.tickets import clock_rows
 from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.models import comments
-from helpdesk_api.tickets.parties import check_assignee, company_for, served_company
+from helpdesk_api.tickets.parties import (
+    check_assignee,
+    company_for,
+    default_team,
+    own_company,
+    place_for,
+    served_company,
+)
 from helpdesk_api.tickets.reactions import settled
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
 from helpdesk_api.tickets.schemas import Comment, Ticket
@@ -40,8 +47,12 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     values = dict(values)
     values["company_id"] = await company_for(ctx, values["company_id"], values["contact_id"])
     company = await served_company(ctx, values["company_id"])
-    if company is not None and values["team_id"] is None and values["assignee_id"] is None:
-        values["team_id"] = company.default_team_id
+    place = await place_for(ctx, values["location_id"], values["company_id"])
+    if place is not None and company is None:
+        company = await served_company(ctx, place.company_id)
+        values["company_id"] = place.company_id
+    if values["team_id"] is None and values["assignee_id"] is None:
+        values["team_id"] = default_team(place, company)
     await check_assignee(ctx, values["assignee_id"])
     status = Status(values["status"])
     promises = await promises_for(ctx, values, since=ctx.now)
@@ -72,6 +83,11 @@ async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *
         await company_for(ctx, company_id, contact_id)
     if "company_id" in wanted:
         await served_company(ctx, changes["company_id"])
+    if "company_id" in wanted or "location_id" in wanted:
+        company_id = changes.get("company_id", before.company_id)
+        place = await place_for(ctx, changes.get("location_id", before.location_id), company_id)
+        if place is not None and company_id is None:
+            wanted["company_id"] = (before.company_id, own_company(place, wanted))
     if "assignee_id" in wanted:
         await check_assignee(ctx, changes["assignee_id"])
     clocks = await clocks_of(ctx, ticket_id)

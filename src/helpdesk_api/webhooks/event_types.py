@@ -192,6 +192,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             *_TENANT,
             *_stored("company", "A company", "domains", "is_active", "name", changing="name"),
             *_stored("contact", "A contact", "company_id", "emails", "name", "phones", changing="emails"),
+            *_stored("location", "A location", "company_id", "contact_ids", "name", changing="name"),
             _type(
                 "external_reference.created",
                 "A client card got an id in another system.",
