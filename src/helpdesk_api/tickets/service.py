@@ -47,7 +47,7 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     values = dict(values)
     values["company_id"] = await company_for(ctx, values["company_id"], values["contact_id"])
     company = await served_company(ctx, values["company_id"])
-    place = await place_for(ctx, values["location_id"], values["company_id"])
+    place = await place_for(ctx, values.get("location_id"), values["company_id"])
     if place is not None and company is None:
         company = await served_company(ctx, place.company_id)
         values["company_id"] = place.company_id
