@@ -181,7 +181,13 @@ def test_related_objects_come_along_when_asked_for(api: Client) -> None:
     one = get(api, f"tickets/{ticket['id']}?include=company")
     page = get(api, "tickets?include=company,assignee")
 
-    assert one["included"] == {"companies": {company["id"]: company}, "contacts": {}, "teams": {}, "users": {}}
+    assert one["included"] == {
+        "companies": {company["id"]: company},
+        "contacts": {},
+        "locations": {},
+        "teams": {},
+        "users": {},
+    }
     assert page["included"]["users"] == {user["id"]: user}
     assert api.get("/v1/tickets?include=nonsense").status_code == 422
 

@@ -129,7 +129,7 @@ class UpsertShapes(Generic[R]):
             __doc__=f"What became of a {one}; after a dry run, as it would be.",
             card=told,
         )
-        self._ways = ways
+        self._ways, self._named = ways, named
 
     def examples(self) -> dict[str, Any]:
         """Give an example of each body."""
@@ -139,7 +139,9 @@ class UpsertShapes(Generic[R]):
         taken = {name: value for name, value in self.resource.example.items() if name in self.push.model_fields}
         # What names objects of this installation belongs to no first push.
         card = {name: value for name, value in taken.items() if value and isinstance(value, str) and "_id" not in name}
-        item = {"external_id": "0015g00000A", "source_updated_at": "2026-11-23T08:59:12Z", "card": card}
+        required = {name: field for name, field in self._named.items() if self.resource.example[field] is not None}
+        card |= dict.fromkeys(required, "0015g00000A")
+        item = {"external_id": "0035g00000B", "source_updated_at": "2026-11-23T08:59:12Z", "card": card}
         match_on = {"match_on": self._ways[0]} if self._ways else {}
         return {
             f"{title}Push": card,
