@@ -2,13 +2,13 @@
 
 Built-in roles may read what they are about; nobody else can change those roles.
 
-Revision: 0043. Comes after: 0042.
+Revision: 0044. Comes after: 0043.
 """
 
 from alembic import op
 
-revision = "0043"
-down_revision = "0042"
+revision = "0044"
+down_revision = "0043"
 branch_labels = None
 depends_on = None
 
