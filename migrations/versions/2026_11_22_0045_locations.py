@@ -2,13 +2,13 @@
 
 Built-in roles may read what they are about; nobody else can change those roles.
 
-Revision: 0044. Comes after: 0043.
+Revision: 0045. Comes after: 0044.
 """
 
 from alembic import op
 
-revision = "0044"
-down_revision = "0043"
+revision = "0045"
+down_revision = "0044"
 branch_labels = None
 depends_on = None
 
