@@ -2,13 +2,13 @@
 
 Built-in roles may read what they are about; nobody else can change those roles.
 
-Revision: 0045. Comes after: 0044.
+Revision: 0046. Comes after: 0045.
 """
 
 from alembic import op
 
-revision = "0045"
-down_revision = "0044"
+revision = "0046"
+down_revision = "0045"
 branch_labels = None
 depends_on = None
 
