@@ -29,7 +29,6 @@ FILLED: Mapping[str, tuple[str, ...]] = {
         "erasure.created",
         "webhook_replay.created",
         "external_reference.created",
-        "inbound_hook.created",
         "retention_run.created",
     ),
     "{resource.name}.updated": (
@@ -40,7 +39,6 @@ FILLED: Mapping[str, tuple[str, ...]] = {
     "{resource.name}.deleted": (
         *(f"{name}.deleted" for name in STORED if name != "api_key"),
         "external_reference.deleted",
-        "inbound_hook.deleted",
     ),
     "ticket.{name}": ("ticket.updated", "ticket.status_changed", "ticket.assigned"),
     "{kind}.viewed_as": tuple(f"{name}.viewed_as" for name in ("contact", "user", "role", "api_key")),
