@@ -137,7 +137,7 @@ def test_a_declared_filter_narrows_the_list(filled: Filled, case: Case) -> None:
             params = {f"{item.name}[gte]": chosen[column]}
         elif item.match == "contains":
             expected = [row["id"] for row in rows if chosen[column][0] in row[column]]
-            params = {item.name: chosen[column][0]}
+            params = {item.name: chosen[column][0][item.member] if item.member else chosen[column][0]}
         else:
             expected = [row["id"] for row in rows if row[column] == chosen[column]]
             params = {item.name: str(chosen[column]).lower() if chosen[column] in (True, False) else chosen[column]}

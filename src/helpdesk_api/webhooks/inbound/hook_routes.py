@@ -200,8 +200,8 @@ async def rotate_token(
     ctx: _Writing,
 ) -> NewInboundHook:
     """Replace a token."""
-    check_powers(ctx)
     before = await crud.fetch_locked(ctx, HOOKS, id)
+    check_powers(ctx)
     check_version(before.version, expected)
     until = before.previous_token_expires_at
     if until is not None and until > ctx.real_now and not body.force:

@@ -151,8 +151,8 @@ async def retry_message(
     id: UUID, response: Response, ctx: Annotated[Ctx, allowed("inbound-messages:write")]
 ) -> InboundMessage:
     """Try a message again."""
-    check_powers(ctx)
     before = await crud.fetch_locked(ctx, MESSAGES, id)
+    check_powers(ctx)
     if before.state != "failed":
         message = f"The message {id} is done."
         raise NothingToRetryError(message)
