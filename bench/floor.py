@@ -63,6 +63,7 @@ class Ticket(BaseModel):
     status: str
     company_id: UUID | None
     contact_id: UUID | None
+    location_id: UUID | None
     team_id: UUID | None
     assignee_id: UUID | None
     tags: list[str]
@@ -78,6 +79,7 @@ class Ticket(BaseModel):
 class Included(BaseModel):
     companies: dict[str, str] = {}
     contacts: dict[str, str] = {}
+    locations: dict[str, str] = {}
     teams: dict[str, str] = {}
     users: dict[str, str] = {}
 

@@ -32,13 +32,17 @@ async def create(connection: Any, caller: tuple[UUID, UUID], body: NewTicket) ->
     if body.contact_id is not None:
         (contact,) = await connection.fetch(sql.CONTACT, tenant_id, [body.contact_id])
         company_id = company_id or contact["company_id"]
+    team_id = body.team_id
+    if company_id is not None:
+        company = await connection.fetchrow(sql.COMPANY, tenant_id, company_id)
+        team_id = team_id or company["default_team_id"]
     policies = await connection.fetch(sql.POLICIES, tenant_id)
     ticket_id = uuid7()
     clocks = _clocks(policies, body, now)
     row = await connection.fetchrow(
         sql.NEW_TICKET,
         tenant_id, ticket_id, body.subject, body.description, body.type, body.priority, body.status, company_id,
-        body.contact_id, body.team_id, body.assignee_id, body.tags, body.channel,
+        body.contact_id, team_id, body.assignee_id, body.tags, body.channel,
         min((clock["due_at"] for clock in clocks), default=None), now,
     )  # fmt: skip
     ticket = dict(row)

@@ -5,7 +5,7 @@ There is one thing less: after a creation the floor does not read the clocks aga
 
 TICKET_COLUMNS = (
     "id, created_at, updated_at, version, number, subject, description, type, priority, status, company_id, contact_id,"
-    " team_id, assignee_id, tags, channel, due_at, first_responded_at, solved_at, closed_at, reopen_count"
+    " location_id, team_id, assignee_id, tags, channel, due_at, first_responded_at, solved_at, closed_at, reopen_count"
 )
 ONE_TICKET = f"SELECT {TICKET_COLUMNS} FROM tickets WHERE tenant_id = $1 AND id = $2"  # noqa: S608 - constants only.
 NEWEST_TICKETS = f"""
@@ -25,6 +25,7 @@ CONTACT = """
     SELECT id, created_at, updated_at, version, name, company_id, emails, phones, notes
     FROM contacts WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
 """
+COMPANY = "SELECT id, default_team_id, is_active FROM companies WHERE tenant_id = $1 AND id = $2"
 POLICIES = """
     SELECT p.id, p.version, p.conditions, p.targets, p.calendar_id, c.version AS calendar_version
     FROM sla_policies p LEFT JOIN calendars c ON c.tenant_id = p.tenant_id AND c.id = p.calendar_id
