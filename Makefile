@@ -5,8 +5,8 @@
 PYTHON ?= python3
 # Which tests to run: a folder, a file or a test, as pytest takes them.
 T ?= tests
-# How many processes run the tests: one more than there are processors, as many tests wait for other processes.
-N ?= $(shell expr $$(nproc) + 1)
+# How many processes run the tests.
+N ?= auto
 # The history that `make replay` plays.
 LOG ?= tests/data/helpdesk_event_log_sample.csv
 # The sentence that names a new migration.
