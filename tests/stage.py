@@ -107,6 +107,8 @@ class Services:
                 "HELPDESK_OUTBOUND_ALLOW": "127.0.0.0/8",
                 "HELPDESK_SWEEP_SECONDS": "0.2",
                 "HELPDESK_USAGE_SECONDS": "0.2",
+                # Fifty threads of a test share one process with the product: two seconds are not always enough.
+                "HELPDESK_POOL_WAIT_SECONDS": "30",
                 **PLENTY,
                 "HELPDESK_LOG_LEVEL": "error",
                 **changes,

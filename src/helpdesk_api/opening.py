@@ -42,7 +42,12 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
         raise ConfigurationError(["HELPDESK_DATABASE_URL is not set; `helpdesk up` starts everything by itself"])
     addresses = ClientAddresses(ip_network(part) for part in settings.trusted_proxies)
     async with (
-        open_database(settings.database_url.get_secret_value(), pool_size=settings.pool_size, name=name) as database,
+        open_database(
+            settings.database_url.get_secret_value(),
+            pool_size=settings.pool_size,
+            acquire_timeout=settings.pool_wait_seconds,
+            name=name,
+        ) as database,
         OutboundClient(allow=settings.outbound_networks) as outbound,
         _open_store(settings) as store,
         Passwords() as passwords,

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         tuple[str, ...], NoDecode, Field(description="Origins of browser front ends, comma-separated.")
     ] = ()
     pool_size: Annotated[int, Field(ge=2, le=200, description="Database connections of one process.")] = 10
+    pool_wait_seconds: Annotated[
+        float, Field(ge=0.05, le=60, description="How long a request waits for one of them before it is answered 503.")
+    ] = 2.0
     max_body_bytes: Annotated[int, Field(ge=1_024, le=64 * 2**20, description="Largest request body.")] = 2**20
     sweep_seconds: Annotated[
         float, Field(ge=0.05, le=60, description="How often a worker looks for due work that no bell announced.")

@@ -133,7 +133,7 @@ def test_a_connection_goes_back_without_the_tenant_it_served(stage: Stage, api: 
 
     async def work() -> list[object]:
         url = stage.services.app_url
-        async with open_database(url, pool_size=1) as database:
+        async with open_database(url, pool_size=1, acquire_timeout=2) as database:
             async with database.transaction(api.tenant.id) as transaction:
                 first = await transaction.value(told)
             async with database.sweep() as transaction:
@@ -149,7 +149,7 @@ def test_a_database_that_is_away_is_a_refusal_that_passes(stage: Stage) -> None:
     nowhere = "postgresql://helpdesk_app:x@127.0.0.1:1/helpdesk"
 
     async def work() -> bool:
-        async with open_database(nowhere, pool_size=1) as database:
+        async with open_database(nowhere, pool_size=1, acquire_timeout=2) as database:
             with pytest.raises(DatabaseUnavailableError) as refused:
                 async with database.transaction(uuid4()):
                     pass

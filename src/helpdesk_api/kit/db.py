@@ -198,7 +198,7 @@ class _Opened:
 
 @asynccontextmanager
 async def open_database(
-    url: str, *, pool_size: int, acquire_timeout: float = 2.0, name: str = "helpdesk"
+    url: str, *, pool_size: int, acquire_timeout: float, name: str = "helpdesk"
 ) -> AsyncIterator[Database]:
     """Open the pool; connections are made on demand, so a process may start while the database is away."""
     pool = await asyncpg.create_pool(
