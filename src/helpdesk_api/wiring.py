@@ -179,8 +179,9 @@ SUBSCRIPTIONS: Sequence[Subscriber] = (
     applying.follow_test_clock,
 )
 
-# What follows in the very transaction from what happens to an object, by its type.
-REACTIONS: Mapping[str, Reaction] = {reactions.TICKET: engine.RuleEngine().react}
+_RULES = engine.RuleEngine()
+# What follows in the very transaction from what happens to one object, or to many at once.
+REACTIONS: Mapping[str, Reaction] = {reactions.TICKET: _RULES.react, reactions.TICKETS: _RULES.react_to_each}
 
 # What a worker looks after every few seconds, beside jobs and deadlines.
 CHORES: Sequence[Chore] = (tenant_purge.purge_due, attempts.purge_attempts, applying.give_turns)

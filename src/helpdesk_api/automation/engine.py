@@ -30,6 +30,7 @@ from helpdesk_api.kit.undoing import undoable
 from helpdesk_api.kit.visibility import EVERY_GROUP
 from helpdesk_api.tickets.condition_facts import facts_of, facts_of_event
 from helpdesk_api.tickets.condition_fields import Use, fields_for
+from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import Ticket
 
 MOST_ROUNDS: Final = 5
@@ -43,9 +44,13 @@ _OCCASIONS: Final[Mapping[str, Occasion]] = {
     "ticket.assigned": Occasion.UPDATED,
     "ticket.reply_added": Occasion.REPLIED,
     "ticket.note_added": Occasion.NOTED,
+    "ticket.sla_warning": Occasion.SLA_WARNING,
+    "ticket.sla_breached": Occasion.SLA_BREACHED,
+    "ticket.sla_met": Occasion.SLA_MET,
+    "ticket.sla_missed": Occasion.SLA_MISSED,
 }
-# What a rule may run into; whatever else goes wrong is no fault of the rule.
-FAULTS: Final = frozenset({Kind.INVALID, Kind.CONFLICT, Kind.NOT_FOUND})
+# What a rule may run into; whatever else goes wrong is no fault of the rule, and may go well the next time.
+FAULTS: Final = frozenset(Kind) - {Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.INTERNAL}
 
 _mine = rules.c.tenant_id == bindparam("tenant")
 _STAMP = Statement(
@@ -98,18 +103,22 @@ class RuleEngine:
 
     async def react(self, ctx: Ctx, ticket: Ticket, happened: Sequence[Event]) -> Ticket:
         """Let rules react to what happened to a ticket, round after round; gives the ticket as they leave it."""
+        return await _follow(ctx, ticket, happened, await self._rules(ctx))
+
+    async def react_to_each(self, ctx: Ctx, parts: Sequence[Sequence[Event]]) -> None:
+        """Let rules react to what happened to many tickets, which the caller has locked: each part has one cause.
+
+        A tenant without a rule for any of it pays one small statement for all of them.
+        """
         known = await self._rules(ctx)
-        if not known:
-            return ticket
-        chain = _Chain(ticket)
-        for _ in range(MOST_ROUNDS):
-            mark = len(ctx.events)
-            await _try_all(ctx, chain, known, happened)
-            happened = [event for event in ctx.events[mark:] if event.object_id == ticket.id]
-            if chain.has_ended or not _untried(chain, known, happened):
-                return chain.ticket
-        _end(ctx, chain, "depth")
-        return chain.ticket
+        for happened in parts:
+            if not _meant(known, happened):
+                continue
+            ticket = await crud.fetch_locked(as_rule(ctx, None), TICKETS, happened[0].object_id)
+            moment = replace(ctx, cause=happened[0].cause, now=max(ctx.now, ticket.updated_at))
+            await _follow(moment, ticket, happened, known)
+            # One that failed once too often must not go on with the others.
+            known = await self._rules(ctx)
 
     async def _rules(self, ctx: Ctx) -> list[CompiledRule]:
         row = await ctx.tx.row(_STAMP, {"tenant": ctx.tenant_id})
@@ -145,10 +154,28 @@ def compiled(row: Record | Mapping[str, Any]) -> CompiledRule:
     )
 
 
+async def _follow(ctx: Ctx, ticket: Ticket, happened: Sequence[Event], known: Sequence[CompiledRule]) -> Ticket:
+    """Try rules round after round, until there is nothing more for them to react to."""
+    chain = _Chain(ticket)
+    for _ in range(MOST_ROUNDS):
+        mark = len(ctx.events)
+        await _try_all(ctx, chain, known, happened)
+        happened = [event for event in ctx.events[mark:] if event.object_id == ticket.id]
+        if chain.has_ended or not _untried(chain, known, happened):
+            return chain.ticket
+    _end(ctx, chain, "depth")
+    return chain.ticket
+
+
+def _meant(known: Sequence[CompiledRule], happened: Sequence[Event]) -> list[CompiledRule]:
+    """Give the rules that are for what happened."""
+    occasions = {_OCCASIONS[event.type] for event in happened if event.type in _OCCASIONS}
+    return [rule for rule in known if not rule.occasions.isdisjoint(occasions)]
+
+
 def _untried(chain: _Chain, known: Sequence[CompiledRule], happened: Sequence[Event]) -> list[CompiledRule]:
     """Give the rules that are for what happened and have not fired yet."""
-    occasions = {_OCCASIONS[event.type] for event in happened if event.type in _OCCASIONS}
-    return [rule for rule in known if rule.id not in chain.fired and not rule.occasions.isdisjoint(occasions)]
+    return [rule for rule in _meant(known, happened) if rule.id not in chain.fired]
 
 
 async def _try_all(ctx: Ctx, chain: _Chain, known: Sequence[CompiledRule], happened: Sequence[Event]) -> None:
@@ -158,7 +185,11 @@ async def _try_all(ctx: Ctx, chain: _Chain, known: Sequence[CompiledRule], happe
         return
     changes = {name: change for event in happened for name, change in event.changes.items()}
     of_event = facts_of_event(
-        actor_type=happened[0].actor.type, actor_id=happened[0].actor.id, changes=changes, is_of_ticket=True
+        actor_type=happened[0].actor.type,
+        actor_id=happened[0].actor.id,
+        changes=changes,
+        metrics={event.data["metric"] for event in happened if event.type in _OCCASIONS and "clock_id" in event.data},
+        is_of_ticket=True,
     )
     paths = frozenset[str]().union(*(rule.paths for rule in tried))
     facts = await facts_about(ctx, chain.ticket, paths)
@@ -210,6 +241,8 @@ async def _note_failure(ctx: Ctx, rule: CompiledRule, ticket: Ticket, refusal: R
     record(acting, "rule.failed", object_id=rule.id, version=rule.version, data=data)
     if await ctx.tx.value(_FAILED, {"tenant": ctx.tenant_id, "rule": rule.id}) >= MOST_FAILURES:
         before = await crud.fetch_locked(acting, RULES, rule.id)
+        if before.state == RuleState.DISABLED:
+            return
         after = await crud.store_changes(acting, RULES, before, {"state": RuleState.DISABLED})
         changes = {"state": (before.state, after.state)}
         record(acting, "rule.disabled", object_id=rule.id, version=after.version, changes=changes)

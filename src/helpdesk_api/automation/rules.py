@@ -64,6 +64,10 @@ class Occasion(StrEnum):
     UPDATED = "updated"
     REPLIED = "replied"
     NOTED = "noted"
+    SLA_WARNING = "sla_warning"
+    SLA_BREACHED = "sla_breached"
+    SLA_MET = "sla_met"
+    SLA_MISSED = "sla_missed"
 
 
 class RuleState(StrEnum):

@@ -32,12 +32,23 @@ async def facts_of(ctx: Ctx, ticket_ids: Collection[UUID], paths: Collection[str
     return {row[0]: {name: row[place] for place, name in enumerate(names, start=1)} for row in rows}
 
 
-def facts_of_event(*, actor_type: str, actor_id: UUID | None, changes: Mapping[str, Any], is_of_ticket: bool) -> Facts:
-    """Give the values of the fields of an event, which tells old and new values of what it changed."""
+def facts_of_event(
+    *,
+    actor_type: str,
+    actor_id: UUID | None,
+    changes: Mapping[str, Any],
+    metrics: Collection[str],
+    is_of_ticket: bool,
+) -> Facts:
+    """Give the values of the fields of an event, which tells old and new values of what it changed.
+
+    `metrics` are those of the clocks that it is about, if it is about any.
+    """
     facts = {
         "event.changed_fields": sorted(changes),
         "event.actor_type": actor_type,
         "event.actor_id": actor_id,
+        "event.clock_metrics": sorted(metrics),
     }
     if not is_of_ticket:
         return facts

@@ -181,6 +181,12 @@ _EVENT_FIELDS: Final = (
         ("user", "contact", "api_key", "inbound_hook", "rule", "system"),
     ),
     _of_event("event.actor_id", FieldType.REFERENCE, "Who did it.", is_nullable=True),
+    _of_event(
+        "event.clock_metrics",
+        FieldType.SET,
+        "What the clocks measure that were warned, breached or stopped by it.",
+        tuple(map(str, Metric)),
+    ),
     *(_previous(offered) for offered in _TICKET_FIELDS if offered.field.path in _PREVIOUS),
 )
 

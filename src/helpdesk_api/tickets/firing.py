@@ -17,12 +17,14 @@ from helpdesk_api.kit.context import Cause, Ctx
 from helpdesk_api.kit.deadlines import DueDeadline
 from helpdesk_api.tickets import clock_batches
 from helpdesk_api.tickets.clock_rows import BREACH_KIND, WARNING_KIND, moves, record_move
+from helpdesk_api.tickets.reactions import settle_each
 
 _MARKS: Final[Mapping[str, Callable[[Clock, datetime], Clock]]] = {WARNING_KIND: warn, BREACH_KIND: breach}
 
 
 async def reach(ctx: Ctx, due: Sequence[DueDeadline]) -> Collection[UUID]:
     """Record that the warnings and deadlines of clocks have come; gives what has to wait for its ticket."""
+    since = len(ctx.events)
     clock_ids = [deadline.object_id for deadline in due]
     held = {ticket.id: ticket for ticket in await clock_batches.hold_free(ctx, clock_ids)}
     clocks = await clock_batches.of_held(ctx, list(held.values()), clock_ids)
@@ -44,4 +46,7 @@ async def reach(ctx: Ctx, due: Sequence[DueDeadline]) -> Collection[UUID]:
     if times:
         await clock_batches.touch(ctx, times)
         await clock_batches.store_recorded(ctx, list(clocks.values()))
+        # Whoever reacts may wait for a deadline that another holds, who may wait for one of these: then both are
+        # tried again.
+        await settle_each(ctx, since=since)
     return waiting

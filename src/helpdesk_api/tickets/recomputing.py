@@ -34,6 +34,7 @@ from helpdesk_api.tickets.clock_entries import happened, read
 from helpdesk_api.tickets.clock_rows import TicketClock
 from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.models import sla_clocks
+from helpdesk_api.tickets.reactions import settle_each
 
 RECOMPUTE: Final = "calendar.recompute"
 # So few that whoever writes to one of these tickets waits for a fraction of a second.
@@ -105,6 +106,7 @@ async def _recompute(
     ctx: Ctx, ticket_ids: Sequence[UUID], behind: Mapping[str, Any], hours: Calendar
 ) -> tuple[int, int]:
     """Measure the clocks of some tickets anew; gives how many, and how many deadlines have moved."""
+    since = len(ctx.events)
     held = await clock_batches.hold(ctx, ticket_ids)
     live = await clock_batches.live_of_held(ctx, held)
     stored: list[tuple[TicketClock, Sequence[Mapping[str, Any]]]] = []
@@ -139,6 +141,7 @@ async def _recompute(
         await deadlines.cancel(ctx, [gone for old, new in changed for gone in clock_rows.void(old, new)])
         standing = [clock_rows.ahead(old.clock) for old, _ in changed]
         await clock_rows.arrange(ctx, [new for _, new in changed], but_not=standing)
+        await settle_each(ctx, since=since)
     return len(stored), sum(old.clock.due_at != new.clock.due_at for old, new in changed)
 
 

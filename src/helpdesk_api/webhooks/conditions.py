@@ -48,6 +48,7 @@ async def fitting(ctx: Ctx, conditions: Conditions, wanted: Sequence[tuple[UUID,
                 actor_type=event["actor_type"],
                 actor_id=event["actor_id"],
                 changes=event["changes"],
+                metrics=[event["data"]["metric"]] if "clock_id" in event["data"] else [],
                 is_of_ticket=_is_of_ticket(event),
             ),
         }
