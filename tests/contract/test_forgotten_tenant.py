@@ -33,7 +33,15 @@ def two_tenants(stage: Stage) -> Iterator[tuple[Client, Client]]:
             fill(stage, api)
         yield ours, theirs
         for api in (ours, theirs):
-            stage.sql("DELETE FROM jobs WHERE tenant_id = $1", api.tenant.id)
+            # Without waiting for the worker, which may be at some of them and wait for others.
+            stage.sql(
+                """
+                DELETE FROM jobs WHERE (tenant_id, id) IN (
+                    SELECT tenant_id, id FROM jobs WHERE tenant_id = $1 FOR UPDATE SKIP LOCKED
+                )
+                """,
+                api.tenant.id,
+            )
 
 
 def fill(stage: Stage, api: Client) -> None:
