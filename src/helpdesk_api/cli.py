@@ -72,7 +72,3 @@ def _fail(*problems: str, exit_code: int = 1) -> None:
     for problem in problems:
         typer.echo(f"helpdesk: {problem}", err=True)
     sys.exit(exit_code)
-
-
-if __name__ == "__main__":
-    main()

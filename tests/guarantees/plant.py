@@ -83,7 +83,7 @@ class Program:
 
     def start(self) -> None:
         """Start it, and return once it does its work."""
-        argv = launched((sys.executable, "-m", "helpdesk_api.cli", *self._arguments), death_signal=signal.SIGKILL)
+        argv = launched((sys.executable, "-m", "helpdesk_api", *self._arguments), death_signal=signal.SIGKILL)
         with self._log.open("ab") as log:
             written = log.tell()
             self._process = subprocess.Popen(

@@ -125,7 +125,7 @@ def test_faults_need_a_product_of_its_own(sandbox: MakeSandbox) -> None:
 
 
 def test_a_file_that_is_no_log_is_refused_in_one_line(tmp_path: Path) -> None:
-    argv = (sys.executable, "-m", "helpdesk_api.cli", "replay", str(tmp_path / "none.csv"))
+    argv = (sys.executable, "-m", "helpdesk_api", "replay", str(tmp_path / "none.csv"))
 
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
 
@@ -136,7 +136,7 @@ def test_a_file_that_is_no_log_is_refused_in_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 def test_one_command_replays_losing_nothing_while_the_worker_is_killed_and_leaves_nothing(tmp_path: Path) -> None:
-    argv = (sys.executable, "-m", "helpdesk_api.cli", "replay", str(SAMPLE), "--limit-cases", "20")
+    argv = (sys.executable, "-m", "helpdesk_api", "replay", str(SAMPLE), "--limit-cases", "20")
 
     done = subprocess.run((*argv, "--faults", "--json"), cwd=tmp_path, capture_output=True, text=True, check=False)
 

@@ -25,7 +25,7 @@ from helpdesk_api.ops.supervisor_launch import launched
 from helpdesk_api.ops.up_commands import Command, run_command
 from helpdesk_api.settings import PREFIX
 
-HELPDESK: Final = (sys.executable, "-m", "helpdesk_api.cli")
+HELPDESK: Final = (sys.executable, "-m", "helpdesk_api")
 _TENANT: Final = "Replay"
 _RESTARTS: Final = Restarts(limit=100, within=timedelta(seconds=1), first_pause=timedelta(seconds=0.1))
 _PROBE_SECONDS: Final = 5.0

@@ -22,7 +22,7 @@ from helpdesk_api.ops.up_running import chosen_data_dir, told_while_running
 from helpdesk_api.ops.up_steps import Plan, start_product
 from helpdesk_api.settings import EXIT_BAD_CONFIGURATION, ConfigurationError, load_settings
 
-HELPDESK = (sys.executable, "-m", "helpdesk_api.cli")
+HELPDESK = (sys.executable, "-m", "helpdesk_api")
 
 
 def up(
