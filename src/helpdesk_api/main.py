@@ -30,6 +30,7 @@ from helpdesk_api.kit.http import Drain, Edge
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.problems import InternalError, MethodNotAllowedError, render
 from helpdesk_api.kit.receive_deadline import ReceiveDeadlineProtocol
+from helpdesk_api.kit.route_index import include
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.standing import BELIEVED_SECONDS
 from helpdesk_api.kit.tokens import without_key
@@ -86,8 +87,7 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _refused)
-    for router in (*ROUTERS, service_routes.router):
-        app.include_router(router)
+    include(app, (*ROUTERS, service_routes.router))
     # Whoever asks what tenants can call is not told of it.
     app.include_router(operator_routes.router, include_in_schema=False)
     openapi.install(app)
