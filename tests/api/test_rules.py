@@ -67,18 +67,23 @@ def test_rules_are_tried_in_order_and_each_sees_what_earlier_ones_did(api: Clien
     assert a_ticket(api)["tags"] == ["first", "second"]
 
 
-def test_drafts_and_disabled_rules_do_not_fire_and_what_is_published_holds_at_once(api: Client) -> None:
+def test_only_what_is_published_fires_and_from_the_next_change_on(api: Client) -> None:
     path = f"rules/{a_rule(api, state='draft')['id']}"
 
     seen = [a_ticket(api)["tags"]]
-    for changes in ({"state": "published"}, {"actions": tagging("other")}, {"state": "disabled"}):
+    for changes in (
+        {"state": "published"},
+        {"actions": tagging("other")},
+        {"state": "published"},
+        {"state": "disabled"},
+    ):
         patch(api, path, **changes)
         seen.append(a_ticket(api)["tags"])
     patch(api, path, state="published")
     api.delete(f"/v1/{path}")
     seen.append(a_ticket(api)["tags"])
 
-    assert seen == [[], ["seen"], ["other"], [], []]
+    assert seen == [[], ["seen"], ["seen"], ["other"], [], []]
 
 
 def test_each_occasion_is_told_apart(api: Client) -> None:

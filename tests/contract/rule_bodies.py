@@ -34,6 +34,13 @@ def a_rule(stage: Stage, api: Client) -> dict[str, str]:
     return {"id": create(api, "rules", **rule(api))["id"]}
 
 
+def a_published_rule(stage: Stage, api: Client) -> dict[str, str]:
+    """Make a rule with a version; gives its id."""
+    del stage
+    never = {"condition": {"any": []}, "state": "published"}
+    return {"id": create(api, "rules", **rule(api) | never)["id"]}
+
+
 def trial(api: Client) -> JSON:
     """Give a ticket to try a rule on."""
     return {"ticket_id": create(api, "tickets", **ticket(api))["id"]}

@@ -197,7 +197,9 @@ def assert_refused(stage: Stage, api: Client, attempt: Callable[[Transaction], A
         stage.run(work())
 
 
-@pytest.mark.parametrize("name", ["audit_seals", "calendar_versions", "event_redactions", "sla_policy_versions"])
+@pytest.mark.parametrize(
+    "name", ["audit_seals", "calendar_versions", "event_redactions", "rule_versions", "sla_policy_versions"]
+)
 def test_what_happened_cannot_be_unmade(stage: Stage, api: Client, name: str) -> None:
     async def unmake(transaction: Transaction) -> None:
         await transaction.run(delete(metadata.tables[name]))

@@ -313,6 +313,7 @@ def test_the_application_may_do_exactly_what_is_reviewed(stage: Stage) -> None:
         "event_redactions: DELETE",
         "event_redactions: INSERT",
         "calendar_versions: DELETE",
+        "rule_versions: DELETE",
         "sla_policy_versions: DELETE",
         "webhook_replays: DELETE",
         "event_log_starts: DELETE",

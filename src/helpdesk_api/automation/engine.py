@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import Text, bindparam, cast, func, select, update
 
 from helpdesk_api.automation.actions import perform, read_values
+from helpdesk_api.automation.rule_versions import IN_FORCE
 from helpdesk_api.automation.rules import RULES, Occasion, RuleState, rules
 from helpdesk_api.domain.condition_reading import read_condition
 from helpdesk_api.domain.conditions import ALWAYS, Predicate, paths_of, predicate_of
@@ -55,11 +56,6 @@ FAULTS: Final = frozenset(Kind) - {Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.INTERNAL
 _mine = rules.c.tenant_id == bindparam("tenant")
 _STAMP = Statement(
     select(func.count(), func.coalesce(func.sum(rules.c.version), 0), func.max(cast(rules.c.id, Text))).where(_mine)
-)
-_PUBLISHED = Statement(
-    select(*(rules.c[name] for name in ("id", "version", "occasions", "condition", "actions", "stops")))
-    .where(_mine, rules.c.state == RuleState.PUBLISHED)
-    .order_by(rules.c.position, rules.c.id)
 )
 _FAILED = Statement(
     update(rules)
@@ -128,7 +124,7 @@ class RuleEngine:
         known = self._known.get(ctx.tenant_id)
         if known is not None and known[0] == stamp:
             return known[1]
-        published = [compiled(row) for row in await ctx.tx.rows(_PUBLISHED, {"tenant": ctx.tenant_id})]
+        published = [compiled(row) for row in await ctx.tx.rows(IN_FORCE, {"tenant": ctx.tenant_id})]
         if any(event.object_type == RULES.name for event in ctx.events):
             # What this transaction has made of them is not yet so, and may never be.
             return published

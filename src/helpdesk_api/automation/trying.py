@@ -9,7 +9,8 @@ from pydantic_core import to_jsonable_python
 
 from helpdesk_api.automation.actions import check_touched, perform
 from helpdesk_api.automation.engine import FAULTS, as_rule, compiled, facts_about
-from helpdesk_api.automation.rules import RULES, check_rule
+from helpdesk_api.automation.rule_writing import check_rule
+from helpdesk_api.automation.rules import RULES
 from helpdesk_api.domain.errors import Refusal
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx

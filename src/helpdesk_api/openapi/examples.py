@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from helpdesk_api.automation.trying import TRIAL_EXAMPLES
 from helpdesk_api.directory.card_kinds import UPSERT_EXAMPLES
 from helpdesk_api.identity.audit_schemas import AUDIT_EXAMPLE, SEAL_EXAMPLE
 from helpdesk_api.identity.me import ME_EXAMPLE
@@ -21,6 +20,7 @@ from helpdesk_api.kit.resource import Resource
 from helpdesk_api.openapi.agreement_examples import AGREEMENT_EXAMPLES
 from helpdesk_api.openapi.clock_examples import CLOCK_EXAMPLES
 from helpdesk_api.openapi.inbound_examples import ADDED_TO_NEW_HOOK, INBOUND_EXAMPLES
+from helpdesk_api.openapi.rule_examples import RULE_EXAMPLES
 from helpdesk_api.openapi.schemas import Schema
 from helpdesk_api.openapi.sign_in_examples import SIGN_IN_EXAMPLES
 from helpdesk_api.privacy.erasures import ERASURES
@@ -145,7 +145,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "RevealedContact", REVEAL_EXAMPLE
     yield from CLOCK_EXAMPLES.items()
     yield from INBOUND_EXAMPLES.items()
-    yield from TRIAL_EXAMPLES.items()
+    yield from RULE_EXAMPLES.items()
     yield from SEARCH_EXAMPLES.items()
     yield (
         "Catalogue",

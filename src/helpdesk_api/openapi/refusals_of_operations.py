@@ -14,7 +14,8 @@ from helpdesk_api.agreements.national_holidays import (
     UnknownHolidaysError,
 )
 from helpdesk_api.agreements.sla_policies import CalendarRequiredError, PolicyPublishedError, TargetOutOfReachError
-from helpdesk_api.automation.rules import TooManyRulesError
+from helpdesk_api.automation.rule_versions import UnknownRuleVersionError
+from helpdesk_api.automation.rule_writing import TooManyRulesError
 from helpdesk_api.directory.contacts import ContactNotOfCompanyError
 from helpdesk_api.directory.external_references import OneCardError
 from helpdesk_api.directory.locations import GeofenceWithoutCentreError
@@ -208,6 +209,12 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError, PolicyPublishedError),
     "rules_create": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError, TooManyRulesError),
     "rules_update": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError),
+    "rules_publish": (
+        FieldNotAllowedError,
+        ReachTooNarrowError,
+        UnknownReferenceError,
+        UnknownRuleVersionError,
+    ),
     "rules_try": (FieldNotAllowedError, ReachTooNarrowError, UnknownReferenceError),
     "api_keys_create": (
         ScopeExceedsOwnError,

@@ -32,6 +32,7 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
     "inbound_hooks": {"mapping": "expressions, which look for no person", "signature": "names of headers"},
     "inbound_messages": {"body": "JSON as others write it, searched by a way of its own"},
     "rules": {"occasions": "words of ours"},
+    "rule_versions": {"occasions": "words of ours"},
     "sla_policy_versions": {EVERY_COLUMN: "what was promised, which clocks name and nobody may change"},
     "sla_clocks": {"conduct": "words of ours", "history": "instants, numbers and words of ours"},
     "sla_policies": {"conditions": "ids and words of ours", "targets": "numbers and words of ours"},
