@@ -73,7 +73,8 @@ in between, in order and at its own instant, so that a month of SLA behaviour ca
 ## Events and webhooks
 
 Every change is recorded as an event. `GET /v1/events` gives them in the order in which they were committed, without
-gaps; webhook endpoints receive the same events, signed by Standard Webhooks 1.0, at least once and in any order.
+gaps; webhook endpoints receive the same events, signed by Standard Webhooks 1.0, at least once, and per
+object in their order where the endpoint is `ordered`.
 """
 
 TAGS = {
