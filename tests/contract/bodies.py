@@ -276,6 +276,7 @@ def webhook_endpoint(api: Client) -> JSON:
         "rate_per_second": 50,
         "ordered": True,
         "payload": "full",
+        "payload_version": "2026-11-01",
         "format": "cloudevents",
         "metadata": {"owner": "erp-team"},
         "headers": [{"name": "X-Environment", "value": "production", "is_secret": False}],

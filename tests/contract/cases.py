@@ -297,7 +297,7 @@ ACTIONS: Mapping[str, JSON | None] = {
         "dry_run": False,
     },
     "webhook_endpoints_rotate_secret": {"force": True},
-    "webhook_endpoints_test": {"type": "ticket.created", "data": {"object_version": 7}, "is_free_form": False},
+    "webhook_endpoints_test": {"type": "ticket.created", "data": {"object": {"version": 7}}, "is_free_form": False},
     "webhook_endpoints_ping": None,
     "webhook_endpoints_pause": None,
     "webhook_endpoints_resume": None,

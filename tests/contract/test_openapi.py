@@ -351,7 +351,9 @@ def test_every_type_of_event_has_its_webhook() -> None:
     }
 
     assert list(headers) == list(EVENT_TYPES)
-    assert {tuple(names) for names in headers.values()} == {("webhook-id", "webhook-timestamp", "webhook-signature")}
+    assert {tuple(names) for names in headers.values()} == {
+        ("webhook-id", "webhook-timestamp", "webhook-signature", "webhook-payload-version")
+    }
 
 
 def test_a_page_size_has_a_least_value_and_is_never_too_large() -> None:

@@ -66,7 +66,7 @@ class FaultyReceiver:
             return await self._misbehave(self.chance.choice(FAULTS), writer)
         if is_news:
             data = message["data"]
-            self.got.append(Got(UUID(data["id"]), UUID(data["object_id"]), data["object_version"]))
+            self.got.append(Got(UUID(data["id"]), UUID(data["object"]["id"]), data["object"]["version"]))
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
         await writer.drain()
         return True

@@ -58,7 +58,7 @@ def test_nothing_is_lost_and_nobody_refused_while_redis_is_flushed_killed_and_aw
         written = {str(ticket_id) for account in accounts for ticket_id in account.acknowledged.values()} | {
             alone["id"]
         }
-        delivered = [request.message["data"]["object_id"] for request in receiver.received]
+        delivered = [request.message["data"]["object"]["id"] for request in receiver.received]
         lost = len(written - set(delivered))
         fired = plant.sql(DEADLINES, client.tenant.id)
         lag = max((row["fired_at"] - row["due_at"]).total_seconds() for row in fired)

@@ -63,7 +63,7 @@ def served(client: Client, url: str) -> bool:
 
 def received(receiver: WebhookReceiver) -> set[str]:
     """Give the tickets that messages told of."""
-    return {request.message["data"]["object_id"] for request in receiver.received}
+    return {request.message["data"]["object"]["id"] for request in receiver.received}
 
 
 def seconds_to_take_effect(client: Client, other_url: str, action: str) -> float:

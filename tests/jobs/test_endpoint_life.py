@@ -49,7 +49,7 @@ def test_a_signed_ping_that_gets_2xx_verifies_a_new_endpoint(
 
     (ping,) = receiver.pings
     ping.verify(created["secret"])
-    assert (created["verified_at"], ping.message["data"]["object_id"]) == (None, created["id"])
+    assert (created["verified_at"], ping.message["data"]["object"]["id"]) == (None, created["id"])
     assert events_of(stage, api, created)[:3] == ["created", "ping", "verified"]
     (event,) = events(stage, api, type="webhook_endpoint.verified")
     assert event["changes"] == {"verified_at": [None, found["verified_at"]]}

@@ -21,9 +21,9 @@ def receiver() -> Iterator[WebhookReceiver]:
 def versions(receiver: WebhookReceiver, object_id: str) -> list[int]:
     """Give the versions of an object in the order in which they arrived, with repetitions."""
     return [
-        request.message["data"]["object_version"]
+        request.message["data"]["object"]["version"]
         for request in receiver.received
-        if request.message["data"]["object_id"] == object_id
+        if request.message["data"]["object"]["id"] == object_id
     ]
 
 
@@ -164,5 +164,6 @@ def test_an_endpoint_may_have_its_messages_as_cloudevents(sandbox: MakeSandbox, 
         "subject": f"team/{team['id']}",
         "time": "2026-03-02T08:00:00Z",
         "datacontenttype": "application/json",
+        "payloadversion": "2026-11-22",
     }
-    assert (message["data"]["id"], message["data"]["object_version"]) == (request.id, 1)
+    assert (message["data"]["id"], message["data"]["object"]["version"]) == (request.id, 1)

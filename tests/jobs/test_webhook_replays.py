@@ -55,7 +55,7 @@ def a_transaction(stage: Stage, api: Client) -> Iterator[None]:
 
 
 def ids(receiver: WebhookReceiver) -> list[str]:
-    return [request.message["data"]["object_id"] for request in receiver.received]
+    return [request.message["data"]["object"]["id"] for request in receiver.received]
 
 
 def failed(api: Client, receiver: WebhookReceiver, *names: str) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def test_what_failed_outside_of_the_window_stays(stage: Stage, api: Client, rece
 
     # The window begins with its first instant and ends before its last.
     assert found["queued_count"] == 1
-    assert receiver.wait_for(3)[2].message["data"]["object_id"] == early["id"]
+    assert receiver.wait_for(3)[2].message["data"]["object"]["id"] == early["id"]
 
 
 def test_a_new_endpoint_can_be_sent_what_happened_before_it(
@@ -149,7 +149,7 @@ def test_a_replay_begins_after_a_cursor_and_takes_only_the_types_asked_for(
 
     assert (found["event_types"], found["queued_count"]) == (["team.updated", "user.*"], 1)
     again = receiver.wait_for(4)[3]
-    assert (again.message["type"], again.message["data"]["object_id"]) == ("team.updated", team["id"])
+    assert (again.message["type"], again.message["data"]["object"]["id"]) == ("team.updated", team["id"])
 
 
 def test_a_replay_ends_with_what_had_happened_when_it_was_asked_for(

@@ -30,14 +30,17 @@ def test_a_test_plays_an_event_of_any_type_and_is_marked_signed_and_logged_as_a_
 ) -> None:
     endpoint = an_endpoint(api, receiver)
 
-    event_id = send(api, endpoint, type="ticket.created", data={"object_version": 7})
+    event_id = send(api, endpoint, type="ticket.created", data={"object": {"version": 7}})
 
     (request,) = receiver.wait_for(1)
     request.verify(endpoint["secret"])
     example = EVENT_TYPES["ticket.created"].example
     assert request.headers["webhook-test"] == "true"
     assert request.message["type"] == "ticket.created"
-    assert request.message["data"] == dict(example["data"]) | {"id": event_id, "object_version": 7}
+    assert request.message["data"] == dict(example["data"]) | {
+        "id": event_id,
+        "object": dict(example["data"]["object"]) | {"version": 7},
+    }
     assert request.id == event_id
     assert in_state(api, "delivered")["event_type"] == "webhook_endpoint.test"
     # Nothing says that a ticket was created.
@@ -93,17 +96,17 @@ def test_a_test_is_tried_again_like_any_message(api: Client, receiver: WebhookRe
         ({"type": "nothing.happened"}, "invalid_test", "invalid_test", "#/type"),
         ({"type": "no type"}, "validation_failed", "string_pattern_mismatch", "#/type"),
         (
-            {"type": "team.created", "data": {"object_version": "7"}},
+            {"type": "team.created", "data": {"object": {"version": "7"}}},
             "invalid_test",
             "int_type",
-            "#/data/object_version",
+            "#/data/object/version",
         ),
         ({"type": "team.created", "data": {"actor": None}}, "invalid_test", "model_type", "#/data/actor"),
         (
-            {"type": "team.created", "data": {"object_type": "ticket"}},
+            {"type": "team.created", "data": {"object": {"type": "ticket"}}},
             "invalid_test",
             "invalid_test",
-            "#/data/object_type",
+            "#/data/object/type",
         ),
         ({"type": "team.created", "data": {"long": "x" * 20_000}}, "validation_failed", "value_error", "#"),
     ],

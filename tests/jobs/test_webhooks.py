@@ -42,12 +42,11 @@ def test_a_message_is_signed_and_names_what_happened_without_values(
     (event,) = events(stage, api, type="team.created")
     assert request.message == {
         "type": "team.created",
+        "payload_version": "2026-11-22",
         "timestamp": "2026-03-02T08:00:00Z",
         "data": {
             "id": event["id"],
-            "object_type": "team",
-            "object_id": team["id"],
-            "object_version": 1,
+            "object": {"type": "team", "id": team["id"], "version": 1, "path": f"/v1/teams/{team['id']}"},
             "changed_fields": ["name"],
             "actor": event["actor"],
             "cause": event["cause"],
@@ -57,6 +56,7 @@ def test_a_message_is_signed_and_names_what_happened_without_values(
     }
     assert request.id == event["id"]
     assert request.headers["content-type"] == "application/json"
+    assert request.headers["webhook-payload-version"] == "2026-11-22"
 
 
 def test_a_delivery_tells_of_its_attempt(api: Client, receiver: WebhookReceiver) -> None:
@@ -229,7 +229,7 @@ def test_an_endpoint_gets_what_it_wants_from_its_creation_on(api: Client, receiv
 
     requests = receiver.wait_for(2)
     assert sorted(request.message["type"] for request in requests) == ["company.created", "team.created"]
-    assert team["id"] in {request.message["data"]["object_id"] for request in requests}
+    assert team["id"] in {request.message["data"]["object"]["id"] for request in requests}
 
 
 def test_a_receiver_that_does_not_answer_holds_up_no_other(api: Client, receiver: WebhookReceiver) -> None:
@@ -254,7 +254,7 @@ def test_what_is_undone_is_never_sent(api: Client, receiver: WebhookReceiver) ->
     create(api, "teams", name="two")
 
     assert refused.status_code == 409
-    assert len({request.message["data"]["object_id"] for request in receiver.wait_for(2)}) == 2
+    assert len({request.message["data"]["object"]["id"] for request in receiver.wait_for(2)}) == 2
     assert len(deliveries(api)) == 2
 
 

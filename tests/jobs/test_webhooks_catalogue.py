@@ -123,7 +123,7 @@ def test_every_example_is_a_message(name: str) -> None:
 
     message = WebhookMessage.model_validate(example)
 
-    assert (message.type, message.data.object_type) == (name, name.partition(".")[0])
+    assert (message.type, message.data.object.type) == (name, name.partition(".")[0])
     assert message.data.changed_fields == sorted(message.data.changed_fields)
 
 

@@ -57,7 +57,7 @@ def test_events_are_forwarded_signed_and_shown_and_a_later_run_goes_on(
     third = create(api, "teams", name="three")["id"]
     (goes_on,) = re.findall(r"--after (\S+)", outcome.said)
     listen(api, receiver.url, "--after", goes_on, "--limit", "1", "--json")
-    assert [request.message["data"]["object_id"] for request in receiver.received] == [*teams, third]
+    assert [request.message["data"]["object"]["id"] for request in receiver.received] == [*teams, third]
 
 
 def test_what_is_forwarded_is_what_an_endpoint_is_sent(stage: Stage, api: Client, receiver: WebhookReceiver) -> None:

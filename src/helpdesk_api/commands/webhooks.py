@@ -12,6 +12,7 @@ from rich.text import Text
 from helpdesk_api.commands.frame import AsJSON, CommandError, print_json
 from helpdesk_api.ops.replay_client import APIError
 from helpdesk_api.ops.webhook_listener import Forwarded, Tunnel, listening
+from helpdesk_api.webhooks.payload_versions import PAYLOAD_VERSIONS
 from helpdesk_api.webhooks.signing import SECRET_PREFIX, SigningKeys, new_secret, sign
 
 app = typer.Typer(no_args_is_help=True, help="Receive a tenant's webhooks on this machine.")
@@ -28,6 +29,13 @@ def _secret(text: str) -> str:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return text if text.startswith(SECRET_PREFIX) else SECRET_PREFIX + text
+
+
+def _version(name: str) -> str:
+    if name not in PAYLOAD_VERSIONS.names:
+        message = f"there are the payload versions {', '.join(PAYLOAD_VERSIONS.names)}"
+        raise typer.BadParameter(message)
+    return name
 
 
 @app.command("listen")
@@ -47,6 +55,9 @@ def listen(
     after: Annotated[
         str, typer.Option(metavar="CURSOR", help="Where to begin: a cursor of an earlier run, or `end` for what comes.")
     ] = "end",
+    payload_version: Annotated[
+        str, typer.Option(parser=_version, metavar="DATE", help="In which form, as of an endpoint.")
+    ] = PAYLOAD_VERSIONS.newest,
     limit: Annotated[int | None, typer.Option(min=1, help="End after so many events.")] = None,
     as_json: AsJSON = False,
 ) -> None:
@@ -56,7 +67,7 @@ def listen(
     --after goes on from.
     """
     signing = SigningKeys(secret or new_secret())
-    tunnel = Tunnel(url, key, forward, signing, tuple(event_type or ()))
+    tunnel = Tunnel(url, key, forward, signing, tuple(event_type or ()), payload_version)
     console = Console(stderr=as_json, highlight=False)
     console.print(
         Text(f"Forwarding {', '.join(tunnel.event_types) or 'every event'} of {url} to {forward}"), soft_wrap=True

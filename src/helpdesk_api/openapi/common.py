@@ -68,6 +68,17 @@ PARAMETERS: Mapping[str, Any] = {
         "schema": {"type": "string"},
         "example": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
     },
+    "WebhookPayloadVersion": {
+        "name": "webhook-payload-version",
+        "in": "header",
+        "required": True,
+        "description": (
+            "The form of the message: the `payload_version` of the endpoint. Described here is the newest; "
+            "`GET /v1/event-types?payload_version=` gives the schemas of every other."
+        ),
+        "schema": {"type": "string"},
+        "example": "2026-11-22",
+    },
 }
 
 HEADERS: Mapping[str, Any] = {

@@ -175,7 +175,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     )
     yield "WebhookRecovery", {"since": "2026-11-22T00:00:00Z", "until": None}
     yield "WebhookReplayCreate", {"after": None, "since": "2026-11-22T00:00:00Z", "until": None, "event_types": ["*"]}
-    yield "WebhookTestRequest", {"type": "ticket.created", "data": {"object_version": 7}, "is_free_form": False}
+    yield "WebhookTestRequest", {"type": "ticket.created", "data": {"object": {"version": 7}}, "is_free_form": False}
     yield "WebhookRetry", {"filter": {"endpoint_id": _ENDPOINT, "state": ["failed"]}}
     yield (
         "WebhookRetryResults",
@@ -198,12 +198,17 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
         "EventFeed",
         {"data": [EVENT_EXAMPLE], "page": {"next_cursor": _CURSOR, "has_more": False, "kept_since": None}},
     )
-    (first, *_) = event_type_list().data
-    # The schema of a message is long, and the same but for two words in every entry.
-    schema = {"title": first.type, "type": "object", "properties": {"type": {"const": first.type}}}
     yield from _of_live_events()
-    yield "EventTypeList", {"data": [first.model_dump(mode="json") | {"data_schema": schema}]}
+    yield "EventTypeList", _event_types()
     yield "WebhookEgress", {"networks": ["198.51.100.0/28", "2001:db8::/64"]}
+
+
+def _event_types() -> dict[str, Any]:
+    listed = event_type_list().model_dump(mode="json")
+    (first, *_) = listed["data"]
+    # The schema of a message is long, and the same but for two words in every entry.
+    first["data_schema"] = {"title": first["type"], "type": "object", "properties": {"type": {"const": first["type"]}}}
+    return listed | {"data": [first]}
 
 
 def _ids(resources: Sequence[Resource[Any]]) -> dict[str, str]:

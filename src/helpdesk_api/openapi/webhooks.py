@@ -22,7 +22,8 @@ _ANSWERS: Schema = {
 
 def section(components: Components) -> dict[str, Any]:
     """Describe the message of every type of event."""
-    headers = [components.parameter(name) for name in ("WebhookId", "WebhookTimestamp", "WebhookSignature")]
+    names = ("WebhookId", "WebhookTimestamp", "WebhookSignature", "WebhookPayloadVersion")
+    headers = [components.parameter(name) for name in names]
     return {
         name: {
             "post": {

@@ -13,12 +13,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import UUID
 
 import httpx2
+from pydantic_core import to_json
 
 from helpdesk_api.ops.replay_client import APIError
-from helpdesk_api.webhooks.messages import WebhookData, WebhookMessage
+from helpdesk_api.webhooks.message_writing import thin_message
+from helpdesk_api.webhooks.payload_versions import PAYLOAD_VERSIONS
 from helpdesk_api.webhooks.signing import SigningKeys, sign
 
 _WAIT_SECONDS: Final = 20
@@ -39,6 +40,7 @@ class Tunnel:
     forward: str
     keys: SigningKeys
     event_types: Sequence[str] = ()
+    payload_version: str = PAYLOAD_VERSIONS.newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,9 @@ class Listener:
         return len(page["data"])
 
     async def _forward(self, event: dict[str, Any]) -> Forwarded:
-        body = message_of(event)
-        headers = {"content-type": "application/json", "user-agent": "helpdesk-api"}
+        version = self._tunnel.payload_version
+        body = message_of(event, version)
+        headers = {"content-type": "application/json", "user-agent": "helpdesk-api", "webhook-payload-version": version}
         headers |= sign([self._tunnel.keys], event["id"], int(datetime.now(UTC).timestamp()), body)
         began = time.perf_counter()
         try:
@@ -124,17 +127,10 @@ async def listening(tunnel: Tunnel, *, after: str) -> AsyncIterator[Listener]:
         yield Listener(tunnel, api, local, after)
 
 
-def message_of(event: dict[str, Any]) -> bytes:
-    """Write the thin message that an endpoint would be sent for an event of the feed."""
-    data = WebhookData.model_validate({
-        **{name: event[name] for name in ("object_type", "object_id", "object_version", "actor", "cause")},
-        "id": UUID(event["id"]),
-        "changed_fields": sorted(event["changes"]),
-        "changes": None,
-        "details": None,
-    })  # fmt: skip
-    whole = WebhookMessage.model_validate({"type": event["type"], "timestamp": event["occurred_at"], "data": data})
-    return whole.model_dump_json().encode()
+def message_of(event: dict[str, Any], payload_version: str) -> bytes:
+    """Write the thin message that an endpoint of a version would be sent for an event of the feed."""
+    message = thin_message(event, actor=event["actor"], cause=event["cause"])
+    return to_json(PAYLOAD_VERSIONS.taken_back(message, payload_version))
 
 
 def _problem(response: httpx2.Response) -> str:

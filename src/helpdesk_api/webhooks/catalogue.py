@@ -7,7 +7,7 @@ from copy import deepcopy
 from functools import lru_cache
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import Field, JsonValue
 
 from helpdesk_api.kit.context import Ctx
@@ -15,7 +15,7 @@ from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import Output
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 from helpdesk_api.webhooks.event_types import EVENT_TYPES
-from helpdesk_api.webhooks.messages import WebhookMessage
+from helpdesk_api.webhooks.payload_versions import PAYLOAD_VERSIONS, PayloadVersion, PayloadVersionName
 
 
 class EventTypeShown(Output):
@@ -27,15 +27,24 @@ class EventTypeShown(Output):
     since: Annotated[str, Field(description="The first version of the product that records it.", examples=["0.1.0"])]
     data_schema: Annotated[
         dict[str, JsonValue],
-        Field(description="JSON Schema (2020-12) of the message that a webhook endpoint receives."),
+        Field(description="JSON Schema (2020-12) of the message that an endpoint of this version receives."),
     ]
     example: Annotated[dict[str, JsonValue], Field(description="Such a message.")]
 
 
+class PayloadVersionShown(Output):
+    """One form of messages."""
+
+    version: Annotated[str, Field(examples=[PAYLOAD_VERSIONS.newest])]
+    description: Annotated[str, Field(description="What came with it.")]
+
+
 class EventTypeList(Output):
-    """Every kind of event."""
+    """Every kind of event, and the forms of their messages."""
 
     data: list[EventTypeShown]
+    payload_version: Annotated[str, Field(description="The form that is shown.", examples=[PAYLOAD_VERSIONS.newest])]
+    payload_versions: Annotated[list[PayloadVersionShown], Field(description="Every form there is, newest first.")]
 
 
 class WebhookEgress(Output):
@@ -59,13 +68,18 @@ router = APIRouter(prefix="/v1", tags=["events"], route_class=UnitOfWorkRoute)
     summary="List the event types",
     description=(
         "Lists every type of event, for the `type` of the feed and the `event_types` of webhook endpoints, with the "
-        "JSON Schema and an example of its message."
+        "JSON Schema and an example of its message, in the newest form or that of a `payload_version`."
     ),
 )
-async def list_event_types(ctx: Annotated[Ctx, allowed("events:read")]) -> EventTypeList:
+async def list_event_types(
+    ctx: Annotated[Ctx, allowed("events:read")],
+    payload_version: Annotated[
+        PayloadVersionName, Query(description="The form of messages to show; the newest unless it is given.")
+    ] = PAYLOAD_VERSIONS.newest,
+) -> EventTypeList:
     """List the types."""
     del ctx
-    return event_type_list()
+    return event_type_list(payload_version)
 
 
 @router.get(
@@ -82,10 +96,11 @@ async def get_egress(request: Request, ctx: Annotated[Ctx, allowed("webhook-endp
     return WebhookEgress(networks=list(runtime.egress))
 
 
-@lru_cache(maxsize=1)
-def event_type_list() -> EventTypeList:
-    """Make the list once: it is the same for everybody."""
-    whole = WebhookMessage.model_json_schema(mode="serialization")
+@lru_cache
+def event_type_list(payload_version: str = PAYLOAD_VERSIONS.newest) -> EventTypeList:
+    """Make the list once for each version: it is the same for everybody."""
+    version = PAYLOAD_VERSIONS[payload_version]
+    whole = version.model.model_json_schema(mode="serialization")
     return EventTypeList(
         data=[
             EventTypeShown(
@@ -93,18 +108,24 @@ def event_type_list() -> EventTypeList:
                 object_type=event_type.object_type,
                 description=event_type.description,
                 since=event_type.since,
-                data_schema=_schema(whole, name, event_type.object_type),
-                example=dict(event_type.example),
+                data_schema=_schema(whole, version, name, event_type.object_type),
+                example=dict(PAYLOAD_VERSIONS.taken_back(event_type.example, payload_version)),
             )
             for name, event_type in EVENT_TYPES.items()
-        ]
+        ],
+        payload_version=payload_version,
+        payload_versions=[
+            PayloadVersionShown(version=name, description=PAYLOAD_VERSIONS[name].description)
+            for name in PAYLOAD_VERSIONS.names
+        ],
     )
 
 
-def _schema(whole: dict[str, Any], name: str, object_type: str) -> dict[str, Any]:
+def _schema(whole: dict[str, Any], version: PayloadVersion, name: str, object_type: str) -> dict[str, Any]:
     """Narrow the schema of all messages to those of one type."""
     schema = deepcopy(whole)
     schema |= {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name}
     schema["properties"]["type"] = {"const": name}
-    schema["$defs"]["WebhookData"]["properties"]["object_type"] = {"const": object_type}
+    definition, field = version.object_type_at
+    schema["$defs"][definition]["properties"][field] = {"const": object_type}
     return schema

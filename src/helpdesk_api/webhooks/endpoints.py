@@ -32,8 +32,9 @@ from helpdesk_api.webhooks.credentials import (
     WebhookHeader,
     unique_headers,
 )
-from helpdesk_api.webhooks.event_types import EVERY_TYPE, PATTERNS
+from helpdesk_api.webhooks.event_types import EVERY_TYPE, EventPattern
 from helpdesk_api.webhooks.models import webhook_endpoints
+from helpdesk_api.webhooks.payload_versions import PAYLOAD_VERSIONS, PayloadVersionName
 
 MOST_ENDPOINTS: Final = 20
 BOTH_SECRETS_SIGN_FOR: Final = timedelta(hours=24)
@@ -64,18 +65,8 @@ class EndpointDisabledError(ConflictError):
     title = "The webhook endpoint is switched off"
 
 
-def _known(pattern: str) -> str:
-    if pattern not in PATTERNS:
-        message = "must be `*`, a type of event or a family of types such as `ticket.*`; see /v1/event-types"
-        raise ValueError(message)
-    return pattern
-
-
 def _sorted_unique(patterns: list[str]) -> list[str]:
     return sorted(set(patterns))
-
-
-EventPattern = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(PATTERNS)})]
 
 
 class Reason(StrEnum):
@@ -159,6 +150,13 @@ class WebhookEndpointCreate(Input):
             "the event feed tells them; only who may read every event whole can choose it."
         ),
     ] = Payload.THIN
+    payload_version: Annotated[
+        PayloadVersionName,
+        Field(
+            description="The form of messages that the receiver was written for: the newest one unless it is given, "
+            "and then that one until it is changed. `/v1/event-types` lists them."
+        ),
+    ] = PAYLOAD_VERSIONS.newest
     format: Annotated[
         Format,
         Field(
@@ -210,6 +208,7 @@ class WebhookEndpoint(Entity):
     rate_per_second: int | None
     ordered: bool
     payload: str
+    payload_version: Annotated[str, Field(examples=[PAYLOAD_VERSIONS.newest])]
     format: str
     metadata: dict[str, str]
     headers: list[WebhookHeader]
@@ -248,6 +247,7 @@ ENDPOINTS = Resource(
         "paused_at": None,
         "ordered": False,
         "payload": "thin",
+        "payload_version": PAYLOAD_VERSIONS.newest,
         "format": "standard",
         "metadata": {"owner": "erp-team"},
         "headers": [{"name": "X-Environment", "value": "production", "is_secret": False}],

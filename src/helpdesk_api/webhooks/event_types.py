@@ -8,16 +8,22 @@ what stands here.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field
+
+from helpdesk_api.webhooks.messages import path_of
+from helpdesk_api.webhooks.payload_versions import PAYLOAD_VERSIONS
 
 EVERY_TYPE: Final = "*"
 _CREATED_FIRST: Final = 1
 _CHANGED_SINCE: Final = 4
+_OBJECT_ID: Final = "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40"
 
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One kind of event. `example` is the whole message that a webhook endpoint receives for it.
+    """One kind of event. `example` is the whole message that a webhook endpoint receives for it, in the newest form.
 
     `since` is the first version of the product that records it; a type that comes later names its own.
     """
@@ -32,12 +38,16 @@ def _type(name: str, description: str, *changed_fields: str, version: int = _CHA
     object_type = name.partition(".")[0]
     example = {
         "type": name,
+        "payload_version": PAYLOAD_VERSIONS.newest,
         "timestamp": "2026-11-23T09:30:00Z",
         "data": {
             "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e50",
-            "object_type": object_type,
-            "object_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40",
-            "object_version": version,
+            "object": {
+                "type": object_type,
+                "id": _OBJECT_ID,
+                "version": version,
+                "path": path_of(object_type, _OBJECT_ID),
+            },
             "changed_fields": sorted(changed_fields),
             "actor": {"type": "api_key", "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e01"},
             "cause": {"type": "request", "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e60"},
@@ -252,6 +262,16 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
 PATTERNS: Final = frozenset(
     {EVERY_TYPE, *EVENT_TYPES, *(f"{event_type.object_type}.*" for event_type in EVENT_TYPES.values())}
 )
+
+
+def _known(pattern: str) -> str:
+    if pattern not in PATTERNS:
+        message = "must be `*`, a type of event or a family of types such as `ticket.*`; see /v1/event-types"
+        raise ValueError(message)
+    return pattern
+
+
+EventPattern = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(PATTERNS)})]
 
 
 def is_wanted(event_type: str, patterns: Iterable[str]) -> bool:

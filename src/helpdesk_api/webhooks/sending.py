@@ -15,7 +15,8 @@ from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.webhooks import credentials
 from helpdesk_api.webhooks.delivery_log import Attempt, State
 from helpdesk_api.webhooks.letting_in import deliver_message
-from helpdesk_api.webhooks.messages import TEST, message_of
+from helpdesk_api.webhooks.message_writing import write_message
+from helpdesk_api.webhooks.messages import TEST
 from helpdesk_api.webhooks.models import SEALED_CREDENTIALS, SEALED_KEYS
 from helpdesk_api.webhooks.outgoing import Outgoing
 from helpdesk_api.webhooks.signing import SigningKeys, sign
@@ -47,15 +48,15 @@ class Answer:
 async def post(runtime: Runtime, job: Job, delivery: Outgoing) -> Answer:
     """Send a delivery, signed for this attempt."""
     at = datetime.now(UTC)
-    media_type, body = message_of(delivery, tenant_id=job.tenant_id)
-    signature = sign(_keys(runtime.sealer, job, delivery, at), str(delivery["id"]), int(at.timestamp()), body)
+    message = write_message(delivery, tenant_id=job.tenant_id)
+    signature = sign(_keys(runtime.sealer, job, delivery, at), str(delivery["id"]), int(at.timestamp()), message.body)
     secrets = _secrets(runtime.sealer, job, delivery)
     headers = credentials.sent_headers(delivery["headers"], delivery["authentication"], secrets) | _AGENT
-    headers |= {"content-type": media_type} | signature
+    headers |= {"content-type": message.media_type, "webhook-payload-version": message.payload_version} | signature
     if delivery["type"] == TEST:
         headers |= _IS_TEST
     try:
-        response = await deliver_message(runtime, delivery, secrets, content=body, headers=headers)
+        response = await deliver_message(runtime, delivery, secrets, content=message.body, headers=headers)
     except OutboundError as error:
         return Answer(job, delivery, at, None, {}, error.reason, None, error.duration)
     excerpt = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", response.body_excerpt.decode(errors="replace"))

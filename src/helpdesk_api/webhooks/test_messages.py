@@ -1,9 +1,10 @@
 """Test messages: what an endpoint is sent so that its owner sees how the receiver takes it, marked as a test.
 
 A test goes the way of every message, with its retries and its line in the delivery log. Told in the event log is that
-somebody asked for it, never that what it says has happened. How it is written is `webhooks.messages`.
+somebody asked for it, never that what it says has happened. How it is written is `webhooks.message_writing`.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -20,7 +21,8 @@ from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 from helpdesk_api.webhooks.endpoint_life import switched_on
 from helpdesk_api.webhooks.endpoints import ENDPOINTS
 from helpdesk_api.webhooks.event_types import EVENT_TYPES
-from helpdesk_api.webhooks.messages import WebhookData
+from helpdesk_api.webhooks.messages import WebhookData, path_of
+from helpdesk_api.webhooks.payload_versions import PAYLOAD_VERSIONS
 
 # Standard Webhooks 1.0 asks for messages below this.
 _MOST_BYTES: Final = 20_000
@@ -43,7 +45,10 @@ class WebhookTestRequest(Input):
     ] = None
     data: Annotated[
         dict[str, JsonValue] | None,
-        Field(description="What differs from the example of the type in `/v1/event-types`; its `id` is set by us."),
+        Field(
+            description="What differs from the example of the type in `/v1/event-types`, in the newest form; its `id` "
+            "and the `path` of its object are set by us. The endpoint is sent it in its own `payload_version`."
+        ),
     ] = None
     is_free_form: Annotated[
         Flag,
@@ -106,10 +111,10 @@ def played(event_type: str, data: dict[str, Any] | None, *, is_free_form: bool) 
     if known is None:
         message = f"There is no event of the type {event_type!r}; see /v1/event-types."
         raise InvalidTestError(message, pointer="/type")
-    whole = dict(known.example["data"]) | (data or {})
+    whole = _overlaid(known.example["data"], data or {})
     try:
         # As JSON, whose ids and instants are text; and strictly, as the schema has it.
-        WebhookData.model_validate_json(to_json(whole), strict=True)
+        told = WebhookData.model_validate_json(to_json(whole), strict=True)
     except ValidationError as error:
         errors = tuple(
             FieldError(f"/data/{'/'.join(map(str, item['loc']))}", item["type"], item["msg"])
@@ -117,7 +122,24 @@ def played(event_type: str, data: dict[str, Any] | None, *, is_free_form: bool) 
         )
         message = f"The data is not that of {event_type} in {len(errors)} places; the first: {errors[0].pointer}"
         raise InvalidTestError(message, errors=errors) from error
-    if whole["object_type"] != known.object_type:
+    if told.object.type != known.object_type:
         message = f"The object of {event_type} is of the type {known.object_type}."
-        raise InvalidTestError(message, pointer="/data/object_type")
-    return {"type": event_type, "data": whole, "is_free_form": False}
+        raise InvalidTestError(message, pointer="/data/object/type")
+    whole["object"]["path"] = path_of(told.object.type, told.object.id)
+    return {
+        "type": event_type,
+        "data": whole,
+        "is_free_form": False,
+        "payload_version": PAYLOAD_VERSIONS.newest,
+        "subject": f"{told.object.type}/{told.object.id}",
+    }
+
+
+def _overlaid(example: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Give an example with what differs, also within its objects."""
+    return {
+        name: _overlaid(example[name], given[name])
+        if isinstance(example.get(name), Mapping) and isinstance(given.get(name), Mapping)
+        else given.get(name, example.get(name))
+        for name in {**example, **given}
+    }
