@@ -14,6 +14,7 @@ from helpdesk_api.kit.db import open_database
 from helpdesk_api.kit.distinct_counts import DistinctCounts
 from helpdesk_api.kit.doorbell import Bell
 from helpdesk_api.kit.key_sets import KeySets
+from helpdesk_api.kit.leased_places import leased_places
 from helpdesk_api.kit.live import ListenerLimits, LiveEvents
 from helpdesk_api.kit.mail import transports
 from helpdesk_api.kit.metrics import Metrics
@@ -50,6 +51,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
         ) as database,
         OutboundClient(allow=settings.outbound_networks) as outbound,
         _open_store(settings) as store,
+        leased_places(store) as places,
         Passwords() as passwords,
         open_signals(settings.redis_url.get_secret_value() if settings.redis_url else None) as signals,
     ):
@@ -57,7 +59,7 @@ async def open_runtime(settings: Settings, bell: Bell, metrics: Metrics, *, name
             db=database,
             bell=bell,
             signals=signals,
-            live=LiveEvents(database, signals, metrics, grants=GRANTS, limits=_listener_limits(settings)),
+            live=LiveEvents(database, signals, metrics, places, grants=GRANTS, limits=_listener_limits(settings)),
             metrics=metrics,
             outbound=outbound,
             key_sets=KeySets(outbound),

@@ -130,11 +130,11 @@ class Settings(BaseSettings):
     ] = 15.0
     streams_of_caller: Annotated[
         int,
-        Field(ge=1, le=100_000, description="Event streams and waiting requests that one caller may hold per process."),
+        Field(ge=1, le=100_000, description="Event streams and waiting requests that one caller may hold at once."),
     ] = 50
     streams_of_tenant: Annotated[
         int,
-        Field(ge=1, le=100_000, description="Event streams and waiting requests of one tenant per process."),
+        Field(ge=1, le=100_000, description="Event streams and waiting requests of one tenant at once."),
     ] = 2_000
     stream_heartbeat_seconds: Annotated[
         float,

@@ -2,12 +2,11 @@
 
 Feeds (`kit.following`) are told by signals (`kit.signals`) that there is something; while no signals are heard they
 look more often by themselves, so that Valkey being away costs a second and nothing else. How many may listen is limited
-per caller and per tenant, in each process by itself, because each costs this process memory. At shutdown everybody is
+per caller and per tenant over all processes (`kit.leased_places`), because each costs memory. At shutdown everybody is
 sent home.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from helpdesk_api.kit.db import Database
 from helpdesk_api.kit.events import Position
 from helpdesk_api.kit.following import Listener, TenantFeed
 from helpdesk_api.kit.http import ShuttingDownError
+from helpdesk_api.kit.leased_places import Bound, LeasedPlaces, NoPlaceLeftError
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.signals import Message, Signals
 
@@ -40,7 +40,7 @@ class TooManyStreamsError(TooManyError):
 
 @dataclass(frozen=True, slots=True)
 class ListenerLimits:
-    """How many may listen at once in one process; and how often a stream that tells nothing gives a sign of life."""
+    """How many may listen at once, over all processes; and how often a silent stream gives a sign of life."""
 
     of_caller: int = 50
     of_tenant: int = 2_000
@@ -51,17 +51,24 @@ class LiveEvents:
     """The tenants that are followed in this process, and who listens to them."""
 
     def __init__(
-        self, database: Database, signals: Signals, metrics: Metrics, *, grants: frozenset[str], limits: ListenerLimits
+        self,
+        database: Database,
+        signals: Signals,
+        metrics: Metrics,
+        places: LeasedPlaces,
+        *,
+        grants: frozenset[str],
+        limits: ListenerLimits,
     ) -> None:
         self.limits = limits
         self.questions = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
         self._database = database
         self._signals = signals
         self._metrics = metrics
+        self._places = places
         self._grants = grants
         self._feeds: dict[UUID, TenantFeed] = {}
         self._following: set[asyncio.Task[None]] = set()
-        self._open: Counter[UUID | None] = Counter()
         self._is_listening = False
         self._is_closing = False
 
@@ -71,24 +78,17 @@ class LiveEvents:
 
         Raises TooManyStreamsError, and ShuttingDownError when the process is about to end.
         """
-        self._admit(principal)
-        tenant_id, caller = principal.tenant_id, principal.id
-        feed = self._feeds.get(tenant_id) or self._follow(tenant_id)
-        listener = Listener(feed, position if position is not None else feed.end, _ids(principal))
-        feed.listeners.add(listener)
-        self._open.update((tenant_id, caller))
-        self._metrics.live_listeners(1)
-        try:
-            yield listener
-        finally:
-            feed.listeners.discard(listener)
-            self._open.subtract((tenant_id, caller))
-            # A counter keeps what has become zero.
-            self._open += Counter()
-            self._metrics.live_listeners(-1)
-            if not feed.listeners:
-                del self._feeds[tenant_id]
-                feed.end_following()
+        tenant_id = principal.tenant_id
+        async with self._admitted(principal):
+            self._check_open()
+            feed = self._feeds.get(tenant_id) or self._follow(tenant_id)
+            listener = Listener(feed, position if position is not None else feed.end, _ids(principal))
+            feed.listeners.add(listener)
+            self._metrics.live_listeners(1)
+            try:
+                yield listener
+            finally:
+                self._stop_listening(feed, listener, tenant_id)
 
     def close(self) -> None:
         """Send everybody home, and let nobody in any more."""
@@ -98,19 +98,31 @@ class LiveEvents:
                 listener.is_closed = True
                 listener.wake()
 
-    def _admit(self, principal: Principal) -> None:
+    @asynccontextmanager
+    async def _admitted(self, principal: Principal) -> AsyncIterator[None]:
+        tenant = f"{{{principal.tenant_id}}}"
+        of_caller = Bound(f"{tenant}:{principal.id}", self.limits.of_caller)
+        try:
+            async with self._places.place((of_caller, Bound(tenant, self.limits.of_tenant))):
+                yield
+        except NoPlaceLeftError as error:
+            name, most = "caller" if error.bound is of_caller else "tenant", error.bound.most
+            message = f"The {name} has {most} streams and waiting requests open; close one first."
+            raise TooManyStreamsError(
+                message, params={"limit": name, "most": most}, retry_after=timedelta(seconds=5)
+            ) from error
+
+    def _check_open(self) -> None:
         if self._is_closing:
             message = "This process is about to end; another one takes streams, or a new one soon."
             raise ShuttingDownError(message, retry_after=timedelta(seconds=1))
-        for who, name, most in (
-            (principal.id, "caller", self.limits.of_caller),
-            (principal.tenant_id, "tenant", self.limits.of_tenant),
-        ):
-            if self._open[who] >= most:
-                message = f"The {name} has {most} streams and waiting requests open; close one first."
-                raise TooManyStreamsError(
-                    message, params={"limit": name, "most": most}, retry_after=timedelta(seconds=5)
-                )
+
+    def _stop_listening(self, feed: TenantFeed, listener: Listener, tenant_id: UUID) -> None:
+        feed.listeners.discard(listener)
+        self._metrics.live_listeners(-1)
+        if not feed.listeners:
+            del self._feeds[tenant_id]
+            feed.end_following()
 
     def _follow(self, tenant_id: UUID) -> TenantFeed:
         if not self._is_listening:
