@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api.test_rules import URGENT, a_rule, tagging, told
+from tests.api.test_rules import URGENT, a_rule, setting, tagging, told
 from tests.factories import a_ticket, a_user, get, patch
 from tests.stage import Client
 
@@ -16,7 +16,7 @@ def publish(api: Client, rule: str, version: int | None = None) -> Any:  # noqa:
 
 def shown(rule: Any) -> tuple[Any, ...]:  # noqa: ANN401 - JSON.
     """Tell how a rule stands: version, version in force, whether a draft waits, and the tags that are shown."""
-    return rule["version"], rule["published_version"], rule["has_draft"], rule["actions"]["add_tags"]
+    return rule["version"], rule["published_version"], rule["has_draft"], rule["actions"][0]["tags"]
 
 
 def test_a_published_rule_stays_in_force_while_its_next_version_is_drafted(api: Client) -> None:
@@ -74,7 +74,7 @@ def test_publishing_an_older_version_puts_it_in_force_again_and_drops_the_draft(
 
 def test_a_version_that_cannot_be_in_force_any_more_is_refused_and_nothing_changes(api: Client) -> None:
     user = a_user(api)["id"]
-    rule = a_rule(api, actions={"set": {"assignee_id": user}})["id"]
+    rule = a_rule(api, actions=setting(assignee_id=user))["id"]
     kept = patch(api, f"rules/{rule}", actions=tagging("second"), state="published")
     assert api.delete(f"/v1/users/{user}").status_code == 204
 
@@ -82,7 +82,7 @@ def test_a_version_that_cannot_be_in_force_any_more_is_refused_and_nothing_chang
     unknown = api.post(f"/v1/rules/{rule}/publish", json={"version": 7}).json()
 
     assert [(each["code"], each["errors"][0]["pointer"]) for each in (gone, unknown)] == [
-        ("unknown_reference", "#/actions/set/assignee_id"),
+        ("unknown_reference", "#/actions/0/values/assignee_id"),
         ("unknown_rule_version", "#/version"),
     ]
     assert get(api, f"rules/{rule}") == kept

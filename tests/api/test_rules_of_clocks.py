@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api.test_rules import a_rule, tagging, told
+from tests.api.test_rules import a_rule, setting, tagging, told
 from tests.api.test_sla_metrics import HOUR, at, promised
 from tests.conftest import MakeSandbox
 from tests.factories import a_policy, a_ticket, a_user, create, get, patch
@@ -38,7 +38,7 @@ def test_what_a_rule_does_about_a_breach_is_told_with_the_deadline_as_its_cause(
     api = sandbox()
     promised(api, "resolution")
     promised(api, "first_response", seconds=20 * HOUR)
-    rule = a_rule(api, "sla_breached", actions={"set": {"priority": "urgent"}}, stops=True)
+    rule = a_rule(api, "sla_breached", actions=setting(priority="urgent"), stops=True)
     ticket = a_ticket(api)
 
     at(api, 18)
@@ -55,11 +55,10 @@ def test_a_rule_that_fails_takes_no_deadline_with_it(api: Client) -> None:
     target = {"metric": "resolution", "seconds": 1, "hours": "calendar", "warning_percent": None}
     a_policy(api, calendar_id=None, targets=[target])
     user = a_user(api)["id"]
-    failing = a_rule(api, "sla_breached", position=1, actions=tagging("half", set={"assignee_id": user}))
+    failing = a_rule(api, "sla_breached", position=1, actions=tagging("half") + setting(assignee_id=user))
     a_rule(api, "sla_breached", position=2, actions=tagging("whole"))
-    a_rule(
-        api, "sla_breached", position=3, actions={"set": {"team_id": create(api, "teams", name="Second level")["id"]}}
-    )
+    team = create(api, "teams", name="Second level")["id"]
+    a_rule(api, "sla_breached", position=3, actions=setting(team_id=team))
     patch(api, f"users/{user}", is_active=False)
 
     made = [a_ticket(api)["id"] for _ in range(7)]

@@ -126,6 +126,15 @@ def resolve(schema: JSON) -> JSON:
     return resolve(others[0]) if len(others) == 1 else schema
 
 
+def shape_of(schema: JSON, value: Value) -> JSON:
+    """Follow references, and give of schemas that are told apart by a member the one that a value is of."""
+    schema = resolve(schema)
+    if "discriminator" not in schema or not isinstance(value, dict):
+        return schema
+    told_apart = schema["discriminator"]
+    return resolve({"$ref": told_apart["mapping"][value[told_apart["propertyName"]]]})
+
+
 def is_nullable(schema: JSON) -> bool:
     """Tell whether null is a value of it."""
     return any(part.get("type") == "null" for part in schema.get("anyOf", []))

@@ -1,6 +1,6 @@
 """Bodies of rules, and what is needed to try one."""
 
-from tests.contract.bodies import JSON, create, team, ticket, unique, user
+from tests.contract.bodies import JSON, company, create, team, ticket, unique, user
 from tests.stage import Client, Stage
 
 
@@ -13,19 +13,33 @@ def rule(api: Client) -> JSON:
         "state": "draft",
         "occasions": ["created", "updated"],
         "condition": {"field": "priority", "op": "gte", "value": "high"},
-        "actions": {
-            "set": {
-                "status": "open",
-                "priority": "urgent",
-                "type": "incident",
-                "team_id": create(api, "teams", **team(api))["id"],
-                "assignee_id": create(api, "users", **user(api))["id"],
-            },
-            "add_tags": ["night"],
-            "remove_tags": ["day"],
-        },
+        "actions": actions(api),
         "stops": True,
     }
+
+
+def actions(api: Client) -> list[JSON]:
+    """Give one action of each kind."""
+    values = {
+        "subject": "As agreed",
+        "status": "open",
+        "priority": "urgent",
+        "type": "incident",
+        "company_id": (client := create(api, "companies", **company(api))["id"]),
+        "contact_id": create(api, "contacts", name=unique("Contact"), company_id=client)["id"],
+        "location_id": create(api, "locations", name=unique("Location"), company_id=client)["id"],
+        "team_id": create(api, "teams", **team(api))["id"],
+        "assignee_id": create(api, "users", **user(api))["id"],
+    }
+    return [
+        {"action": "set", "values": values},
+        {"action": "add_tags", "tags": ["night"]},
+        {"action": "remove_tags", "tags": ["day"]},
+        {"action": "assign_round_robin", "team_id": create(api, "teams", **team(api))["id"]},
+        {"action": "assign_least_loaded", "team_id": create(api, "teams", **team(api))["id"]},
+        {"action": "assign_default_team"},
+        {"action": "assign_responsible_user"},
+    ]
 
 
 def a_rule(stage: Stage, api: Client) -> dict[str, str]:

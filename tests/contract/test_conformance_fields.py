@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.contract.bodies import JSON
-from tests.contract.operations import WITH_BODY, Operation, World, at, leaves, resolve, with_value
+from tests.contract.operations import WITH_BODY, Operation, World, at, leaves, resolve, shape_of, with_value
 from tests.contract.rows import contents, resources
 from tests.stage import Client, Stage, an_id
 
@@ -102,13 +102,15 @@ def referring_bodies(operation: Operation, api: Client) -> list[JSON]:
 
 def references(operation: Operation, body: JSON) -> list[str]:
     """Name the places of a body that hold the id of another object, as the schema tells; a filter only looks for it."""
-    found = [pointer for pointer, _ in leaves(body) if _schema_at(operation, pointer).get("format") == "uuid"]
+    found = [pointer for pointer, _ in leaves(body) if _schema_at(operation, body, pointer).get("format") == "uuid"]
     return [pointer for pointer in found if not pointer.startswith("/filter/")]
 
 
-def _schema_at(operation: Operation, pointer: str) -> dict[str, Any]:
-    schema = operation.body_schema or {}
+def _schema_at(operation: Operation, body: JSON, pointer: str) -> dict[str, Any]:
+    schema, place = operation.body_schema or {}, ""
     for step in pointer.split("/")[1:]:
+        place = f"{place}/{step}"
         # A map has no properties: its keys are the client's, and its values refer to nothing.
-        schema = resolve(schema["items"] if step.isdigit() else schema.get("properties", {}).get(step, {}))
+        inner = schema["items"] if step.isdigit() else schema.get("properties", {}).get(step, {})
+        schema = shape_of(inner, at(body, place))
     return schema

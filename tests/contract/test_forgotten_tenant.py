@@ -77,6 +77,14 @@ def fill(stage: Stage, api: Client) -> None:
         """,
         api.tenant.id,
     )
+    stage.sql(
+        """
+        INSERT INTO assignment_turns (tenant_id, id, team_id, user_id, turn)
+        SELECT teams.tenant_id, gen_random_uuid(), teams.id, users.id, 1 FROM teams JOIN users USING (tenant_id)
+        WHERE teams.tenant_id = $1 LIMIT 1
+        """,
+        api.tenant.id,
+    )
     api.patch("/v1/retention-settings", json={"events_days": 400})
     stage.sql("INSERT INTO event_log_starts (tenant_id, id) VALUES ($1, $1)", api.tenant.id)
     sign_in(stage, api, create(api, "users", **user(api))["id"])

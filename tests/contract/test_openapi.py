@@ -66,6 +66,7 @@ SCHEMA_KEYWORDS = {
         "anyOf",
         "allOf",
         "oneOf",
+        "discriminator",
         "not",
         "default",
         "description",

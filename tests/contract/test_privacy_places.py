@@ -60,7 +60,8 @@ def test_every_table_whose_rows_go_with_a_person_is_emptied_of_an_erased_one() -
 
     assert removed == {
         "user": [
-            "external_identities", "passwords", "recovery_codes", "sessions", "sign_in_links", "totp_factors"
+            "assignment_turns", "external_identities", "passwords", "recovery_codes", "sessions", "sign_in_links",
+            "totp_factors",
         ],
         "contact": ["company_members", "external_references", "sessions", "sign_in_links"],
     }  # fmt: skip

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Text, bindparam, cast, func, select, update
 
-from helpdesk_api.automation.actions import perform, read_values
+from helpdesk_api.automation.actions.performing import perform
 from helpdesk_api.automation.rule_versions import IN_FORCE
 from helpdesk_api.automation.rules import RULES, Occasion, RuleState, rules
 from helpdesk_api.domain.condition_reading import read_condition
@@ -77,8 +77,7 @@ class CompiledRule:
     occasions: frozenset[str]
     holds: Predicate
     paths: frozenset[str]
-    actions: Mapping[str, Any]
-    values: Mapping[str, Any]
+    actions: Sequence[Mapping[str, Any]]
     stops: bool
 
 
@@ -145,7 +144,6 @@ def compiled(row: Record | Mapping[str, Any]) -> CompiledRule:
         holds=predicate_of(condition),
         paths=paths_of(condition),
         actions=row["actions"],
-        values=read_values(row["actions"]),
         stops=row["stops"],
     )
 
@@ -214,7 +212,7 @@ async def _fire(ctx: Ctx, rule: CompiledRule, ticket: Ticket) -> Ticket:
     """Do what a rule says; what it did before it failed is undone, and told."""
     try:
         async with undoable(ctx):
-            after = await perform(as_rule(ctx, rule.id), ticket, rule.actions, rule.values)
+            after = await perform(as_rule(ctx, rule.id), ticket, rule.actions)
     except Refusal as refusal:
         if refusal.kind not in FAULTS or isinstance(refusal, WriteConflictError):
             raise

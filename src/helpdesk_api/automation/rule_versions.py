@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from helpdesk_api.automation.actions import TicketActionsShown
+from helpdesk_api.automation.actions.schemas import ActionList
 from helpdesk_api.automation.rules import TERMS, Rule, RuleState, rules
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit.condition_schema import ConditionTree
@@ -65,7 +65,7 @@ class RuleVersion(Output):
     position: int
     occasions: list[str]
     condition: ConditionTree | None
-    actions: TicketActionsShown
+    actions: ActionList
     stops: bool
     is_in_force: bool
 

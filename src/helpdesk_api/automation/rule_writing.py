@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, update
 
-from helpdesk_api.automation.actions import check_actions
+from helpdesk_api.automation.actions.checking import check_actions
 from helpdesk_api.automation.rule_versions import keep_version, terms_of, version_of
 from helpdesk_api.automation.rules import RULES, Rule, RuleState, rules
 from helpdesk_api.domain.condition_reading import read_condition

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from helpdesk_api.automation.actions import TicketActionsInput, TicketActionsShown
+from helpdesk_api.automation.actions.schemas import ActionList
 from helpdesk_api.identity.visibility import SHARED
 from helpdesk_api.kit.condition_schema import ConditionTree
 from helpdesk_api.kit.listing import Filter, Sort
@@ -92,7 +92,7 @@ class RuleCreate(Input):
         ConditionTree | None,
         Field(description="Of the ticket as earlier rules have left it, and of what happened; null for always."),
     ] = None
-    actions: TicketActionsInput
+    actions: ActionList
     stops: Annotated[Flag, Field(description="Whether no further rule is tried once this one has fired.")] = False
 
 
@@ -105,7 +105,7 @@ class Rule(Entity):
     state: Annotated[str, Field(examples=list(RuleState))]
     occasions: Annotated[list[str], Field(examples=[list(Occasion)])]
     condition: ConditionTree | None
-    actions: TicketActionsShown
+    actions: ActionList
     stops: bool
     published_version: Annotated[
         int | None, Field(description="The version that was published last; in force while the rule is `published`.")
@@ -132,11 +132,10 @@ RULES = Resource(
                 {"field": "company.territory", "op": "eq", "value": "north"},
             ]
         },
-        "actions": {
-            "set": {"team_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e02"},
-            "add_tags": ["night"],
-            "remove_tags": [],
-        },
+        "actions": [
+            {"action": "add_tags", "tags": ["night"]},
+            {"action": "assign_round_robin", "team_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e02"},
+        ],
         "stops": False,
         "published_version": 1,
         "has_draft": False,

@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from pydantic import Field, JsonValue
 from pydantic_core import to_jsonable_python
 
-from helpdesk_api.automation.actions import check_touched, perform
+from helpdesk_api.automation.actions.checking import check_may_act
+from helpdesk_api.automation.actions.performing import perform
 from helpdesk_api.automation.engine import FAULTS, as_rule, compiled, facts_about
 from helpdesk_api.automation.rule_writing import check_rule
 from helpdesk_api.automation.rules import RULES
@@ -70,7 +71,7 @@ async def try_rule(id: UUID, body: RuleTrialCreate, ctx: Annotated[Ctx, allowed(
     """Try a rule."""
     rule = await crud.fetch(ctx, RULES, id)
     await check_rule(ctx, {}, rule)
-    check_touched(ctx, rule.actions, pointer="/actions")
+    check_may_act(ctx, rule.actions, pointer="/actions")
     ticket = (await crud.fetch_many(ctx, TICKETS, [body.ticket_id])).get(body.ticket_id)
     if ticket is None:
         message = f"There is no ticket {body.ticket_id}."
@@ -83,7 +84,7 @@ async def try_rule(id: UUID, body: RuleTrialCreate, ctx: Annotated[Ctx, allowed(
         since = len(ctx.events)
         try:
             async with undoable(ctx) as part:
-                await perform(as_rule(ctx, rule.id), ticket, tried.actions, tried.values)
+                await perform(as_rule(ctx, rule.id), ticket, tried.actions)
                 for event in ctx.events[since:]:
                     changes |= {name: to_jsonable_python(list(change)) for name, change in event.changes.items()}
                 part.undo()

@@ -59,6 +59,8 @@ tickets = tenant_table(
     Index(None, "tenant_id", "location_id", "created_at", postgresql_where=text("location_id IS NOT NULL")),
     Index(None, "tenant_id", "team_id", "created_at"),
     Index(None, "tenant_id", "assignee_id", "created_at"),
+    # What somebody still has to do.
+    Index("ix_tickets_unfinished_by_assignee", "tenant_id", "assignee_id", postgresql_where=text("solved_at IS NULL")),
     Index(None, "tenant_id", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),
     Index("ix_tickets_tenant_id_due_at", "tenant_id", "due_at", postgresql_where=text("due_at IS NOT NULL")),
 )

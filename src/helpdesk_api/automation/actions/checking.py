@@ -1,0 +1,84 @@
+"""Who may write which actions: nobody has done what he could not do, nor touches what he is not shown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from helpdesk_api.directory.companies import COMPANIES
+from helpdesk_api.directory.contacts import CONTACTS
+from helpdesk_api.directory.locations import LOCATIONS
+from helpdesk_api.identity.permissions import CLIENT_INTERNAL
+from helpdesk_api.identity.teams import TEAMS
+from helpdesk_api.identity.users import USERS
+from helpdesk_api.kit import crud
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.sqlstate import UnknownReferenceError
+from helpdesk_api.kit.visibility import FieldNotAllowedError, check_fields
+from helpdesk_api.tickets.resources import TICKETS
+
+# An action as it is kept.
+Action = Mapping[str, Any]
+
+_REFERENCES: Final[Mapping[str, Resource[Any]]] = {
+    "company_id": COMPANIES,
+    "contact_id": CONTACTS,
+    "location_id": LOCATIONS,
+    "team_id": TEAMS,
+    "assignee_id": USERS,
+}
+_TAGS: Final = frozenset({"add_tags", "remove_tags"})
+_BY_CLIENT: Final[Mapping[str, str]] = {
+    "assign_default_team": "team_id",
+    "assign_responsible_user": "assignee_id",
+}
+_BY_TURN: Final = frozenset({"assign_round_robin", "assign_least_loaded"})
+
+
+def touched_fields(action: Action) -> frozenset[str]:
+    """Name the fields of a ticket that an action may change."""
+    kind = action["action"]
+    if kind == "set":
+        return frozenset(action["values"])
+    if kind in _TAGS:
+        return frozenset({"tags"})
+    if kind in _BY_TURN:
+        return frozenset({"team_id", "assignee_id"})
+    return frozenset({_BY_CLIENT[kind]})
+
+
+def check_may_act(ctx: Ctx, actions: Sequence[Action], *, pointer: str) -> None:
+    """Refuse actions that the caller could not take. Raises MissingPermissionError and FieldNotAllowedError."""
+    ctx.principal.require("tickets:write")
+    for index, action in enumerate(actions):
+        here = f"{pointer}/{index}"
+        inside = f"{here[1:]}/values/" if action["action"] == "set" else None
+        named = {here[1:] if inside is None else inside + name: name for name in sorted(touched_fields(action))}
+        check_fields(TICKETS.groups, ctx.principal.field_groups, named)
+        if action["action"] in _BY_CLIENT:
+            _check_sees_who_serves(ctx, pointer=here)
+
+
+async def check_actions(ctx: Ctx, actions: Sequence[Action], *, pointer: str) -> None:
+    """Refuse actions that their author could not take, and references to what is not there, or not to be seen."""
+    check_may_act(ctx, actions, pointer=pointer)
+    for index, action in enumerate(actions):
+        for place, field, wanted in _references(action):
+            resource = _REFERENCES[field]
+            if not await crud.fetch_many(ctx, resource, [UUID(str(wanted))]):
+                message = f"There is no {resource.name} {wanted}."
+                raise UnknownReferenceError(message, pointer=f"{pointer}/{index}/{place}")
+
+
+def _references(action: Action) -> list[tuple[str, str, Any]]:
+    """Give what an action refers to: the place in it, the field of a ticket that it stands for, and the id."""
+    given = action["values"] if action["action"] == "set" else action
+    prefix = "values/" if action["action"] == "set" else ""
+    return [(prefix + name, name, given[name]) for name in _REFERENCES if given.get(name) is not None]
+
+
+def _check_sees_who_serves(ctx: Ctx, *, pointer: str) -> None:
+    ctx.principal.require(f"{COMPANIES.plural}:read")
+    if not ctx.principal.sees(CLIENT_INTERNAL):
+        message = f"Who looks after a client needs the field group {CLIENT_INTERNAL}."
+        raise FieldNotAllowedError(message, pointer=pointer, params={"field_group": CLIENT_INTERNAL})

@@ -1,0 +1,43 @@
+"""What a ticket is to become: changes that wait to be made as one, under the guards that all changes are under."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from helpdesk_api.domain.errors import FieldError, Refusal
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.tickets import service
+from helpdesk_api.tickets.schemas import Ticket
+
+
+class Draft:
+    """A ticket with changes that are not stored yet; each remembers which action it came from."""
+
+    def __init__(self, ticket: Ticket) -> None:
+        self.ticket = ticket
+        self._changes: dict[str, Any] = {}
+        self._sources: dict[str, str] = {}
+
+    def value(self, field: str) -> Any:  # noqa: ANN401 - of whatever type the field is.
+        """Give the value of a field as it will be."""
+        return self._changes.get(field, getattr(self.ticket, field))
+
+    def put(self, changes: Mapping[str, Any], *, pointer: str) -> None:
+        """Note new values; `pointer` is where they stand in the list of actions."""
+        self._changes |= changes
+        self._sources |= dict.fromkeys(changes, pointer)
+
+    async def store(self, ctx: Ctx) -> Ticket:
+        """Make the changes; raises what changing a ticket raises, pointing at the action."""
+        changes, self._changes = self._changes, {}
+        if not changes:
+            return self.ticket
+        try:
+            self.ticket = await service.update_ticket(ctx, self.ticket.id, changes, expected=None)
+        except Refusal as refusal:
+            refusal.errors = tuple(self._at_action(error) for error in refusal.errors)
+            raise
+        return self.ticket
+
+    def _at_action(self, error: FieldError) -> FieldError:
+        source = self._sources.get(error.pointer.removeprefix("/"), "/actions")
+        return FieldError(source, error.code, error.detail, error.location)

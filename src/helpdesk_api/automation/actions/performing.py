@@ -1,0 +1,90 @@
+"""Doing what a list of actions says, in its order.
+
+Changes of fields that follow one another are one change of the ticket. Everything is done under the guards that
+everybody's changes are under; whoever calls decides what becomes of what was done before something is refused.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from helpdesk_api.automation.actions.assigning import least_loaded_of_team, next_of_team
+from helpdesk_api.automation.actions.checking import Action
+from helpdesk_api.automation.actions.drafts import Draft
+from helpdesk_api.directory.companies import COMPANIES
+from helpdesk_api.directory.locations import LOCATIONS
+from helpdesk_api.kit import crud
+from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.resource import R, Resource
+from helpdesk_api.tickets.parties import default_team
+from helpdesk_api.tickets.schemas import Ticket
+
+Act = Callable[[Ctx, Draft, Action, str], Awaitable[None]]
+
+
+async def perform(ctx: Ctx, ticket: Ticket, actions: Sequence[Action]) -> Ticket:
+    """Do to a ticket what actions say; raises what doing each by itself raises, with pointers below `/actions`."""
+    draft = Draft(ticket)
+    for index, action in enumerate(actions):
+        await _ACTS[action["action"]](ctx, draft, action, f"/actions/{index}")
+    return await draft.store(ctx)
+
+
+async def _set(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+    del ctx
+    for field, value in action["values"].items():
+        known = UUID(value) if field.endswith("_id") and value is not None else value
+        draft.put({field: known}, pointer=f"{pointer}/values/{field}")
+
+
+async def _add_tags(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+    del ctx
+    draft.put({"tags": sorted({*draft.value("tags"), *action["tags"]})}, pointer=pointer)
+
+
+async def _remove_tags(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+    del ctx
+    draft.put({"tags": sorted({*draft.value("tags")} - {*action["tags"]})}, pointer=pointer)
+
+
+async def _assign_round_robin(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+    team_id, pointer = UUID(action["team_id"]), f"{pointer}/team_id"
+    user_id = await next_of_team(ctx, team_id, pointer=pointer)
+    draft.put({"team_id": team_id, "assignee_id": user_id}, pointer=pointer)
+
+
+async def _assign_least_loaded(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+    team_id, pointer = UUID(action["team_id"]), f"{pointer}/team_id"
+    user_id = await least_loaded_of_team(ctx, team_id, ticket_id=draft.ticket.id, pointer=pointer)
+    draft.put({"team_id": team_id, "assignee_id": user_id}, pointer=pointer)
+
+
+async def _assign_default_team(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+    del action
+    location = await _named(ctx, LOCATIONS, draft.value("location_id"))
+    team_id = default_team(location, await _named(ctx, COMPANIES, draft.value("company_id")))
+    if team_id is not None:
+        draft.put({"team_id": team_id}, pointer=pointer)
+
+
+async def _assign_responsible_user(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+    del action
+    company = await _named(ctx, COMPANIES, draft.value("company_id"))
+    if company is not None and company.responsible_user_id is not None:
+        draft.put({"assignee_id": company.responsible_user_id}, pointer=pointer)
+
+
+async def _named(ctx: Ctx, resource: Resource[R], object_id: UUID | None) -> R | None:
+    """Give what a field of a ticket names, if it is to be seen."""
+    return None if object_id is None else (await crud.fetch_many(ctx, resource, [object_id])).get(object_id)
+
+
+_ACTS: Final[Mapping[str, Act]] = {
+    "set": _set,
+    "add_tags": _add_tags,
+    "remove_tags": _remove_tags,
+    "assign_round_robin": _assign_round_robin,
+    "assign_least_loaded": _assign_least_loaded,
+    "assign_default_team": _assign_default_team,
+    "assign_responsible_user": _assign_responsible_user,
+}

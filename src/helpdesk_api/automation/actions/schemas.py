@@ -1,0 +1,128 @@
+"""How actions look in JSON, going in and coming out: a list of objects, each named by its `action`.
+
+They are kept as they were given and done in their order. What they refer to is checked in `actions.checking`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, with_config
+from typing_extensions import TypedDict
+
+from helpdesk_api.agreements.sla_policy_schemas import Priority
+from helpdesk_api.domain.workflow import Status
+from helpdesk_api.kit.schema import Label, Line
+from helpdesk_api.tickets.schemas import TicketType
+
+MOST_ACTIONS: Final = 20
+
+# Also within an answer, whose fields are always there, a value that is not set is absent.
+_SHAPE: Final = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=False)
+
+
+def _something(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not values:
+        message = "set at least one field"
+        raise ValueError(message)
+    return values
+
+
+def _sorted_unique(tags: list[str]) -> list[str]:
+    return sorted({tag.lower() for tag in tags})
+
+
+_TagList = Annotated[
+    list[Label],
+    Field(min_length=1, max_length=50, description="Kept in lower case, sorted, each once."),
+    AfterValidator(_sorted_unique),
+]
+_Team = Annotated[UUID, Field(description="The team, which the ticket is given to along with its member.")]
+
+
+@with_config(_SHAPE)
+class TicketValues(TypedDict, total=False):
+    """New values of fields; what is absent stays, null empties."""
+
+    subject: Line
+    status: Status
+    priority: Priority
+    type: TicketType
+    company_id: UUID | None
+    contact_id: UUID | None
+    location_id: UUID | None
+    team_id: UUID | None
+    assignee_id: UUID | None
+
+
+@with_config(_SHAPE)
+class SetAction(TypedDict):
+    """Give fields new values, or empty them; a status has to follow the present one."""
+
+    action: Literal["set"]
+    values: Annotated[TicketValues, AfterValidator(_something), Field(json_schema_extra={"minProperties": 1})]
+
+
+@with_config(_SHAPE)
+class AddTagsAction(TypedDict):
+    """Add tags to those there are."""
+
+    action: Literal["add_tags"]
+    tags: _TagList
+
+
+@with_config(_SHAPE)
+class RemoveTagsAction(TypedDict):
+    """Take tags away, where they are there."""
+
+    action: Literal["remove_tags"]
+    tags: _TagList
+
+
+@with_config(_SHAPE)
+class AssignRoundRobinAction(TypedDict):
+    """Assign it to the active member of a team whose turn it is: whoever got none of its tickets for longest."""
+
+    action: Literal["assign_round_robin"]
+    team_id: _Team
+
+
+@with_config(_SHAPE)
+class AssignLeastLoadedAction(TypedDict):
+    """Assign it to the active member of a team with the fewest unfinished tickets; of several, to whose turn it is."""
+
+    action: Literal["assign_least_loaded"]
+    team_id: _Team
+
+
+@with_config(_SHAPE)
+class AssignDefaultTeamAction(TypedDict):
+    """Give it to the team of its location, else to that of its company; without either it stays where it is."""
+
+    action: Literal["assign_default_team"]
+
+
+@with_config(_SHAPE)
+class AssignResponsibleUserAction(TypedDict):
+    """Assign it to who answers for its company; where nobody does, it stays with whom it is."""
+
+    action: Literal["assign_responsible_user"]
+
+
+Action = Annotated[
+    SetAction
+    | AddTagsAction
+    | RemoveTagsAction
+    | AssignRoundRobinAction
+    | AssignLeastLoadedAction
+    | AssignDefaultTeamAction
+    | AssignResponsibleUserAction,
+    Field(discriminator="action"),
+]
+
+ActionList = Annotated[
+    list[Action],
+    Field(min_length=1, max_length=MOST_ACTIONS, description="Done in this order, as one whole."),
+    # What comes out was read when it came in.
+    PlainSerializer(lambda actions: actions),
+]
