@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
-from helpdesk_api.automation import engine, rule_routes, trying
+from helpdesk_api.automation import engine, rule_files, rule_routes, trying
 from helpdesk_api.directory import card_kinds, companies, contacts, external_references, locations, magic_links
 from helpdesk_api.identity import (
     api_keys,
@@ -111,6 +111,7 @@ ROUTERS: Sequence[APIRouter] = (
     national_holidays.router,
     national_holidays.countries_router,
     sla_policies.router,
+    rule_files.router,
     rule_routes.router,
     trying.router,
     api_keys.router,

@@ -48,7 +48,7 @@ from tests.contract.pushed_bodies import (
     reference_to_contact,
     reference_to_location,
 )
-from tests.contract.rule_bodies import a_published_rule, a_rule, rule, trial
+from tests.contract.rule_bodies import a_published_rule, a_rule, rule, rule_file, trial
 from tests.contract.sign_in_cases import BODIES as SIGN_IN_BODIES
 from tests.contract.stored_rows import (
     id_of_a_session,
@@ -223,6 +223,8 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "permissions_list": Single(),
     "condition_fields_list": Single(),
     "rule_versions_list": Single(parameters=a_published_rule),
+    "rules_export": Single(),
+    "rules_import": Single(rule_file),
     "rules_publish": Single({"version": None}, parameters=a_rule),
     "rules_try": Single(trial, parameters=a_rule),
     "tickets_search": Single({"condition": {"not": {"field": "tags", "op": "contains", "value": "parked"}}}),

@@ -48,6 +48,12 @@ def a_rule(stage: Stage, api: Client) -> dict[str, str]:
     return {"id": create(api, "rules", **rule(api))["id"]}
 
 
+def rule_file(api: Client) -> JSON:
+    """Give a file with one rule."""
+    filed = {name: value for name, value in rule(api).items() if name != "state"}
+    return {"format": "helpdesk-rules-1", "rules": [filed], "dry_run": False}
+
+
 def a_published_rule(stage: Stage, api: Client) -> dict[str, str]:
     """Make a rule with a version; gives its id."""
     del stage

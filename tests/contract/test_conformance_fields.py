@@ -111,6 +111,6 @@ def _schema_at(operation: Operation, body: JSON, pointer: str) -> dict[str, Any]
     for step in pointer.split("/")[1:]:
         place = f"{place}/{step}"
         # A map has no properties: its keys are the client's, and its values refer to nothing.
-        inner = schema["items"] if step.isdigit() else schema.get("properties", {}).get(step, {})
+        inner = schema.get("items", {}) if step.isdigit() else schema.get("properties", {}).get(step, {})
         schema = shape_of(inner, at(body, place))
     return schema

@@ -14,6 +14,7 @@ from helpdesk_api.agreements.national_holidays import (
     UnknownHolidaysError,
 )
 from helpdesk_api.agreements.sla_policies import CalendarRequiredError, PolicyPublishedError, TargetOutOfReachError
+from helpdesk_api.automation.named_references import UnresolvedNameError
 from helpdesk_api.automation.rule_versions import UnknownRuleVersionError
 from helpdesk_api.automation.rule_writing import TooManyRulesError
 from helpdesk_api.directory.contacts import ContactNotOfCompanyError
@@ -209,6 +210,13 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError, PolicyPublishedError),
     "rules_create": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError, TooManyRulesError),
     "rules_update": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError),
+    "rules_import": (
+        *_OF_CONDITION,
+        ReachTooNarrowError,
+        TooManyRulesError,
+        UnknownReferenceError,
+        UnresolvedNameError,
+    ),
     "rules_publish": (
         FieldNotAllowedError,
         ReachTooNarrowError,

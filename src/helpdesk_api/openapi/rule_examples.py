@@ -2,12 +2,22 @@
 
 from typing import Any, Final
 
+from helpdesk_api.automation.rule_files import FORMAT
 from helpdesk_api.automation.rules import RULES, TERMS
 from helpdesk_api.automation.trying import TRIAL_EXAMPLES
+
+_FILED: Final[dict[str, Any]] = {name: RULES.example[name] for name in ("name", "description", *TERMS)}
+_BY_NAME: Final = {"field": "team_id", "op": "ne", "value": {"team": "Night shift"}}
 
 RULE_EXAMPLES: Final[dict[str, Any]] = {
     **TRIAL_EXAMPLES,
     "RulePublication": {"version": None},
+    "RuleFile": {"format": FORMAT, "rules": [_FILED | {"condition": _BY_NAME}]},
+    "RuleImport": {"format": FORMAT, "rules": [_FILED], "dry_run": True},
+    "ImportedRules": {
+        "dry_run": True,
+        "rules": [{"name": _FILED["name"], "outcome": "created", "rule_id": None}],
+    },
     "RuleVersions": {
         "data": [
             {
