@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
-from helpdesk_api.automation import engine, rule_files, rule_routes, trying
+from helpdesk_api.automation import engine, rule_files, rule_routes, rule_runs, trying
 from helpdesk_api.directory import card_kinds, companies, contacts, external_references, locations, magic_links
 from helpdesk_api.identity import (
     api_keys,
@@ -113,6 +113,7 @@ ROUTERS: Sequence[APIRouter] = (
     sla_policies.router,
     rule_files.router,
     rule_routes.router,
+    rule_runs.router,
     trying.router,
     api_keys.router,
     key_rotation.router,

@@ -30,6 +30,7 @@ def condition(ids: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON.
     }
 
 
+SET = {"action": "set"}
 BY_NAME: dict[str, Any] = {
     "team_id": {"team": "Night shift"},
     "assignee_id": {"user": "ada@service.example"},
@@ -48,7 +49,14 @@ def test_a_file_takes_rules_to_another_tenant_by_name_and_as_drafts(stage: Stage
     here = world(api)
     values = {"team_id": here["team_id"], "assignee_id": here["assignee_id"], "status": "open"}
     a_rule(api, name="Second", position=2, actions=tagging("seen"))
-    a_rule(api, "updated", name="First", condition=condition(here), actions=tagging("night", set=values), stops=True)
+    a_rule(
+        api,
+        "updated",
+        name="First",
+        condition=condition(here),
+        actions=[SET | {"values": values}, *tagging("night")],
+        stops=True,
+    )
     file = get(api, "rules/export")
 
     with stage.tenant() as other:
@@ -96,7 +104,7 @@ def test_what_a_name_does_not_tell_is_refused_where_it_stands_and_nothing_is_bro
     good = {"name": "Good", "position": 1, "occasions": ["created"], "actions": get_actions(api)}
     unknown = {**good, "name": "Bad", "condition": condition({**BY_NAME, "team_id": {"team": "Day shift"}})}
     wrong = {**good, "name": "Wrong", "condition": {"field": "nothing", "op": "eq", "value": 1}}
-    empty = {**good, "name": "Empty", "actions": {"team_id": {"user": "ada@service.example"}}}
+    empty = {**good, "name": "Empty", "actions": [SET | {"values": {"team_id": {"user": "ada@service.example"}}}]}
 
     problems = [
         imported(api, {"format": "helpdesk-rules-1", "rules": rules})
@@ -114,7 +122,7 @@ def test_what_a_name_does_not_tell_is_refused_where_it_stands_and_nothing_is_bro
         "There are 2 companies called 'Alpine Dairy'; give one of them another name, or put its id here.",
         "There is no team called 'Day shift'.",
     ]
-    assert problems[2]["errors"][0]["pointer"].startswith("#/rules/0/actions")
+    assert problems[2]["errors"][0]["pointer"].startswith("#/rules/0/actions/0")
     assert problems[3]["code"] == "validation_failed"
     assert [rule["name"] for rule in get(api, "rules")["data"]] == ["Kept actions"]
 

@@ -46,6 +46,21 @@ def webhook_replay(stage: Stage, api: Client) -> str:
     return f"/v1/webhook-replays/{row['id']}"
 
 
+def rule_run(stage: Stage, api: Client) -> str:
+    """Store a run of a rule, as a change of a ticket would have."""
+    (row,) = stage.sql(
+        """
+        INSERT INTO rule_runs (tenant_id, id, rule_id, rule_version, ticket_id, ticket_version, outcome, occasions,
+            answers, changes, duration_ms, cause_type, cause_id, created_at, updated_at)
+        VALUES ($1, gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 2, 'applied', '["created"]', '[]',
+            '{"priority": ["low", "high"]}', 3, 'request', 'long ago', now(), now())
+        RETURNING id
+        """,
+        api.tenant.id,
+    )
+    return f"/v1/rule-runs/{row['id']}"
+
+
 def outbound_email(stage: Stage, api: Client) -> str:
     """Store a message that has been sent, as the worker would have."""
     (row,) = stage.sql(

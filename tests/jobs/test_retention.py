@@ -11,7 +11,7 @@ from helpdesk_api.kit.retention import Kept
 from helpdesk_api.retention.applying import give_turns
 from helpdesk_api.retention.rules import CHOSEN, RULES
 from tests.conftest import MakeSandbox
-from tests.contract.stored_rows import outbound_email, session, webhook_delivery
+from tests.contract.stored_rows import outbound_email, rule_run, session, webhook_delivery
 from tests.factories import a_note, a_policy, a_reply, a_ticket, a_user, advance, get, patch
 from tests.jobs.webhooks import events, until
 from tests.retention import advance_to, apply_rules, done, long_ago, rest
@@ -42,6 +42,10 @@ def a_delivery(stage: Stage, api: Client, *, days: int) -> UUID:
 
 def an_email(stage: Stage, api: Client, *, days: int) -> UUID:
     return aged(stage, "outbound_emails", "created_at", UUID(outbound_email(stage, api).rpartition("/")[2]), days=days)
+
+
+def a_run(stage: Stage, api: Client, *, days: int) -> UUID:
+    return aged(stage, "rule_runs", "created_at", UUID(rule_run(stage, api).rpartition("/")[2]), days=days)
 
 
 def a_session(stage: Stage, api: Client, *, days: int) -> UUID:
@@ -91,6 +95,7 @@ def a_failed_job(stage: Stage, api: Client, *, days: int) -> UUID:
 # Each rule: its table, how to make a row of an age, and for how many days such rows are kept by default.
 BY_AGE = {
     "webhook_deliveries": ("webhook_deliveries", a_delivery, 30),
+    "rule_runs": ("rule_runs", a_run, 30),
     "outbound_emails": ("outbound_emails", an_email, 30),
     "api_key_usage": ("api_key_usage", a_use, 400),
     "sessions": ("sessions", a_session, 60),

@@ -9,7 +9,8 @@ from pydantic_core import to_jsonable_python
 
 from helpdesk_api.automation.actions.checking import check_may_act
 from helpdesk_api.automation.actions.performing import perform
-from helpdesk_api.automation.engine import FAULTS, as_rule, compiled, facts_about
+from helpdesk_api.automation.chains import FAULTS
+from helpdesk_api.automation.compiled_rules import as_rule, compiled, facts_about
 from helpdesk_api.automation.rule_writing import check_rule
 from helpdesk_api.automation.rules import RULES
 from helpdesk_api.domain.errors import Refusal

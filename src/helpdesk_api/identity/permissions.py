@@ -45,6 +45,7 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     **{f"{name}:read": f"Read {meaning}." for name, meaning in _RESOURCES.items()},
     **{f"{name}:write": f"Create, change and remove {meaning}." for name, meaning in _RESOURCES.items()},
     "audit:read": "Read the audit trail of everything in the tenant.",
+    "rule-runs:read": "Read what came of rules that were tried on tickets.",
     "outbound-emails:read": "Read what was sent to whom by e-mail; in a sandbox with its text, which may sign in.",
     "events:read": "Follow the event feed, as far as the objects themselves may be read.",
     "tickets:create": "Open tickets.",

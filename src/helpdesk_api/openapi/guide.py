@@ -87,6 +87,7 @@ TAGS = {
     "users": "The staff: who tickets are assigned to and who answers.",
     "calendars": "When the service company works; business time is counted by them.",
     "rules": "What is done to tickets by itself, in order, within the change that gave the occasion.",
+    "rule-runs": "What came of each rule that was tried: what its condition answered and what it changed.",
     "condition-fields": "What conditions of searches, rules and webhook endpoints can ask about.",
     "sla-policies": "Promises of how fast tickets are answered and resolved, tried in order.",
     "events": "Everything that happened, in the order in which it was committed.",

@@ -32,6 +32,10 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
     "inbound_hooks": {"mapping": "expressions, which look for no person", "signature": "names of headers"},
     "inbound_messages": {"body": "JSON as others write it, searched by a way of its own"},
     "rules": {"occasions": "words of ours"},
+    "rule_runs": {
+        "outcome": "a word of ours", "reason": "a word of ours", "occasions": "words of ours",
+        "answers": "places and fields of conditions", "cause_type": "a word of ours", "cause_id": "an id",
+    },
     "rule_versions": {"occasions": "words of ours"},
     "sla_policy_versions": {EVERY_COLUMN: "what was promised, which clocks name and nobody may change"},
     "sla_clocks": {"conduct": "words of ours", "history": "instants, numbers and words of ours"},

@@ -7,6 +7,7 @@ is said here: a type that is not listed counts as security and is kept longer.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from helpdesk_api.automation.rule_runs import RUNS_KEPT
 from helpdesk_api.identity.event_purging import KeptEvents
 from helpdesk_api.identity.key_usage import USAGE_KEPT
 from helpdesk_api.identity.sign_in.models import LINKS_KEPT, SESSIONS_KEPT
@@ -58,6 +59,7 @@ CHOSEN: Final[Sequence[Rule]] = (
     CLOSED_TICKETS_KEPT,
     DELIVERIES_KEPT,
     MESSAGES_KEPT,
+    RUNS_KEPT,
     EMAILS_KEPT,
     USAGE_KEPT,
     SESSIONS_KEPT,
