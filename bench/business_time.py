@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from helpdesk_api.domain import sla
+from helpdesk_api.domain.attainment import remaining
 from helpdesk_api.domain.business_time import Calendar, Interval
 from helpdesk_api.domain.sla import Metric, Terms
 
@@ -50,7 +51,7 @@ def main() -> None:
     adds = _rate("add", lambda: [OFFICE.add(start, budget) for start, budget in zip(instants, budgets, strict=True)])
     _rate("between", lambda: [OFFICE.between(start, end) for start, end in zip(instants, ends, strict=True)])
     _rate("position", lambda: [OFFICE.position(instant) for instant in instants])
-    _rate("remaining of a clock", lambda: [sla.remaining(clock, OFFICE, instant) for instant in instants])
+    _rate("remaining of a clock", lambda: [remaining(clock, OFFICE, instant) for instant in instants])
 
     print(f"add, per minute: {adds * 60:,.0f}; budget {BUDGET_PER_MINUTE:,}")
     assert adds * 60 >= BUDGET_PER_MINUTE

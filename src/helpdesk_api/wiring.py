@@ -56,6 +56,7 @@ from helpdesk_api.tickets import (
     clock_routes,
     clock_rows,
     due_clocks,
+    escalating,
     firing,
     presence,
     reactions,
@@ -191,6 +192,7 @@ CHORES: Sequence[Chore] = (tenant_purge.purge_due, attempts.purge_attempts, appl
 DEADLINES: Mapping[str, Handler] = {
     clock_rows.WARNING_KIND: firing.reach,
     clock_rows.BREACH_KIND: firing.reach,
+    clock_rows.STEP_KIND: firing.reach,
 }
 
 # Types of objects whose changes may change what anybody sees: who listens is looked up again before being told more.
@@ -211,6 +213,7 @@ JOBS: Mapping[str, JobKind] = {
     magic_links.SEND: JobKind(magic_links.send_magic_links, batch=8, concurrency=4, lease=timedelta(seconds=30)),
     # The lease outlasts the recomputation of all but the largest tenants; a second worker would do nothing wrong.
     recomputing.RECOMPUTE: JobKind(recomputing.recompute, batch=1, concurrency=2, lease=timedelta(minutes=30)),
+    escalating.NOTIFY: JobKind(escalating.notify, batch=8, concurrency=2, lease=timedelta(seconds=30)),
     APPLY: JobKind(applying.apply, batch=1, concurrency=2, lease=timedelta(minutes=10)),
     test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),
 }

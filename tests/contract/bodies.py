@@ -190,6 +190,19 @@ def sla_policy(api: Client) -> JSON:
                 "pauses_in": ["pending"],
                 "on_reopen": "restart",
                 "on_change": "keep",
+                "escalations": [
+                    {
+                        "key": "lead",
+                        "percent": None,
+                        "offset_seconds": -600,
+                        "notify_assignee": True,
+                        "notify_team": False,
+                        "notify_user_ids": [create(api, "users", **user(api))["id"]],
+                        "team_id": create(api, "teams", **team(api))["id"],
+                        "assignee_id": None,
+                        "raise_priority_to": "urgent",
+                    }
+                ],
             }
         ],
     }

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from helpdesk_api.domain import clock_firing, clock_refusals, sla
+from helpdesk_api.domain.attainment import remaining
 from helpdesk_api.domain.business_time import Calendar
 from helpdesk_api.domain.sla import Clock, ClockState, Terms
 from tests.domain.calendars import MICROSECOND, OFFICE, hours
@@ -24,8 +25,8 @@ def test_a_clock_is_due_when_its_target_of_open_time_is_used_up() -> None:
     assert clock.state is ClockState.RUNNING
     assert clock.due_at == tuesday("11:00")
     assert clock.warning_at == tuesday("10:00")
-    assert sla.remaining(clock, OFFICE, monday("16:00")) == hours(3)
-    assert sla.remaining(clock, OFFICE, monday("23:00")) == hours(2)
+    assert remaining(clock, OFFICE, monday("16:00")) == hours(3)
+    assert remaining(clock, OFFICE, monday("23:00")) == hours(2)
 
 
 @pytest.mark.parametrize("at", ["10:00", "20:00"])
@@ -77,8 +78,8 @@ def test_a_breached_clock_runs_on_and_tells_how_late_it_is() -> None:
 
     assert clock.state is ClockState.RUNNING
     assert clock.breached_at == monday("14:00")
-    assert sla.remaining(clock, OFFICE, monday("15:30")) == -hours(1.5)
-    assert sla.remaining(clock, OFFICE, tuesday("10:00")) == -hours(4)
+    assert remaining(clock, OFFICE, monday("15:30")) == -hours(1.5)
+    assert remaining(clock, OFFICE, tuesday("10:00")) == -hours(4)
 
 
 def test_a_deadline_that_fires_late_is_recorded_as_of_the_deadline() -> None:
@@ -125,7 +126,7 @@ def test_a_pause_moves_the_deadline_by_the_open_time_it_took() -> None:
 
     assert paused.due_at is None
     assert paused.warning_at is None
-    assert sla.remaining(paused, OFFICE, monday("12:30")) == hours(3)
+    assert remaining(paused, OFFICE, monday("12:30")) == hours(3)
     assert resumed.due_at == monday("15:30")
     assert resumed.warning_at == monday("14:30")
     assert resumed.elapsed == hours(1)
@@ -159,10 +160,10 @@ def test_a_pause_after_the_deadline_freezes_the_lateness_and_keeps_the_breach() 
 
     assert paused.breached_at == monday("14:00")
     assert paused.warned_at == monday("13:00")
-    assert sla.remaining(paused, OFFICE, tuesday("16:00")) == -hours(1)
+    assert remaining(paused, OFFICE, tuesday("16:00")) == -hours(1)
     assert resumed.due_at == monday("14:00")
     assert resumed.warning_at == monday("13:00")
-    assert sla.remaining(resumed, OFFICE, tuesday("10:00")) == -hours(2)
+    assert remaining(resumed, OFFICE, tuesday("10:00")) == -hours(2)
 
 
 def test_an_answer_while_waiting_stops_the_clock_at_what_it_had_used() -> None:
@@ -178,7 +179,7 @@ def test_a_stopped_clock_keeps_its_deadline_and_stands_still() -> None:
     stopped = a_stopped_clock()
 
     assert stopped.due_at == monday("14:00")
-    assert sla.remaining(stopped, OFFICE, tuesday("16:00")) == hours(3)
+    assert remaining(stopped, OFFICE, tuesday("16:00")) == hours(3)
     assert sla.settle(stopped, tuesday("16:00")) == stopped
 
 
@@ -247,4 +248,4 @@ def test_a_step_before_the_last_one_is_refused(step: Step, clock: Clock) -> None
 
 
 def test_reading_a_moment_before_the_last_step_reads_as_that_step() -> None:
-    assert sla.remaining(a_clock(), OFFICE, monday("09:59:59.9")) == hours(4)
+    assert remaining(a_clock(), OFFICE, monday("09:59:59.9")) == hours(4)

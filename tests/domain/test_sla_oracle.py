@@ -8,8 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from helpdesk_api.domain import clock_firing, sla
+from helpdesk_api.domain.attainment import remaining
 from helpdesk_api.domain.business_time import Calendar
 from helpdesk_api.domain.clock_history import Move, Moved, Retargeted, replay
+from helpdesk_api.domain.escalation import EscalationStep
 from helpdesk_api.domain.sla import Clock, ClockState, Metric, Terms
 from tests.domain.calendars import DAY, EVENTFUL_WEEKS, EXAMPLES, HOUR, calendar_of, rules_around, window_around
 from tests.domain.oracle import Rules, Walk
@@ -46,6 +48,8 @@ class LivedClock:
     paused: timedelta = timedelta()
     breached_at: datetime | None = None
     warned_at: datetime | None = None
+    # When each step was reached, by its key, and whether the clock got it too late.
+    steps: dict[str, tuple[datetime, bool]] = field(default_factory=dict)
     # What had been used up at each minute since the present stretch began.
     used: list[tuple[datetime, timedelta]] = field(default_factory=list)
 
@@ -80,9 +84,21 @@ class LivedClock:
     def retarget(self, terms: Terms) -> None:
         is_other_calendar = terms.calendar != self.terms.calendar
         self.terms = terms
+        for key, after in self.ahead().items():
+            if self.elapsed >= after:
+                self.steps[key] = self.at, True
         self._notice()
         if is_other_calendar:
             self._begin_stretch()
+
+    def ahead(self) -> dict[str, timedelta]:
+        """Return after how much time the steps come that have not."""
+        target = self.terms.target
+        return {
+            step.key: target * (step.percent // 100) if step.percent else max(target + step.offset, timedelta())
+            for step in self.terms.steps
+            if step.key not in self.steps
+        }
 
     def due_at(self, budget: timedelta | None, recorded_at: datetime | None) -> datetime | None:
         """Return when the budget is or will be used up if nothing more happens; None if outside the window."""
@@ -104,6 +120,9 @@ class LivedClock:
             self.breached_at = self._reached_at(self.terms.target)
         if self.warned_at is None and self.terms.warning is not None:
             self.warned_at = self._reached_at(self.terms.warning)
+        for key, after in self.ahead().items():
+            if (reached_at := self._reached_at(after)) is not None:
+                self.steps[key] = reached_at, False
 
     def _reached_at(self, budget: timedelta) -> datetime | None:
         if self.elapsed < budget:
@@ -111,11 +130,18 @@ class LivedClock:
         return next(at for at, used in self.used if used >= budget)
 
 
+# Few keys, so that other terms often have a step that is known already.
+_STEPS = st.builds(EscalationStep, st.sampled_from("abc"), percent=st.sampled_from([100, 200])) | st.builds(
+    EscalationStep, st.sampled_from("abc"), offset=st.integers(-500, 500).map(lambda minutes: minutes * MINUTE)
+)
+
+
 @st.composite
 def _terms(draw: st.DrawFn, calendar: Calendar) -> Terms:
     target = draw(st.sampled_from([0, 1, 60, 480]) | st.integers(0, 1500))
     warning = draw(st.none() | st.integers(0, target))
-    return Terms(target * MINUTE, calendar, None if warning is None else warning * MINUTE)
+    steps = draw(st.lists(_STEPS, max_size=3, unique_by=lambda step: step.key))
+    return Terms(target * MINUTE, calendar, None if warning is None else warning * MINUTE, tuple(steps))
 
 
 # Minutes to the next event, which of the possible events it is, and whether the deadline table fires before it.
@@ -173,6 +199,12 @@ def test_a_clock_is_what_living_through_its_history_makes_of_it(
 
 def _fired(clock: Clock, at: datetime) -> Clock:
     """Do what the deadline table does when everything due by `at` has fired."""
+    for place, one in enumerate(clock.escalations, start=1):
+        is_reached = one.reached_at is not None
+        is_due = clock.state is ClockState.RUNNING and one.at is not None and one.at <= at
+        if not one.is_told and (is_reached or is_due):
+            clock, told = clock_firing.escalate(clock, place, at)
+            assert told.reached_at == (one.reached_at or one.at)
     if clock.state is not ClockState.RUNNING:
         return clock
     if clock.warned_at is None and clock.warning_at is not None and clock.warning_at <= at:
@@ -183,7 +215,7 @@ def _fired(clock: Clock, at: datetime) -> Clock:
 
 
 def _assert_same_amounts(clock: Clock, lived: LivedClock, calendar: Calendar, at: datetime) -> None:
-    assert sla.remaining(clock, calendar, at) == lived.terms.target - lived.elapsed
+    assert remaining(clock, calendar, at) == lived.terms.target - lived.elapsed
     assert clock.state == lived.state
 
 
@@ -191,6 +223,8 @@ def _assert_same(clock: Clock, lived: LivedClock) -> None:
     _assert_same_amounts(clock, lived, lived.terms.calendar, lived.at)
     assert clock.breached_at == lived.breached_at
     assert clock.warned_at == lived.warned_at
+    reached = {one.step.key: (one.reached_at, one.is_late) for one in clock.escalations if one.reached_at}
+    assert reached == lived.steps
     if clock.state is ClockState.PAUSED:
         assert clock.due_at is None
         assert clock.warning_at is None
@@ -199,6 +233,10 @@ def _assert_same(clock: Clock, lived: LivedClock) -> None:
         assert clock.paused == lived.paused
     if clock.state is ClockState.RUNNING:
         _assert_same_instant(clock.due_at, lived.due_at(lived.terms.target, lived.breached_at), lived)
+        ahead = {one.step.key: one.at for one in clock.escalations if one.is_current and one.reached_at is None}
+        assert ahead.keys() == lived.ahead().keys()
+        for key, after in lived.ahead().items():
+            _assert_same_instant(ahead[key], lived.due_at(after, None), lived)
         _assert_same_instant(clock.warning_at, lived.due_at(lived.terms.warning, lived.warned_at), lived)
 
 

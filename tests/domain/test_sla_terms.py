@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from helpdesk_api.domain import clock_firing, clock_refusals, sla
+from helpdesk_api.domain.attainment import remaining
 from helpdesk_api.domain.business_time import ALWAYS_OPEN, BudgetOutOfReachError
 from helpdesk_api.domain.clock_history import Move, Moved, Retargeted, replay
 from helpdesk_api.domain.sla import ClockState, Metric, Terms
@@ -40,7 +41,7 @@ def test_a_shorter_target_used_up_in_an_earlier_stretch_is_breached_at_the_start
 
     assert moved.breached_at == tuesday("09:00")
     assert moved.due_at == tuesday("09:00")
-    assert sla.remaining(moved, OFFICE, tuesday("10:00")) == -hours(3)
+    assert remaining(moved, OFFICE, tuesday("10:00")) == -hours(3)
 
 
 def test_a_breach_stays_recorded_when_the_deadline_moves_away() -> None:
@@ -50,7 +51,7 @@ def test_a_breach_stays_recorded_when_the_deadline_moves_away() -> None:
 
     assert moved.due_at == monday("17:00")
     assert moved.breached_at == monday("14:00")
-    assert sla.remaining(moved, OFFICE, monday("15:00")) == hours(2)
+    assert remaining(moved, OFFICE, monday("15:00")) == hours(2)
     assert sla.stop(moved, OFFICE, monday("15:30")).state is ClockState.BREACHED
 
 

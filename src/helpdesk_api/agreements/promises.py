@@ -13,10 +13,12 @@ from sqlalchemy import bindparam, select, true
 
 from helpdesk_api.agreements.calendar_versions import hours_of
 from helpdesk_api.agreements.calendars import calendars
+from helpdesk_api.agreements.escalation_schemas import read_steps
 from helpdesk_api.agreements.sla_policies import sla_policies
 from helpdesk_api.agreements.sla_policy_schemas import TargetHours
 from helpdesk_api.directory.companies import companies
 from helpdesk_api.domain.business_days import end_of_business_day
+from helpdesk_api.domain.escalation import EscalationStep
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.domain.workflow import DEFAULT_PAUSES, Conduct, OnChange, OnReopen, Status
 from helpdesk_api.kit.context import Ctx
@@ -66,6 +68,7 @@ class Promise:
     calendar_id: UUID | None
     calendar_version: int | None
     conduct: Conduct
+    steps: tuple[EscalationStep, ...] = ()
 
 
 async def promises_for(ctx: Ctx, ticket: Mapping[str, Any], *, since: datetime) -> dict[Metric, Promise]:
@@ -137,6 +140,7 @@ async def _promise(ctx: Ctx, row: Record, metric: Metric, target: dict[str, Any]
         calendar_id=row["calendar_id"] if in_business else None,
         calendar_version=row["calendar_version"] if in_business else None,
         conduct=_conduct(metric, target),
+        steps=read_steps(target["escalations"]),
     )
 
 

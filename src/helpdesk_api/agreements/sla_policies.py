@@ -4,8 +4,7 @@ Which of them counts for a ticket is `agreements.promises`; the clocks that meas
 (`tickets.clocks`) and keep the version they were started with.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -25,20 +24,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from helpdesk_api.agreements.calendar_versions import hours_of
 from helpdesk_api.agreements.calendars import CALENDARS
+from helpdesk_api.agreements.policy_checks import check_reachable, check_terms
 from helpdesk_api.agreements.sla_policy_schemas import (
     SLAPolicy,
     SLAPolicyCreate,
     SLAPolicyVersion,
     SLAPolicyVersions,
 )
-from helpdesk_api.directory.companies import COMPANIES
-from helpdesk_api.domain.business_days import end_of_business_day
-from helpdesk_api.domain.business_time import BudgetOutOfReachError
 from helpdesk_api.domain.business_time import Calendar as Hours
-from helpdesk_api.domain.errors import ConflictError, InvalidError
-from helpdesk_api.identity.teams import TEAMS
+from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.identity.visibility import SHARED
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.checked_changes import create
@@ -48,7 +43,6 @@ from helpdesk_api.kit.resource import Include, Resource
 from helpdesk_api.kit.resource_routes import ResourceRouter, add_create, add_delete, add_reading, add_update
 from helpdesk_api.kit.schema import patch_model
 from helpdesk_api.kit.sql import Statement, reference, tenant_table
-from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.kit.unit_of_work import allowed
 
 MOST_VERSIONS = 1_000
@@ -86,20 +80,6 @@ sla_policy_versions = tenant_table(
     UniqueConstraint("tenant_id", "policy_id", "policy_version"),
     versioned=False,
 )
-
-
-class CalendarRequiredError(InvalidError):
-    """Business time needs a calendar to be measured by."""
-
-    code = "calendar_required"
-    title = "A target in business hours needs a calendar"
-
-
-class TargetOutOfReachError(InvalidError):
-    """The calendar is open too seldom for the target ever to be used up."""
-
-    code = "target_out_of_reach"
-    title = "The target cannot be reached in the calendar's hours"
 
 
 class PolicyPublishedError(ConflictError):
@@ -141,6 +121,7 @@ SLA_POLICIES = Resource(
                 "pauses_in": [],
                 "on_reopen": "resume",
                 "on_change": "keep",
+                "escalations": [],
             },
             {
                 "metric": "resolution",
@@ -152,6 +133,19 @@ SLA_POLICIES = Resource(
                 "pauses_in": None,
                 "on_reopen": "resume",
                 "on_change": "keep",
+                "escalations": [
+                    {
+                        "key": "lead",
+                        "percent": 75,
+                        "offset_seconds": None,
+                        "notify_assignee": True,
+                        "notify_team": False,
+                        "notify_user_ids": ["0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e05"],
+                        "team_id": None,
+                        "assignee_id": None,
+                        "raise_priority_to": "urgent",
+                    }
+                ],
             },
         ],
     },
@@ -189,7 +183,7 @@ _VERSIONS = Statement(
 async def keep_version(ctx: Ctx, given: Mapping[str, Any], before: SLAPolicy | None, after: SLAPolicy) -> None:
     """Keep a version of a policy that promises something else than before.
 
-    Raises CalendarRequiredError, TargetOutOfReachError, UnknownReferenceError and PolicyPublishedError.
+    Raises PolicyPublishedError, and what `policy_checks.check_terms` raises.
     """
     del given
     if before is not None and before.version == after.version:
@@ -197,7 +191,7 @@ async def keep_version(ctx: Ctx, given: Mapping[str, Any], before: SLAPolicy | N
     if before is not None and (before.state, after.state) == ("published", "draft"):
         message = "A published policy does not become a draft again; make it inactive instead."
         raise PolicyPublishedError(message, pointer="/state")
-    await _check_terms(ctx, after)
+    await check_terms(ctx, after, before)
     await ctx.tx.run(
         insert(sla_policy_versions).values(
             tenant_id=ctx.tenant_id,
@@ -248,45 +242,7 @@ async def list_policy_versions(id: UUID, ctx: Annotated[Ctx, allowed("sla-polici
     )
 
 
-async def _check_terms(ctx: Ctx, policy: SLAPolicy) -> None:
-    """Refuse a policy that could not be measured or names companies that do not exist."""
-    if policy.calendar_id is None and any(target["hours"] == "business" for target in policy.targets):
-        message = "A target in business hours needs calendar_id."
-        raise CalendarRequiredError(message, pointer="/calendar_id")
-    await _check_named(ctx, COMPANIES, "company_ids", policy.conditions["company_ids"])
-    await _check_named(ctx, TEAMS, "team_ids", policy.conditions["team_ids"])
-    if policy.calendar_id is not None:
-        calendar = await crud.fetch(ctx, CALENDARS, policy.calendar_id)
-        _check_reachable(ctx, await hours_of(ctx, calendar.id, calendar.version), policy)
-
-
-async def _check_named(ctx: Ctx, resource: Resource[Any], condition: str, ids: Sequence[str]) -> None:
-    wanted = [UUID(str(object_id)) for object_id in ids]
-    known = await crud.fetch_many(ctx, resource, wanted)
-    for index, object_id in enumerate(wanted):
-        if object_id not in known:
-            message = f"There is no {resource.name} {object_id}."
-            raise UnknownReferenceError(message, pointer=f"/conditions/{condition}/{index}")
-
-
 async def check_policies_of(ctx: Ctx, calendar_id: UUID, hours: Hours) -> None:
     """Refuse hours in which the targets of a policy measured by them could never be reached."""
     for policy in await ctx.tx.all(SLAPolicy, _BY_CALENDAR, {"tenant": ctx.tenant_id, "calendar": calendar_id}):
-        _check_reachable(ctx, hours, policy)
-
-
-def _check_reachable(ctx: Ctx, hours: Hours, policy: SLAPolicy) -> None:
-    for index, target in enumerate(policy.targets):
-        if target["hours"] == "business":
-            unit = "days" if target["seconds"] is None else "seconds"
-            try:
-                if target["seconds"] is not None:
-                    hours.add(ctx.now, timedelta(seconds=target["seconds"]))
-                else:
-                    end_of_business_day(hours, ctx.now, target["days"] or 0)
-            except BudgetOutOfReachError as error:
-                raise TargetOutOfReachError(
-                    f"{policy.name}: {error.detail}",
-                    pointer=f"/targets/{index}/{unit}",
-                    params={"sla_policy_id": str(policy.id)},
-                ) from error
+        check_reachable(ctx, hours, policy)

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from typing_extensions import TypedDict
 
+from helpdesk_api.agreements.escalation_schemas import MOST_STEPS, EscalationInput, EscalationShown, each_key_once
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.domain.workflow import OnChange, OnReopen
 from helpdesk_api.kit.schema import Count, Entity, Flag, Input, Label, Line, Output, Prose, Seconds
@@ -82,6 +83,11 @@ class TargetInput(Input):
         OnChange,
         Field(description="Other terms keep used and waited time (`keep`) or start a new clock (`restart`)."),
     ] = OnChange.KEEP
+    escalations: Annotated[
+        list[EscalationInput],
+        Field(max_length=MOST_STEPS, description="Steps before and after the deadline."),
+        AfterValidator(each_key_once),
+    ] = Field(default=[])
 
     @model_validator(mode="after")
     def _is_in_seconds_or_days(self) -> "TargetInput":
@@ -142,6 +148,7 @@ class TargetShown(TypedDict):
     pauses_in: list[str] | None
     on_reopen: str
     on_change: str
+    escalations: list[EscalationShown]
 
 
 class SLAPolicy(Entity):

@@ -41,6 +41,7 @@ _OCCASIONS: Final[Mapping[str, Occasion]] = {
     "ticket.note_added": Occasion.NOTED,
     "ticket.sla_warning": Occasion.SLA_WARNING,
     "ticket.sla_breached": Occasion.SLA_BREACHED,
+    "ticket.sla_escalated": Occasion.SLA_ESCALATED,
     "ticket.sla_met": Occasion.SLA_MET,
     "ticket.sla_missed": Occasion.SLA_MISSED,
 }

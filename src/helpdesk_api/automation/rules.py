@@ -52,6 +52,7 @@ class Occasion(StrEnum):
     NOTED = "noted"
     SLA_WARNING = "sla_warning"
     SLA_BREACHED = "sla_breached"
+    SLA_ESCALATED = "sla_escalated"
     SLA_MET = "sla_met"
     SLA_MISSED = "sla_missed"
 

@@ -45,6 +45,20 @@ def attained(clock: Clock, calendar: Calendar, at: datetime) -> Attainment:
     )
 
 
+def remaining(clock: Clock, calendar: Calendar, at: datetime) -> timedelta:
+    """Return the open time left, negative when overdue; it stands still while the clock does not run.
+
+    An `at` before the present stretch reads as its beginning, since the clocks of two servers are never quite the same.
+    Until a deadline set by hand it is what lies between.
+    """
+    if clock.manual_due_at is not None and clock.state in LIVE:
+        return calendar.position(clock.manual_due_at) - calendar.position(max(at, clock.since_at))
+    left = budget(clock) - clock.elapsed
+    if clock.state is not ClockState.RUNNING:
+        return left
+    return left - max(calendar.position(at) - calendar.position(clock.since_at), _ZERO)
+
+
 def _late_by(clock: Clock, calendar: Calendar, elapsed: timedelta, until: datetime) -> timedelta:
     """Give by how much open time the deadline was missed; nothing when a longer target came after the breach.
 

@@ -43,6 +43,7 @@ class StepKind(StrEnum):
     DEADLINE_SET = "deadline_set"
     DEADLINE_RELEASED = "deadline_released"
     BREACHED = "breached"
+    ESCALATED = "escalated"
     MET = "met"
     MISSED = "missed"
     CANCELLED = "cancelled"
@@ -63,7 +64,7 @@ class Step:
 
     `counted` is the time it used up and `waited` the open time of a pause. `change` is the place in the history of the
     change that it tells, for a summary of the last one within it. What `is_projected` has not happened: it is what
-    leads to the deadline if nothing else does.
+    leads to the deadline if nothing else does. `key` names an escalation step.
     """
 
     kind: StepKind
@@ -74,6 +75,7 @@ class Step:
     change: int | None = None
     holidays: tuple[date, ...] = ()
     is_projected: bool = False
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

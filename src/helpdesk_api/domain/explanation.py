@@ -24,6 +24,7 @@ from helpdesk_api.domain.clock_history import (
     Started,
     begun,
 )
+from helpdesk_api.domain.escalation import Escalations
 from helpdesk_api.domain.explained_steps import Piece, Spell, Step, StepKind, in_whole_seconds, instant, told
 from helpdesk_api.domain.sla import LIVE, Clock, ClockState, Metric, settle
 
@@ -36,8 +37,14 @@ class Explanation:
     measured: MeasuredClock
 
 
-def explain(metric: Metric, history: History, *, until: datetime, instance: int = 1) -> Explanation:
-    """Tell how a clock came to be as it is at `until`, and what leads to its deadline from there."""
+def explain(
+    metric: Metric, history: History, *, until: datetime, instance: int = 1, escalations: Escalations | None = None
+) -> Explanation:
+    """Tell how a clock came to be as it is at `until`, and what leads to its deadline from there.
+
+    `escalations` are its steps as they were recorded, if they are to be told; by its history they may be reached at
+    other instants, once its calendar was edited.
+    """
     first, *changes = history
     if not isinstance(first, Started):
         message = "a history begins with the start of the clock"
@@ -63,7 +70,7 @@ def explain(metric: Metric, history: History, *, until: datetime, instance: int 
     if clock.due_at is not None and clock.due_at > at:
         state = ClockState.PAUSED if clock.state is ClockState.PAUSED else ClockState.RUNNING
         pieces.append(Spell(state, measured.terms.calendar, at, clock.due_at, change, is_projected=True))
-    pieces = _cut(pieces, clock)
+    pieces = _cut(_escalated(pieces, clock, escalations or ()), clock)
     if clock.due_at is not None:
         pieces.append(instant(StepKind.DUE, clock.due_at, None))
     return Explanation(in_whole_seconds(told(pieces)), MeasuredClock(clock, measured.terms))
@@ -87,6 +94,37 @@ _KINDS: Final = {
     Move.CANCEL: StepKind.CANCELLED,
     Move.RELEASE: StepKind.DEADLINE_RELEASED,
 }
+
+
+def _escalated(pieces: Sequence[Piece], clock: Clock, escalations: Escalations) -> list[Piece]:
+    """Put the escalation steps where they came, and those still to come up to the deadline."""
+    last = pieces[-1].until if isinstance(pieces[-1], Spell) else pieces[-1].to_at
+    marks = [(one.reached_at, one.step.key, False) for one in escalations if one.reached_at is not None]
+    if clock.state in LIVE:
+        ahead = (one for one in escalations if one.reached_at is None and one.is_current)
+        marks += [(one.at, one.step.key, True) for one in ahead if one.at is not None and one.at <= last]
+    marks.sort()
+    found: list[Piece] = []
+
+    def tell_until(at: datetime) -> None:
+        while marks and marks[0][0] <= at:
+            came_at, key, is_projected = marks.pop(0)
+            found.append(replace(instant(StepKind.ESCALATED, came_at, None), key=key, is_projected=is_projected))
+
+    for piece in pieces:
+        if isinstance(piece, Step):
+            found.append(piece)
+            continue
+        # Behind whatever else happened at the instant at which this begins.
+        tell_until(piece.since)
+        since = piece.since
+        while marks and marks[0][0] < piece.until:
+            found.append(replace(piece, since=since, until=marks[0][0]))
+            since = marks[0][0]
+            tell_until(since)
+        found.append(replace(piece, since=since))
+    tell_until(max(last, marks[-1][0]) if marks else last)
+    return found
 
 
 def _cut(pieces: Iterable[Piece], clock: Clock) -> list[Piece]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from helpdesk_api.domain import escalation
 from helpdesk_api.domain.business_time import Calendar
 from helpdesk_api.domain.clock_refusals import (
     ClockNotPausedError,
@@ -23,6 +24,7 @@ from helpdesk_api.domain.clock_refusals import (
     DeadlinePassedError,
     InvalidTargetError,
 )
+from helpdesk_api.domain.escalation import Escalations, EscalationStep
 
 _ZERO: Final = timedelta()
 
@@ -54,11 +56,12 @@ LIVE: Final = frozenset({ClockState.RUNNING, ClockState.PAUSED})
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is promised: `target` of open time in `calendar`, with a warning once `warning` of it has gone."""
+    """What is promised: `target` of open time in `calendar`, a warning once `warning` of it has gone, and steps."""
 
     target: timedelta
     calendar: Calendar
     warning: timedelta | None = None
+    steps: tuple[EscalationStep, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a promise that cannot be measured."""
@@ -100,6 +103,7 @@ class Clock:
     warned_at: datetime | None = None
     breached_at: datetime | None = None
     stopped_at: datetime | None = None
+    escalations: Escalations = ()
 
 
 def start(metric: Metric, terms: Terms, at: datetime, *, instance: int = 1) -> Clock:
@@ -114,6 +118,7 @@ def start(metric: Metric, terms: Terms, at: datetime, *, instance: int = 1) -> C
         since_at=at,
         elapsed=_ZERO,
         paused=_ZERO,
+        escalations=escalation.under(terms.steps),
     )
     return _aimed(clock, terms.calendar)
 
@@ -158,7 +163,9 @@ def retarget(clock: Clock, terms: Terms, *, calendar: Calendar, at: datetime) ->
     new target, the clock is due, and breached, at the past instant at which that happened; when an earlier stretch
     had, at the start of the present one.
     """
-    wanted = replace(settle(clock, at), target=terms.target, warning=terms.warning)
+    settled = settle(clock, at)
+    steps = escalation.under(terms.steps, settled.escalations)
+    wanted = replace(settled, target=terms.target, warning=terms.warning, escalations=steps)
     return _changed(clock, wanted, at, calendar, now_in=terms.calendar)
 
 
@@ -180,7 +187,7 @@ def release(clock: Clock, calendar: Calendar, at: datetime) -> Clock:
 
 
 def settle(clock: Clock, at: datetime) -> Clock:
-    """Record the warning and the breach that have passed by `at`, each as of its own instant."""
+    """Record the steps, the warning and the breach that have passed by `at`, each as of its own instant."""
     return _recorded(clock, at) if is_ticking(clock) else clock
 
 
@@ -192,20 +199,6 @@ def is_ticking(clock: Clock) -> bool:
 def budget(clock: Clock) -> timedelta:
     """Return the open time that may be used up: the target and what was granted beside it."""
     return clock.target + clock.extension
-
-
-def remaining(clock: Clock, calendar: Calendar, at: datetime) -> timedelta:
-    """Return the open time left, negative when overdue; it stands still while the clock does not run.
-
-    An `at` before the present stretch reads as its beginning, since the clocks of two servers are never quite the same.
-    Until a deadline set by hand it is what lies between.
-    """
-    if clock.manual_due_at is not None and clock.state in LIVE:
-        return calendar.position(clock.manual_due_at) - calendar.position(max(at, clock.since_at))
-    left = budget(clock) - clock.elapsed
-    if clock.state is not ClockState.RUNNING:
-        return left
-    return left - max(calendar.position(at) - calendar.position(clock.since_at), _ZERO)
 
 
 def _changed(clock: Clock, wanted: Clock, at: datetime, calendar: Calendar, *, now_in: Calendar | None = None) -> Clock:
@@ -225,10 +218,17 @@ def _changed(clock: Clock, wanted: Clock, at: datetime, calendar: Calendar, *, n
             return recorded_at
         return calendar.add(clock.since_at, max(allowed - clock.elapsed, _ZERO))
 
+    def has_come(step: EscalationStep) -> bool:
+        if wanted.manual_due_at is None:
+            return step.after(budget(wanted)) <= used
+        comes_at = step.beside(wanted.manual_due_at, now_in or calendar)
+        return comes_at is not None and comes_at <= at
+
     changed = replace(
         wanted,
         breached_at=passed_at(budget(wanted), wanted.breached_at),
         warned_at=passed_at(wanted.warning, wanted.warned_at),
+        escalations=escalation.attached(wanted.escalations, at, has_come),
     )
     if now_in is not None and now_in != calendar:
         changed = _counted(changed, calendar, at)
@@ -238,7 +238,9 @@ def _changed(clock: Clock, wanted: Clock, at: datetime, calendar: Calendar, *, n
 
 def _waiting(clock: Clock) -> Clock:
     """Take the deadline from a clock that waits, but not one that was set by hand."""
-    return replace(clock, due_at=clock.manual_due_at, warning_at=None)
+    if clock.manual_due_at is not None:
+        return replace(clock, due_at=clock.manual_due_at, warning_at=None)
+    return replace(clock, due_at=None, warning_at=None, escalations=escalation.waiting(clock.escalations))
 
 
 def _aimed(clock: Clock, calendar: Calendar) -> Clock:
@@ -247,7 +249,9 @@ def _aimed(clock: Clock, calendar: Calendar) -> Clock:
     Before a deadline set by hand there is no warning: the target says nothing about it.
     """
     if clock.manual_due_at is not None:
-        return replace(clock, due_at=clock.manual_due_at, warning_at=None)
+        by_hand = clock.manual_due_at
+        steps = escalation.aimed(clock.escalations, lambda step: step.beside(by_hand, calendar))
+        return replace(clock, due_at=by_hand, warning_at=None, escalations=steps)
 
     def used_up(allowed: timedelta, recorded_at: datetime | None) -> datetime:
         left = allowed - clock.elapsed
@@ -256,7 +260,9 @@ def _aimed(clock: Clock, calendar: Calendar) -> Clock:
         return calendar.add(clock.since_at, max(left, _ZERO))
 
     warning_at = None if clock.warning is None else used_up(clock.warning, clock.warned_at)
-    return replace(clock, due_at=used_up(budget(clock), clock.breached_at), warning_at=warning_at)
+    steps = escalation.aimed(clock.escalations, lambda step: used_up(step.after(budget(clock)), None))
+    due_at = used_up(budget(clock), clock.breached_at)
+    return replace(clock, due_at=due_at, warning_at=warning_at, escalations=steps)
 
 
 def _recorded(clock: Clock, at: datetime) -> Clock:
@@ -265,7 +271,8 @@ def _recorded(clock: Clock, at: datetime) -> Clock:
         warned_at = clock.warning_at
     if breached_at is None and clock.due_at is not None and clock.due_at <= at:
         breached_at = clock.due_at
-    return replace(clock, warned_at=warned_at, breached_at=breached_at)
+    steps = escalation.reached(clock.escalations, at)
+    return replace(clock, warned_at=warned_at, breached_at=breached_at, escalations=steps)
 
 
 def _counted(clock: Clock, calendar: Calendar, at: datetime) -> Clock:

@@ -13,7 +13,8 @@ from helpdesk_api.agreements.national_holidays import (
     TooManyHolidaysError,
     UnknownHolidaysError,
 )
-from helpdesk_api.agreements.sla_policies import CalendarRequiredError, PolicyPublishedError, TargetOutOfReachError
+from helpdesk_api.agreements.policy_checks import CalendarRequiredError, TargetOutOfReachError
+from helpdesk_api.agreements.sla_policies import PolicyPublishedError
 from helpdesk_api.automation.named_references import UnresolvedNameError
 from helpdesk_api.automation.rule_versions import UnknownRuleVersionError
 from helpdesk_api.automation.rule_writing import TooManyRulesError
@@ -206,8 +207,13 @@ OF_OPERATION: Mapping[str, Refusals] = {
         *(*_EDITED_HOURS, TooManyHolidaysError, UnsafeURLError, CalendarNotFetchedError),
         *(NotACalendarFileError, CalendarFileTooLargeError),
     ),
-    "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError),
-    "sla_policies_update": (CalendarRequiredError, TargetOutOfReachError, PolicyPublishedError),
+    "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError, ReachTooNarrowError),
+    "sla_policies_update": (
+        CalendarRequiredError,
+        TargetOutOfReachError,
+        PolicyPublishedError,
+        ReachTooNarrowError,
+    ),
     "rules_create": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError, TooManyRulesError),
     "rules_update": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError),
     "rules_import": (

@@ -38,7 +38,9 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
     },
     "rule_versions": {"occasions": "words of ours"},
     "sla_policy_versions": {EVERY_COLUMN: "what was promised, which clocks name and nobody may change"},
-    "sla_clocks": {"conduct": "words of ours", "history": "instants, numbers and words of ours"},
+    "sla_clocks": {
+        "conduct": "words of ours", "history": "instants, numbers and words of ours", "escalations": "likewise",
+    },
     "sla_policies": {"conditions": "ids and words of ours", "targets": "numbers and words of ours"},
     "users": {"name": "names its own person", "email": "is of its own person"},
     "webhook_endpoints": {

@@ -12,9 +12,10 @@ from uuid import UUID
 from sqlalchemy import Text, any_, bindparam, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from helpdesk_api.domain.attainment import attained
+from helpdesk_api.domain.attainment import attained, remaining
 from helpdesk_api.domain.errors import NotFoundError
-from helpdesk_api.domain.sla import LIVE, Metric, remaining
+from helpdesk_api.domain.escalation import Escalation
+from helpdesk_api.domain.sla import LIVE, Metric, settle
 from helpdesk_api.domain.spells import Spent, Standing, time_spent
 from helpdesk_api.domain.workflow import Status
 from helpdesk_api.kit import crud
@@ -22,7 +23,14 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import commit_order, events
 from helpdesk_api.kit.sql import Statement
-from helpdesk_api.tickets.attainment_schemas import AssigneeTime, ClockRecord, StatusTime, TeamTime, TicketTimes
+from helpdesk_api.tickets.attainment_schemas import (
+    AssigneeTime,
+    ClockRecord,
+    ClockStep,
+    StatusTime,
+    TeamTime,
+    TicketTimes,
+)
 from helpdesk_api.tickets.clock_rows import READ, TicketClock, from_row, hours_by
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
 from helpdesk_api.tickets.models import sla_clocks
@@ -139,6 +147,20 @@ def _record(item: TicketClock, row: Record, now: datetime) -> ClockRecord:
         is_manual=clock.manual_due_at is not None,
         manual_reason=row["manual_reason"],
         manual_by_id=row["manual_by_id"],
+        escalations=[_step(one) for one in settle(clock, now).escalations],
+    )
+
+
+def _step(one: Escalation) -> ClockStep:
+    step = one.step
+    return ClockStep(
+        key=step.key,
+        percent=step.percent,
+        offset_seconds=None if step.offset is None else step.offset // _SECOND,
+        at=one.at,
+        reached_at=one.reached_at,
+        is_late=one.is_late,
+        is_current=one.is_current,
     )
 
 

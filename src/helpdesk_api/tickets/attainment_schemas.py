@@ -14,6 +14,20 @@ from helpdesk_api.kit.visibility import FieldGroup
 from helpdesk_api.tickets.explanation_schemas import EXPLANATION_EXAMPLE
 
 
+class ClockStep(Output):
+    """An escalation step of one clock."""
+
+    key: str
+    percent: int | None
+    offset_seconds: int | None
+    at: Annotated[
+        AwareDatetime | None, Field(description="When it comes or came; null while the clock waits, or dropped it.")
+    ]
+    reached_at: Annotated[AwareDatetime | None, Field(description="When it happened; it does so once.")]
+    is_late: Annotated[bool, Field(description="The clock got the step when its time was up already.")]
+    is_current: Annotated[bool, Field(description="The present terms have this step.")]
+
+
 class ClockRecord(Output):
     """What one clock promised and what came of it by `as_of`; seconds are its calendar's unless they say wall."""
 
@@ -47,6 +61,7 @@ class ClockRecord(Output):
     is_manual: Annotated[bool, Field(description="The deadline was set by hand.")]
     manual_reason: Annotated[str | None, FieldGroup(TICKET_INTERNAL)]
     manual_by_id: Annotated[UUID | None, FieldGroup(TICKET_INTERNAL), Field(description="Who set it.")]
+    escalations: Annotated[list[ClockStep], FieldGroup(TICKET_INTERNAL)]
 
 
 class ClockRecords(Output):
@@ -121,6 +136,17 @@ _RECORD: Final[Mapping[str, Any]] = {
     "is_manual": False,
     "manual_reason": None,
     "manual_by_id": None,
+    "escalations": [
+        {
+            "key": "lead",
+            "percent": 75,
+            "offset_seconds": None,
+            "at": "2026-11-23T13:00:00Z",
+            "reached_at": "2026-11-23T13:00:00Z",
+            "is_late": False,
+            "is_current": True,
+        }
+    ],
 }
 
 ATTAINMENT_EXAMPLES: Final[Mapping[str, Any]] = {

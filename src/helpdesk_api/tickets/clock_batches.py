@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.sql import Statement, unnested
 from helpdesk_api.tickets import clock_rows
+from helpdesk_api.tickets.clock_entries import stored_escalation
 from helpdesk_api.tickets.clock_rows import READ, TicketClock
 from helpdesk_api.tickets.models import sla_clocks, tickets
 
@@ -64,7 +65,10 @@ class HeldTicket:
 def _storing(columns: Sequence[str]) -> Update:
     """Give the statement that stores these columns of many clocks, with one array for each."""
     new = select(
-        *(unnested(sla_clocks, name, is_text=name == "history").label(name) for name in ("id", *columns))
+        *(
+            unnested(sla_clocks, name, is_text=name in {"history", "escalations"}).label(name)
+            for name in ("id", *columns)
+        )
     ).subquery("new")
     return (
         update(sla_clocks)
@@ -74,7 +78,7 @@ def _storing(columns: Sequence[str]) -> Update:
 
 
 # What firing changes, and what measuring anew does.
-_RECORDED = ("warned_at", "breached_at")
+_RECORDED = ("warned_at", "breached_at", "escalations")
 _MEASURED = ("calendar_version", "elapsed", "paused", "due_at", "warning_at", *_RECORDED)
 _STORE_RECORDED = Statement(_storing(_RECORDED))
 _STORE_MEASURED = Statement(_storing((*_MEASURED, "history")))
@@ -120,15 +124,15 @@ async def touch_due(ctx: Ctx, times: Mapping[UUID, datetime], due: Mapping[UUID,
 
 
 async def store_recorded(ctx: Ctx, clocks: Sequence[TicketClock]) -> None:
-    """Store the warnings and breaches of clocks; nothing else of them has changed."""
-    columns: dict[str, list[Any]] = {name: [getattr(item.clock, name) for item in clocks] for name in _RECORDED}
+    """Store the warnings, breaches and steps of clocks; nothing else of them has changed."""
+    columns: dict[str, list[Any]] = {name: [_value(item, name) for item in clocks] for name in _RECORDED}
     await ctx.tx.run(_STORE_RECORDED, {"tenant": ctx.tenant_id, "id": [item.id for item in clocks], **columns})
 
 
 async def store_measured(ctx: Ctx, clocks: Sequence[tuple[TicketClock, Sequence[Mapping[str, Any]]]]) -> None:
     """Store clocks that were measured anew, with the history that they were made of."""
     measured: dict[str, list[Any]] = {
-        name: [getattr(item.clock, name) for item, _ in clocks] for name in _MEASURED if name != "calendar_version"
+        name: [_value(item, name) for item, _ in clocks] for name in _MEASURED if name != "calendar_version"
     }
     await ctx.tx.run(
         _STORE_MEASURED,
@@ -140,3 +144,9 @@ async def store_measured(ctx: Ctx, clocks: Sequence[tuple[TicketClock, Sequence[
             **measured,
         },
     )
+
+
+def _value(item: TicketClock, name: str) -> Any:  # noqa: ANN401 - of whatever type the column is.
+    if name == "escalations":
+        return to_json([stored_escalation(one) for one in item.clock.escalations]).decode()
+    return getattr(item.clock, name)

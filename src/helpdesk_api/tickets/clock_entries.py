@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from helpdesk_api.agreements.escalation_schemas import read_step, read_steps, stored_step
 from helpdesk_api.domain.business_time import Calendar
 from helpdesk_api.domain.clock_history import Change, Extended, Fixed, Move, Moved, Retargeted, Started
+from helpdesk_api.domain.escalation import Escalation, EscalationStep
 from helpdesk_api.domain.sla import Terms
 from helpdesk_api.domain.workflow import Status
 
@@ -53,6 +55,7 @@ class Entry:
     source: Source | None
     target: timedelta | None
     warning: timedelta | None
+    steps: tuple[EscalationStep, ...] = ()
     due_at: datetime | None = None
     extended: timedelta | None = None
 
@@ -83,6 +86,7 @@ def written(happened: Started | Change, reason: Reason, source: Source) -> dict[
                 "policy_version": source.policy_version,
                 "calendar_id": None if source.calendar_id is None else str(source.calendar_id),
                 "calendar_version": source.calendar_version,
+                **({"steps": list(map(stored_step, terms.steps))} if terms.steps else {}),
             }
 
 
@@ -102,6 +106,7 @@ def _read(entry: Mapping[str, Any]) -> Entry:
         source=_source(entry) if has_terms else None,
         target=timedelta(seconds=entry["target_seconds"]) if has_terms else None,
         warning=_seconds(entry["warning_seconds"]) if has_terms else None,
+        steps=read_steps(entry.get("steps", ())),
         due_at=datetime.fromisoformat(entry["due_at"]) if "due_at" in entry else None,
         extended=_seconds(entry.get("seconds")),
     )
@@ -129,5 +134,33 @@ def happened(entry: Entry, calendar: Calendar | None) -> Started | Change:
         return Extended(entry.extended, entry.at)
     if entry.target is None or calendar is None:
         return Moved(Move(entry.kind), entry.at)
-    terms = Terms(entry.target, calendar, entry.warning)
+    terms = Terms(entry.target, calendar, entry.warning, entry.steps)
     return Started(terms, entry.at) if entry.kind == "start" else Retargeted(terms, entry.at)
+
+
+def stored_escalation(one: Escalation) -> dict[str, Any]:
+    """Give a step of a clock in the form in which it is stored with the clock."""
+    return {
+        **stored_step(one.step),
+        "at": None if one.at is None else one.at.isoformat(),
+        "reached_at": None if one.reached_at is None else one.reached_at.isoformat(),
+        "is_late": one.is_late,
+        "is_current": one.is_current,
+        "is_told": one.is_told,
+    }
+
+
+def read_escalation(stored: Mapping[str, Any]) -> Escalation:
+    """Give a stored step of a clock as a value."""
+    return Escalation(
+        step=read_step(stored),
+        at=_instant(stored["at"]),
+        reached_at=_instant(stored["reached_at"]),
+        is_late=stored["is_late"],
+        is_current=stored["is_current"],
+        is_told=stored["is_told"],
+    )
+
+
+def _instant(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)

@@ -18,6 +18,7 @@ from helpdesk_api.agreements.calendar_versions import hours_of
 from helpdesk_api.domain import sla
 from helpdesk_api.domain.business_time import ALWAYS_OPEN, Calendar
 from helpdesk_api.domain.clock_history import Change, MeasuredClock
+from helpdesk_api.domain.escalation import Escalation
 from helpdesk_api.domain.sla import Clock, ClockState, Metric, Terms
 from helpdesk_api.domain.workflow import Conduct, OnChange, OnReopen, Status
 from helpdesk_api.kit import deadlines
@@ -26,11 +27,12 @@ from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.deadlines import Deadline
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.sql import Statement, insert_many
-from helpdesk_api.tickets.clock_entries import Reason, Source, written
+from helpdesk_api.tickets.clock_entries import Reason, Source, read_escalation, stored_escalation, written
 from helpdesk_api.tickets.models import sla_clocks
 
 WARNING_KIND = "ticket.sla_warning"
 BREACH_KIND = "ticket.sla_breach"
+STEP_KIND = "ticket.sla_step"
 
 _SECOND = timedelta(seconds=1)
 _CLOCK_FIELDS = tuple(field.name for field in fields(Clock))
@@ -38,7 +40,8 @@ _SOURCE_FIELDS = tuple(field.name for field in fields(Source))
 _CHANGING = (*_SOURCE_FIELDS, *_CLOCK_FIELDS, "conduct")
 _COLUMNS = ("tenant_id", "id", "ticket_id", *_CHANGING)
 
-_INSERT = Statement(insert_many(sla_clocks, (*_COLUMNS, "history"), as_text=("history",)))
+_AS_TEXT = ("history", "escalations")
+_INSERT = Statement(insert_many(sla_clocks, (*_COLUMNS, "history"), as_text=_AS_TEXT))
 _UPDATE = Statement(
     update(sla_clocks)
     .where(sla_clocks.c.tenant_id == bindparam("of_tenant"), sla_clocks.c.id == bindparam("of_clock"))
@@ -64,6 +67,10 @@ _STATE_MOVES: Mapping[ClockState, str] = {
     ClockState.BREACHED: "missed",
     ClockState.CANCELLED: "cancelled",
 }
+
+
+# A deadline of a clock is named by its kind and, of steps, by the place of the step.
+Named = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,11 @@ async def write(ctx: Ctx, before: Sequence[TicketClock], after: Sequence[TicketC
 async def _write_new(ctx: Ctx, begun: Sequence[TicketClock], version: int) -> None:
     if not begun:
         return
-    rows = [_row(ctx, item) | {"history": to_json(item.unwritten).decode()} for item in begun]
+    rows = [
+        row | {"history": to_json(item.unwritten).decode(), "escalations": to_json(row["escalations"]).decode()}
+        for item in begun
+        for row in (_row(ctx, item),)
+    ]
     await ctx.tx.run(_INSERT, {name: [row[name] for row in rows] for name in (*_COLUMNS, "history")})
     await arrange(ctx, begun, but_not=[{} for _ in begun])
     for item in begun:
@@ -168,10 +179,18 @@ def moves(old: Clock, new: Clock) -> list[str]:
     return named
 
 
-def record_move(ctx: Ctx, move: str, item: TicketClock, version: int, **more: datetime | None) -> None:
+def record_step(ctx: Ctx, one: Escalation, item: TicketClock, version: int) -> None:
+    """Record that a step of a clock was reached, as of its own instant."""
+    told = {"step": one.step.key, "is_late": one.is_late}
+    record_move(ctx, "escalated", item, version, happened_at=one.reached_at, **told)
+
+
+def record_move(
+    ctx: Ctx, move: str, item: TicketClock, version: int, *, happened_at: datetime | None = None, **more: object
+) -> None:
     """Record what happened to a clock; a warning or a breach as of its own instant."""
     clock = item.clock
-    happened_at = {"warning": clock.warned_at, "breached": clock.breached_at}.get(move)
+    happened_at = {"warning": clock.warned_at, "breached": clock.breached_at}.get(move, happened_at)
     record(
         ctx,
         f"ticket.sla_{move}",
@@ -195,15 +214,15 @@ def record_move(ctx: Ctx, move: str, item: TicketClock, version: int, **more: da
     )
 
 
-async def arrange(ctx: Ctx, items: Sequence[TicketClock], *, but_not: Sequence[Mapping[str, datetime]]) -> None:
+async def arrange(ctx: Ctx, items: Sequence[TicketClock], *, but_not: Sequence[Mapping[Named, datetime]]) -> None:
     """Set the deadlines of clocks; for each clock, `but_not` are those that stand as they should."""
     await deadlines.arrange(
         ctx,
         [
-            Deadline(kind, item.id, item.clock.instance, due_at)
+            Deadline(kind, item.id, instance, due_at)
             for item, standing in zip(items, but_not, strict=True)
-            for kind, due_at in ahead(item.clock).items()
-            if standing.get(kind) != due_at
+            for (kind, instance), due_at in ahead(item.clock).items()
+            if standing.get((kind, instance)) != due_at
         ],
     )
 
@@ -211,19 +230,25 @@ async def arrange(ctx: Ctx, items: Sequence[TicketClock], *, but_not: Sequence[M
 def void(old: TicketClock, new: TicketClock) -> list[Deadline]:
     """Give the deadlines of a clock that must not fire any more."""
     still = ahead(new.clock)
-    gone = {kind: at for kind, at in ahead(old.clock).items() if kind not in still}
-    return [Deadline(kind, old.id, old.clock.instance, at) for kind, at in gone.items()]
+    gone = {named: at for named, at in ahead(old.clock).items() if named not in still}
+    return [Deadline(kind, old.id, instance, at) for (kind, instance), at in gone.items()]
 
 
-def ahead(clock: Clock) -> dict[str, datetime]:
-    """Give the instants at which something is still to be recorded for a clock, by kind of deadline."""
-    if not sla.is_ticking(clock):
-        return {}
+def ahead(clock: Clock) -> dict[Named, datetime]:
+    """Give the instants at which something is still to be recorded or told of a clock, by the names of its deadlines.
+
+    A step that was reached is told also of a clock that has stopped since.
+    """
+    ticks = sla.is_ticking(clock)
     instants = {
-        WARNING_KIND: clock.warning_at if clock.warned_at is None else None,
-        BREACH_KIND: clock.due_at if clock.breached_at is None else None,
+        (WARNING_KIND, clock.instance): clock.warning_at if ticks and clock.warned_at is None else None,
+        (BREACH_KIND, clock.instance): clock.due_at if ticks and clock.breached_at is None else None,
+    } | {
+        (STEP_KIND, place): one.reached_at or (one.at if ticks else None)
+        for place, one in enumerate(clock.escalations, start=1)
+        if not one.is_told
     }
-    return {kind: at for kind, at in instants.items() if at is not None}
+    return {named: at for named, at in instants.items() if at is not None}
 
 
 def _row(ctx: Ctx, item: TicketClock) -> dict[str, Any]:
@@ -234,6 +259,7 @@ def _row(ctx: Ctx, item: TicketClock) -> dict[str, Any]:
         "on_change": item.conduct.on_change,
     }
     clock = {name: getattr(item.clock, name) for name in _CLOCK_FIELDS}
+    clock["escalations"] = list(map(stored_escalation, item.clock.escalations))
     return own | asdict(item.source) | clock | {"conduct": conduct}
 
 
@@ -243,15 +269,17 @@ async def from_row(ctx: Ctx, row: Record) -> TicketClock:
     clock = Clock(**{name: values[name] for name in _CLOCK_FIELDS} | {
         "metric": Metric(values["metric"]),
         "state": ClockState(values["state"]),
+        "escalations": tuple(map(read_escalation, values["escalations"])),
     })  # fmt: skip
     source = Source(**{name: values[name] for name in _SOURCE_FIELDS})
     calendar = await hours_by(ctx, source.calendar_id, source.calendar_version)
+    steps = tuple(one.step for one in clock.escalations if one.is_current)
     return TicketClock(
         id=values["id"],
         ticket_id=values["ticket_id"],
         source=source,
         conduct=_conduct(values["conduct"]),
-        measured=MeasuredClock(clock, Terms(clock.target, calendar, clock.warning)),
+        measured=MeasuredClock(clock, Terms(clock.target, calendar, clock.warning, steps)),
     )
 
 

@@ -111,7 +111,7 @@ def _shown(row: Record | Mapping[str, Any], calendar: Calendar, present: timedel
     state, target = row["state"], row["target"]
     left = None
     if state in sla.LIVE:
-        # As `sla.remaining`, with the calendar's present position already known.
+        # As `attainment.remaining`, with the calendar's present position already known.
         since, by_hand = calendar.position(row["since_at"]), row["manual_due_at"]
         if by_hand is not None:
             left = calendar.position(by_hand) - max(present, since)

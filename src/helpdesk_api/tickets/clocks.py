@@ -5,6 +5,7 @@ How a clock behaves is `domain.sla` and `domain.workflow`; the rows, deadlines a
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -130,7 +131,9 @@ class TicketClocks:
             return
         terms, source = await _terms(self._ctx, promise), _source(promise)
         retargeted = item.after(Retargeted(terms, now), reason, source=source, conduct=promise.conduct)
-        if promise.conduct.on_change is OnChange.RESTART and retargeted.measured.terms != item.measured.terms:
+        # What an escalation changes must not begin the clock anew that it escalates: it would go round in circles.
+        may_restart = promise.conduct.on_change is OnChange.RESTART and self._ctx.cause.type != "deadline"
+        if may_restart and replace(terms, steps=()) != replace(item.measured.terms, steps=()):
             self.move(item, Moved(Move.CANCEL, now), reason)
             await self._begin(promise, status, reason)
         else:
@@ -176,7 +179,7 @@ def _is_owed(metric: Metric, *, is_assigned: bool) -> bool:
 async def _terms(ctx: Ctx, promise: Promise) -> Terms:
     warning = None if promise.warning_seconds is None else timedelta(seconds=promise.warning_seconds)
     calendar = await hours_by(ctx, promise.calendar_id, promise.calendar_version)
-    return Terms(target=timedelta(seconds=promise.seconds), calendar=calendar, warning=warning)
+    return Terms(target=timedelta(seconds=promise.seconds), calendar=calendar, warning=warning, steps=promise.steps)
 
 
 def _source(promise: Promise) -> Source:

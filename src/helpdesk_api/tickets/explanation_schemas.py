@@ -39,6 +39,7 @@ class ExplainedStep(Output):
     calendar_id: Annotated[UUID | None, Field(description="Null for calendar time, and where the terms stay.")]
     calendar_version: int | None
     due_at: Annotated[AwareDatetime | None, Field(description="The deadline that is set by hand from here on.")]
+    step: Annotated[str | None, Field(description="The key of the escalation step that came.")]
     text: str
 
 
@@ -66,7 +67,7 @@ class ClockExplanation(Output):
 _NO_TERMS: Final[Mapping[str, Any]] = {
     "reason": None, "status": None, "changed_fields": [], "holidays": [],
     "target_seconds": None, "policy_id": None, "policy_version": None, "calendar_id": None, "calendar_version": None,
-    "due_at": None,
+    "due_at": None, "step": None,
 }  # fmt: skip
 EXPLANATION_EXAMPLE: Final[Mapping[str, Any]] = {
     "clock_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e45",

@@ -13,19 +13,21 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 
 from helpdesk_api.agreements.calendars import calendar_versions
+from helpdesk_api.domain.attainment import remaining
 from helpdesk_api.domain.business_time import Calendar, zone_named
 from helpdesk_api.domain.clock_history import Move, Started
 from helpdesk_api.domain.errors import ConflictError, NotFoundError
 from helpdesk_api.domain.explained_steps import Step, StepKind
 from helpdesk_api.domain.explanation import Explanation, explain
-from helpdesk_api.domain.sla import Clock, ClockState, Metric, budget, remaining
+from helpdesk_api.domain.sla import Clock, ClockState, Metric, budget, settle
+from helpdesk_api.identity.permissions import TICKET_INTERNAL
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.languages import Language
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
 from helpdesk_api.tickets.clock_entries import Entry, Source, happened, read
-from helpdesk_api.tickets.clock_rows import hours_by
+from helpdesk_api.tickets.clock_rows import READ, from_row, hours_by
 from helpdesk_api.tickets.explanation_schemas import ClockExplanation, ExplainedStep
 from helpdesk_api.tickets.explanation_texts import duration, has_sentence, instant, sentence, word
 from helpdesk_api.tickets.models import sla_clocks
@@ -36,7 +38,7 @@ _TERMS: Final = frozenset({StepKind.STARTED, StepKind.RETARGETED, StepKind.EXTEN
 
 _LANGUAGE = Statement(select(tenants.c.language).where(tenants.c.id == bindparam("tenant")))
 _OF_TICKET = Statement(
-    select(sla_clocks.c.id, sla_clocks.c.metric, sla_clocks.c.instance, sla_clocks.c.history)
+    select(*READ, sla_clocks.c.history)
     .where(sla_clocks.c.tenant_id == bindparam("tenant"), sla_clocks.c.ticket_id == bindparam("ticket"))
     .order_by(sla_clocks.c.metric, sla_clocks.c.instance.desc())
 )
@@ -72,7 +74,15 @@ async def explain_clock(ctx: Ctx, ticket_id: UUID, clock: str, language: Languag
         for source in dict.fromkeys(entry.source for entry in entries if entry.source is not None)
     }
     history = [happened(entry, calendars[entry.source] if entry.source else None) for entry in entries]
-    told = explain(Metric(row["metric"]), history, until=ctx.now, instance=row["instance"])
+    # Whom steps notify and whom they give tickets to is for the people inside.
+    stored = (await from_row(ctx, row)).clock if ctx.principal.sees(TICKET_INTERNAL) else None
+    told = explain(
+        Metric(row["metric"]),
+        history,
+        until=ctx.now,
+        instance=row["instance"],
+        escalations=() if stored is None else settle(stored, ctx.now).escalations,
+    )
     teller = _Teller(
         language,
         entries,
@@ -189,6 +199,7 @@ class _Teller:
             calendar_id=None if source is None else source.calendar_id,
             calendar_version=None if source is None else source.calendar_version,
             due_at=None if step.change is None else self._due_by_hand(step.change),
+            step=step.key,
             text=self._text(step, entry, names, target=target, total=total),
         )
 
@@ -211,6 +222,7 @@ class _Teller:
             target=duration(language, target),
             total=duration(language, total),
             names=", ".join(names),
+            step=step.key or "",
             manual="" if manual is None else self._instant(manual),
             status="" if status is None else word(language, status),
             fields=", ".join(word(language, field) for field in (entry.reason.fields if entry is not None else ())),

@@ -116,6 +116,7 @@ sla_clocks = tenant_table(
     Column("warned_at", DateTime(timezone=True)),
     Column("breached_at", DateTime(timezone=True)),
     Column("stopped_at", DateTime(timezone=True)),
+    Column("escalations", JSONB, nullable=False, server_default="[]"),
     Column(
         "conduct",
         JSONB,

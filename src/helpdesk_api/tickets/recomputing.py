@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, select, text
 
 from helpdesk_api.agreements.calendar_schemas import HOURS_FIELDS
 from helpdesk_api.agreements.calendar_versions import hours_of, latest_version
+from helpdesk_api.domain import escalation
 from helpdesk_api.domain.business_time import Calendar
 from helpdesk_api.domain.clock_history import MeasuredClock, Started, begun
 from helpdesk_api.domain.sla import settle
@@ -180,5 +181,10 @@ async def _measured_anew(
         message = f"the history of clock {item.id} has no start"
         raise LookupError(message)
     old, new = item.clock, settle(measured.clock, ctx.now)
-    kept = replace(new, warned_at=old.warned_at or new.warned_at, breached_at=old.breached_at or new.breached_at)
+    kept = replace(
+        new,
+        warned_at=old.warned_at or new.warned_at,
+        breached_at=old.breached_at or new.breached_at,
+        escalations=escalation.kept(old.escalations, new.escalations, ctx.now),
+    )
     return replace(item, source=source, measured=replace(measured, clock=kept))

@@ -16,7 +16,7 @@ from helpdesk_api.kit.deadlines import deadlines
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.retention import Days, Kept
 from helpdesk_api.kit.sql import Statement
-from helpdesk_api.tickets.clock_rows import BREACH_KIND, WARNING_KIND
+from helpdesk_api.tickets.clock_rows import BREACH_KIND, STEP_KIND, WARNING_KIND
 from helpdesk_api.tickets.models import sla_clocks, tickets
 
 _clocks = select(sla_clocks.c.id).where(
@@ -35,7 +35,7 @@ _FORGET_DEADLINES = Statement(
 async def _take_leave(ctx: Ctx, going: Sequence[Record], run_id: UUID) -> None:
     """Remove the deadlines of tickets that are about to go, and tell that they go."""
     ids = [row["id"] for row in going]
-    kinds = [WARNING_KIND, BREACH_KIND]
+    kinds = [WARNING_KIND, BREACH_KIND, STEP_KIND]
     await ctx.tx.run(_FORGET_DEADLINES, {"tenant": ctx.tenant_id, "tickets": ids, "kinds": kinds})
     for row in going:
         data = {"number": row["number"], "retention_run_id": run_id}

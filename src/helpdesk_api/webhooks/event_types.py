@@ -85,6 +85,11 @@ _TICKET: Final = (
     _type("ticket.sla_started", "A clock of an SLA policy started to run for a ticket.", version=_CREATED_FIRST),
     _type("ticket.sla_warning", "A clock of a ticket reached its warning before the deadline."),
     _type("ticket.sla_breached", "The deadline of a clock passed before what was promised was done."),
+    _type(
+        "ticket.sla_escalated",
+        "A clock of a ticket reached an escalation step; `data` tells which, and whether the clock got it too late.",
+    ),
+    _type("ticket.sla_escalation_failed", "What an escalation step was to change was refused; `data` tells why."),
     _type("ticket.sla_paused", "A clock of a ticket was paused, because the ticket waits."),
     _type("ticket.sla_resumed", "A paused clock of a ticket runs again, with a later deadline."),
     _type("ticket.sla_met", "A clock of a ticket stopped in time: the promise was kept."),
