@@ -95,7 +95,9 @@ class LivedClock:
         """Return after how much time the steps come that have not."""
         target = self.terms.target
         return {
-            step.key: target * (step.percent // 100) if step.percent else max(target + step.offset, timedelta())
+            step.key: target * (step.percent // 100)
+            if step.percent
+            else max(target + (step.offset or timedelta()), timedelta())
             for step in self.terms.steps
             if step.key not in self.steps
         }
