@@ -190,6 +190,8 @@ def wrong_values(pointer: str, schema: JSON) -> Iterator[str]:
     if not is_nullable(schema):
         wrong.append(None)
     if kind in {"integer", "number"}:
+        # Some may be negative, as times before a deadline are.
+        wrong = [value for value in wrong if value != -1 or inner.get("minimum", 0) >= 0]
         wrong += [inner[limit] + step for limit, step in (("minimum", -1), ("maximum", 1)) if limit in inner]
     if "enum" in inner:
         known = inner["enum"][0]

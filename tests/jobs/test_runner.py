@@ -8,16 +8,19 @@ from time import monotonic, sleep
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, select
+from structlog.testing import capture_logs
 
 from helpdesk_api.kit import jobs
 from helpdesk_api.kit.context import Cause, system
-from helpdesk_api.kit.deadlines import deadlines
+from helpdesk_api.kit.deadlines import DueDeadline, deadlines
 from helpdesk_api.kit.doorbell import LocalBell
 from helpdesk_api.kit.jobs import Job, NewJob
+from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.runner import Runner
 from helpdesk_api.kit.runtime import JobKind, Runtime
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.unit_of_work import unit_of_work
+from helpdesk_api.tickets import firing
 from helpdesk_api.tickets.models import sla_clocks, tickets
 from tests.factories import a_policy, a_ticket, get
 from tests.stage import Client, Stage
@@ -101,6 +104,30 @@ def test_a_deadline_of_an_unknown_kind_does_not_hold_up_the_others(stage: Stage,
     ticket = a_ticket(api)
 
     eventually(lambda: get(api, f"tickets/{ticket['id']}")["clocks"][0]["breached_at"] is not None, seconds=8)
+
+
+def test_a_deadline_whose_clock_is_gone_is_reported_and_removed(stage: Stage, api: Client) -> None:
+    a_policy(api, targets=[{"metric": "resolution", "seconds": 3_600, "hours": "calendar"}], calendar_id=None)
+    a_ticket(api)
+    # Nobody looks at them before tomorrow, but for the runner here.
+    (clock_id, *_) = stage.sql(
+        "UPDATE deadlines SET object_id = gen_random_uuid(), due_at = now(), try_at = now() + interval '1 day' "
+        "WHERE tenant_id = $1 RETURNING object_id",
+        api.tenant.id,
+    )
+    found = "SELECT tenant_id, id, kind, object_id, instance, due_at FROM deadlines WHERE tenant_id = $1"
+    due = [DueDeadline(**dict(row)) for row in stage.sql(found, api.tenant.id)]
+    metrics = Metrics()
+    runner = Runner(replace(stage.runtime, metrics=metrics), LocalBell(), sweep_seconds=1)
+
+    with capture_logs() as lines:
+        assert stage.run(runner._fire(due, firing.reach))
+
+    told = {(line["kind"], line["log_level"]) for line in lines if line["event"] == "deadline.orphaned"}
+    assert told >= {("ticket.sla_breach", "error"), ("ticket.sla_warning", "error")}
+    assert any(line.get("object_id") == str(clock_id["object_id"]) for line in lines)
+    assert b'deadlines_orphaned_total{kind="ticket.sla_breach"} 1.0' in metrics.render()[0]
+    assert stage.sql(found, api.tenant.id) == []
 
 
 def test_a_deadline_whose_ticket_is_held_by_another_is_tried_again_at_once(stage: Stage, api: Client) -> None:

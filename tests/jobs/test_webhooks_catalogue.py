@@ -19,7 +19,7 @@ STORED = (
 )
 MOVES = (
     *("started", "warning", "breached", "paused", "resumed", "met", "missed", "cancelled", "reopened", "retargeted"),
-    *("extended", "deadline_set", "deadline_released"),
+    *("extended", "deadline_set", "deadline_released", "escalated"),
 )
 # The names that are made up at run time: each template or constant in a call of record(), with what it can become.
 FILLED: Mapping[str, tuple[str, ...]] = {

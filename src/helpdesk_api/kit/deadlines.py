@@ -78,8 +78,27 @@ class DueDeadline:
     due_at: datetime
 
 
-# Gives the ids of deadlines that have to wait, because somebody else is at what they are about.
-Handler = Callable[[Ctx, Sequence[DueDeadline]], Awaitable[Collection[UUID]]]
+@dataclass(frozen=True, slots=True)
+class Unfired:
+    """The ids of deadlines that did not fire.
+
+    Those that are `waiting` do so because somebody else is at what they are about; of `orphans` that is gone.
+    """
+
+    waiting: Collection[UUID] = ()
+    orphans: Collection[UUID] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """What came of deadlines; in none of the three are what another has fired, moved, or is firing."""
+
+    fired: Sequence[DueDeadline] = ()
+    waiting: Sequence[DueDeadline] = ()
+    orphans: Sequence[DueDeadline] = ()
+
+
+Handler = Callable[[Ctx, Sequence[DueDeadline]], Awaitable[Unfired]]
 
 _COLUMNS = ("tenant_id", "id", "kind", "object_id", "instance", "due_at", "try_at", "is_test_clock")
 _NAMED = ("kind", "object_id", "instance")
@@ -144,6 +163,7 @@ _FIRED = Statement(
     .where(*_some)
     .values(fired_at=func.greatest(bindparam("at", type_=DateTime(timezone=True)), deadlines.c.due_at))
 )
+_REMOVE = Statement(delete(deadlines).where(*_some))
 _NOT_FIRED = Statement(update(deadlines).where(*_some).values(fired_at=None))
 _LATER = Statement(
     update(deadlines)
@@ -193,22 +213,24 @@ async def find_next(ctx: Ctx, until: datetime) -> DueDeadline | None:
     return await ctx.tx.first(DueDeadline, _FIND_NEXT, {"tenant_id": ctx.tenant_id, "until": until})
 
 
-async def fire(ctx: Ctx, found: Sequence[DueDeadline], handler: Handler) -> tuple[list[DueDeadline], list[DueDeadline]]:
-    """Fire deadlines of one handler in the caller's transaction.
-
-    Gives those that fired, and those that have to wait for somebody who is at their objects. In neither are what
-    another has fired, moved, or is firing.
-    """
+async def fire(ctx: Ctx, found: Sequence[DueDeadline], handler: Handler) -> Fired:
+    """Fire deadlines of one handler in the caller's transaction; those of what is gone are removed."""
     params = {"tenant": ctx.tenant_id, "ids": [deadline.id for deadline in found], "now": ctx.now}
     due = await ctx.tx.all(DueDeadline, _LOCK, params)
     if not due:
-        return [], []
+        return Fired()
     # First, so that the handler may take back what has not fired of the same objects without taking these.
     await ctx.tx.run(_FIRED, {"tenant": ctx.tenant_id, "ids": [deadline.id for deadline in due], "at": ctx.now})
-    waiting = await handler(ctx, due)
-    if waiting:
-        await ctx.tx.run(_NOT_FIRED, {"tenant": ctx.tenant_id, "ids": list(waiting)})
-    return [one for one in due if one.id not in waiting], [one for one in due if one.id in waiting]
+    unfired = await handler(ctx, due)
+    if unfired.waiting:
+        await ctx.tx.run(_NOT_FIRED, {"tenant": ctx.tenant_id, "ids": list(unfired.waiting)})
+    if unfired.orphans:
+        await ctx.tx.run(_REMOVE, {"tenant": ctx.tenant_id, "ids": list(unfired.orphans)})
+    return Fired(
+        fired=[one for one in due if one.id not in unfired.waiting and one.id not in unfired.orphans],
+        waiting=[one for one in due if one.id in unfired.waiting],
+        orphans=[one for one in due if one.id in unfired.orphans],
+    )
 
 
 async def postpone(database: Database, some: Sequence[DueDeadline], pause: timedelta) -> None:

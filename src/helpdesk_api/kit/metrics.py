@@ -46,6 +46,12 @@ class Metrics:
             buckets=_LAG_SECONDS,
             registry=registry,
         )
+        self._deadlines_orphaned = Counter(
+            "deadlines_orphaned",
+            "Deadlines that were removed because what they are about is gone.",
+            ("kind",),
+            registry=registry,
+        )
         self._outbox_pending = Gauge("outbox_pending", "Jobs that wait or run.", registry=registry)
         self._outbox_oldest_age = Gauge(
             "outbox_oldest_age_seconds", "Age of the oldest job that is due and not done.", registry=registry
@@ -91,6 +97,10 @@ class Metrics:
     def deadline_fired(self, kind: str, lag_seconds: float) -> None:
         """Measure how late a deadline fired."""
         self._deadline_lag.labels(kind).observe(lag_seconds)
+
+    def deadline_orphaned(self, kind: str) -> None:
+        """Count a deadline of something that is gone."""
+        self._deadlines_orphaned.labels(kind).inc()
 
     def queue_state(self, pending: int, oldest_age_seconds: float) -> None:
         """Set how much work waits, and for how long the oldest of it."""

@@ -17,7 +17,7 @@ import structlog
 from helpdesk_api.domain.errors import Refusal, UnavailableError
 from helpdesk_api.kit import deadlines, idempotency, jobs, lanes
 from helpdesk_api.kit.context import Cause, system
-from helpdesk_api.kit.deadlines import DueDeadline, Handler
+from helpdesk_api.kit.deadlines import DueDeadline, Fired, Handler
 from helpdesk_api.kit.doorbell import LocalBell
 from helpdesk_api.kit.jobs import Job
 from helpdesk_api.kit.lanes import Lane
@@ -94,7 +94,7 @@ class Runner:
         """Fire deadlines of one tenant together; tells whether any of them did."""
         kinds = sorted({deadline.kind for deadline in group})
         try:
-            fired, waiting = await self._fire_together(group, handler)
+            done = await self._fire_together(group, handler)
         except UnavailableError as refusal:
             # Somebody else was at the same rows, or the database is away: nothing is wrong with the deadlines.
             log.warning("deadline.refused", kinds=kinds, deadline_count=len(group), code=refusal.code)
@@ -109,23 +109,32 @@ class Runner:
             log.exception("deadline.failed", kinds=kinds, deadline_id=str(group[0].id))
             await deadlines.postpone(self._runtime.db, group, _PAUSE_AFTER_FAILURE)
             return False
-        if waiting:
-            await deadlines.postpone(self._runtime.db, waiting, _PAUSE_AFTER_CONTENTION)
-        return bool(fired)
+        if done.waiting:
+            await deadlines.postpone(self._runtime.db, done.waiting, _PAUSE_AFTER_CONTENTION)
+        return bool(done.fired or done.orphans)
 
-    async def _fire_together(
-        self, group: Sequence[DueDeadline], handler: Handler | None
-    ) -> tuple[list[DueDeadline], list[DueDeadline]]:
+    async def _fire_together(self, group: Sequence[DueDeadline], handler: Handler | None) -> Fired:
         if handler is None:
             # A newer version of the product may have stored a kind that this one does not know.
             message = f"deadlines of the kind {group[0].kind} are unknown"
             raise LookupError(message)
         cause = Cause("deadline", str(group[0].id))
         async with unit_of_work(self._runtime, system(group[0].tenant_id), cause=cause, request_id=cause.id) as ctx:
-            fired, waiting = await deadlines.fire(ctx, group, handler)
-        for deadline in fired:
+            done = await deadlines.fire(ctx, group, handler)
+        for deadline in done.fired:
             self._runtime.metrics.deadline_fired(deadline.kind, (ctx.now - deadline.due_at).total_seconds())
-        return fired, waiting
+        for orphan in done.orphans:
+            # Nothing ever removes an object and leaves its deadlines: somebody has been at the database.
+            log.error(
+                "deadline.orphaned",
+                kind=orphan.kind,
+                tenant_id=str(orphan.tenant_id),
+                object_id=str(orphan.object_id),
+                instance=orphan.instance,
+                due_at=orphan.due_at.isoformat(),
+            )
+            self._runtime.metrics.deadline_orphaned(orphan.kind)
+        return done
 
     async def _housekeeping(self) -> None:
         while not self._stopping.is_set():

@@ -42,6 +42,12 @@ _of_held = (
     sla_clocks.c.ticket_id == any_(bindparam("ticket_ids", type_=ARRAY(Uuid))),
 )
 _BY_IDS = Statement(select(*READ).where(*_of_held, sla_clocks.c.id == any_(bindparam("clock_ids", type_=ARRAY(Uuid)))))
+_KNOWN = Statement(
+    select(sla_clocks.c.id).where(
+        sla_clocks.c.tenant_id == bindparam("tenant"),
+        sla_clocks.c.id == any_(bindparam("clock_ids", type_=ARRAY(Uuid))),
+    )
+)
 _LIVE = Statement(select(*READ, sla_clocks.c.history).where(*_of_held, text("state IN ('running', 'paused')")))
 _fresh = select(
     func.unnest(bindparam("ids", type_=ARRAY(Uuid))).label("id"),
@@ -98,6 +104,12 @@ async def of_held(ctx: Ctx, held: Sequence[HeldTicket], clock_ids: Sequence[UUID
     """Load those of these clocks whose tickets are held, by their ids."""
     params = {"tenant": ctx.tenant_id, "ticket_ids": [ticket.id for ticket in held], "clock_ids": list(clock_ids)}
     return {row["id"]: await clock_rows.from_row(ctx, row) for row in await ctx.tx.rows(_BY_IDS, params)}
+
+
+async def known(ctx: Ctx, clock_ids: Sequence[UUID]) -> set[UUID]:
+    """Tell which of these clocks there are, whoever is at their tickets."""
+    rows = await ctx.tx.rows(_KNOWN, {"tenant": ctx.tenant_id, "clock_ids": list(clock_ids)})
+    return {row["id"] for row in rows}
 
 
 async def live_of_held(

@@ -6,7 +6,7 @@ which are held here.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -16,7 +16,7 @@ from helpdesk_api.domain.clock_firing import breach, escalate, warn
 from helpdesk_api.domain.escalation import Escalation
 from helpdesk_api.domain.sla import Clock
 from helpdesk_api.kit.context import Cause, Ctx
-from helpdesk_api.kit.deadlines import DueDeadline
+from helpdesk_api.kit.deadlines import DueDeadline, Unfired
 from helpdesk_api.tickets import clock_batches, escalating
 from helpdesk_api.tickets.clock_rows import (
     BREACH_KIND,
@@ -32,8 +32,8 @@ from helpdesk_api.tickets.reactions import settle_each
 _MARKS: Final[Mapping[str, Callable[[Clock, datetime], Clock]]] = {WARNING_KIND: warn, BREACH_KIND: breach}
 
 
-async def reach(ctx: Ctx, due: Sequence[DueDeadline]) -> Collection[UUID]:
-    """Record that the warnings and deadlines of clocks have come; gives what has to wait for its ticket."""
+async def reach(ctx: Ctx, due: Sequence[DueDeadline]) -> Unfired:
+    """Record that the warnings, deadlines and steps of clocks have come."""
     since = len(ctx.events)
     clock_ids = [deadline.object_id for deadline in due]
     held = {ticket.id: ticket for ticket in await clock_batches.hold_free(ctx, clock_ids)}
@@ -69,4 +69,8 @@ async def reach(ctx: Ctx, due: Sequence[DueDeadline]) -> Collection[UUID]:
         await settle_each(ctx, since=since)
         for caused, item, one in acting:
             await escalating.act(caused, item, one)
-    return waiting
+    if not waiting:
+        return Unfired()
+    known = await clock_batches.known(ctx, clock_ids)
+    orphans = {deadline.id for deadline in due if deadline.object_id not in known}
+    return Unfired(waiting=waiting - orphans, orphans=orphans)
