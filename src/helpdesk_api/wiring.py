@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
+from helpdesk_api.assets import asset_routes, asset_types
 from helpdesk_api.automation import engine, rule_files, rule_routes, rule_runs, trying
 from helpdesk_api.directory import card_kinds, companies, contacts, external_references, locations, magic_links
 from helpdesk_api.identity import (
@@ -53,6 +54,7 @@ from helpdesk_api.retention import routes as retention_routes
 from helpdesk_api.retention.runs import APPLY
 from helpdesk_api.retention.settings import RETENTION_SETTINGS
 from helpdesk_api.tickets import (
+    asset_timelines,
     clock_routes,
     clock_rows,
     due_clocks,
@@ -102,6 +104,10 @@ ROUTERS: Sequence[APIRouter] = (
     locations.router,
     card_kinds.locations_router,
     external_references.router,
+    asset_types.router,
+    asset_routes.router,
+    asset_routes.references_router,
+    asset_timelines.router,
     reveal.router,
     teams.router,
     users.router,

@@ -182,6 +182,7 @@ def test_related_objects_come_along_when_asked_for(api: Client) -> None:
     page = get(api, "tickets?include=company,assignee")
 
     assert one["included"] == {
+        "assets": {},
         "companies": {company["id"]: company},
         "contacts": {},
         "locations": {},

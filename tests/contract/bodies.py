@@ -103,6 +103,40 @@ def location(api: Client) -> JSON:
     }
 
 
+def asset_type(api: Client) -> JSON:
+    """Give an asset type."""
+    del api
+    return {
+        "name": unique("Type"),
+        "description": "Thermal printers.",
+        "serial_is_unique": True,
+        "inventory_is_unique": True,
+    }
+
+
+def asset(api: Client) -> JSON:
+    """Give an asset of a new company, at a place of it, and part of another one; anybody may be in charge of it."""
+    owner = create(api, "companies", name=unique("Company"))["id"]
+    kind = create(api, "asset-types", **asset_type(api))["id"]
+    whole = create(api, "assets", asset_type_id=kind, name=unique("Whole"), company_id=owner)["id"]
+    return {
+        "asset_type_id": kind,
+        "name": unique("Asset"),
+        "manufacturer": "Thermoprint",
+        "model": "TP 400",
+        "serial_number": unique("S"),
+        "inventory_number": unique("I"),
+        "company_id": owner,
+        "location_id": create(api, "locations", company_id=owner, name=unique("Location"))["id"],
+        "contact_id": create(api, "contacts", name=unique("Contact"))["id"],
+        "parent_asset_id": whole,
+        "status": "in_use",
+        "installed_on": "2025-04-02",
+        "warranty_until_on": "2027-04-01",
+        "notes": "Ribbon on the second shelf.",
+    }
+
+
 def portal_role(api: Client) -> JSON:
     """Give a role for contacts."""
     del api
@@ -219,6 +253,13 @@ def ticket(api: Client) -> JSON:
         "company_id": (owner := create(api, "companies", name=unique("Company"))["id"]),
         "contact_id": create(api, "contacts", name=unique("Contact"))["id"],
         "location_id": create(api, "locations", company_id=owner, name=unique("Location"))["id"],
+        "asset_id": create(
+            api,
+            "assets",
+            company_id=owner,
+            name=unique("Asset"),
+            asset_type_id=create(api, "asset-types", name=unique("Type"))["id"],
+        )["id"],
         "team_id": create(api, "teams", **team(api))["id"],
         "assignee_id": create(api, "users", **user(api))["id"],
         "tags": ["printer"],

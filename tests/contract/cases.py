@@ -19,6 +19,8 @@ from tests.contract.bodies import (
     a_policy,
     an_event,
     api_key,
+    asset,
+    asset_type,
     calendar,
     comments_of_new_ticket,
     company,
@@ -39,12 +41,14 @@ from tests.contract.bodies import (
 )
 from tests.contract.inbound_bodies import MAPPING, inbound_hook, inbound_message, token_of_a_hook
 from tests.contract.pushed_bodies import (
+    asset_of_pushed_cards,
     batch_of,
     company_of_pushed_company,
     contact_of_pushed_company,
     external_reference,
     location_of_pushed_company,
     reference_of,
+    reference_to_asset,
     reference_to_contact,
     reference_to_location,
 )
@@ -134,6 +138,8 @@ CASES = (
     Case("companies", company, patch={"name": "Renamed"}, cleared="notes"),
     Case("contacts", contact, patch={"emails": ["new@client.example"]}, cleared="company_id"),
     Case("locations", location, patch={"name": "Renamed"}, cleared="notes"),
+    Case("asset-types", asset_type, patch={"name": "Renamed"}, cleared="description"),
+    Case("assets", asset, patch={"status": "in_repair"}, cleared="notes"),
     Case("external-references", external_reference),
     Case("teams", team, patch={"name": "Renamed"}, cleared="description"),
     Case("users", user, patch={"is_active": False}, cleared="team_id"),
@@ -193,13 +199,15 @@ CASES = (
 # Bodies that fill the references which the first body must leave empty, by resource or by single operation.
 OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {
     "comments": (reply,),
-    "external-references": (reference_to_contact, reference_to_location),
+    "external-references": (reference_to_contact, reference_to_location, reference_to_asset),
     "companies_put_by_reference": (company_of_pushed_company,),
     "companies_upsert": (batch_of(company_of_pushed_company, match_on="domain"),),
     "contacts_put_by_reference": (contact_of_pushed_company,),
     "contacts_upsert": (batch_of(contact_of_pushed_company, match_on="email"),),
     "locations_put_by_reference": (location_of_pushed_company,),
     "locations_upsert": (batch_of(location_of_pushed_company),),
+    "assets_put_by_reference": (asset_of_pushed_cards,),
+    "assets_upsert": (batch_of(asset_of_pushed_cards),),
     "api-keys": (key_of("user_id", user), key_of("contact_id", contact), key_of("role_id", role)),
 }
 
@@ -207,12 +215,18 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     **{name: Single(body) for name, body in SIGN_IN_BODIES.items()},
     **{
         f"{plural}_{verb}_by_reference": Single(body, parameters=reference_of(plural))
-        for plural, card in (("companies", company), ("contacts", contact), ("locations", location))
+        for plural, card in (
+            ("companies", company),
+            ("contacts", contact),
+            ("locations", location),
+            ("assets", asset),
+        )
         for verb, body in (("get", None), ("put", card))
     },
     "companies_upsert": Single(batch_of(company, match_on="domain")),
     "contacts_upsert": Single(batch_of(contact, match_on="email")),
     "locations_upsert": Single(batch_of(location)),
+    "assets_upsert": Single(batch_of(asset)),
     "me_end_session": Single(parameters=id_of_a_session),
     "retention_settings_get": Single(),
     "retention_settings_update": Single(RETENTION),
@@ -270,6 +284,8 @@ ACTIONS: Mapping[str, JSON | None] = {
     "tickets_get_presence": None,
     "tickets_get_times": None,
     "tickets_set_presence": {"state": "viewing", "user_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03"},
+    "assets_list_placements": None,
+    "assets_list_timeline": None,
     "users_invite": None,
     "users_reset_second_factor": None,
     "sessions_end": None,

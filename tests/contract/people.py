@@ -102,6 +102,15 @@ def _fill(made: People, stack: ExitStack) -> None:
     for which in (made.own, made.hidden):
         place = create(api, "locations", company_id=which["companies"], name=unique("Place"), notes="noted of it")
         which["locations"] = place["id"]
+        asset = create(
+            api,
+            "assets",
+            asset_type_id=create(api, "asset-types", name=unique("Type"))["id"],
+            name=unique("Asset"),
+            location_id=place["id"],
+            notes="noted of it",
+        )
+        which["assets"] = asset["id"]
     made.own["tickets"] = a_ticket(made, made.own, "own")
     made.hidden["tickets"] = a_ticket(made, made.hidden, "hidden")
     for which in (made.own, made.hidden):
@@ -127,7 +136,7 @@ def a_contact(api: Client, name: str, company_id: str, **more: Value) -> JSON:
 def a_ticket(made: People, of: dict[str, str], subject: str, **more: Value) -> str:
     """Make a ticket of a contact and its company, for a team."""
     parties = {"company_id": of["companies"], "contact_id": of["contacts"], "team_id": of["teams"]}
-    parties["location_id"] = of["locations"]
+    parties |= {"location_id": of["locations"], "asset_id": of["assets"]}
     return str(create(made.api, "tickets", **{"subject": unique(subject), "tags": ["inside"], **parties, **more})["id"])
 
 

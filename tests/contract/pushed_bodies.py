@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from uuid import uuid4
 
-from tests.contract.bodies import JSON, company, contact, create, location, unique
+from tests.contract.bodies import JSON, asset, company, contact, create, location, unique
 from tests.stage import Client, Stage
 
 
@@ -23,6 +23,7 @@ def reference_of(plural: str) -> Callable[[Stage, Client], dict[str, str]]:
         "companies": ("company_id", company),
         "contacts": ("contact_id", contact),
         "locations": ("location_id", location),
+        "assets": ("asset_id", asset),
     }[plural]
 
     def make(_: Stage, api: Client) -> dict[str, str]:
@@ -43,6 +44,24 @@ def reference_to_location(api: Client) -> JSON:
     """Give an id of a new location in another system."""
     own = {name: value for name, value in external_reference(api).items() if name != "company_id"}
     return own | {"location_id": create(api, "locations", **location(api))["id"]}
+
+
+def reference_to_asset(api: Client) -> JSON:
+    """Give an id of a new asset in another system."""
+    own = {name: value for name, value in external_reference(api).items() if name != "company_id"}
+    return own | {"asset_id": create(api, "assets", **asset(api))["id"]}
+
+
+def asset_of_pushed_cards(api: Client) -> JSON:
+    """Give an asset whose company, place and whole are named as another system does."""
+    whole = asset(api)
+    names = {"company_id": "company", "location_id": "location", "parent_asset_id": "asset"}
+    named = {}
+    for field, card in names.items():
+        about = {"source": "crm", "external_id": f"C-{uuid4()}", f"{card}_id": whole.pop(field)}
+        member = f"{field.removesuffix('_id')}_external_id"
+        named[member] = create(api, "external-references", **about)["external_id"]
+    return whole | named
 
 
 def location_of_pushed_company(api: Client) -> JSON:

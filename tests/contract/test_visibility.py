@@ -21,6 +21,7 @@ ORDERS = {
     "companies": ("name", "-name"),
     "contacts": ("name", "-updated_at"),
     "locations": ("name",),
+    "assets": ("name",),
 }
 # A hidden ticket is where it is because somebody put it there; whatever happens to it must not be noticed either.
 CANARIES = {
@@ -61,7 +62,7 @@ def everything_observable(made: People, name: str) -> list[tuple[str, int, bytes
     look("/v1/contacts", email="nobody@client.example")
     look(f"/v1/tickets/{made.own['tickets']}/comments", include_total=True)
     look("/v1/events", limit=200)
-    for plural in ("tickets", "contacts", "companies", "locations"):
+    for plural in ("tickets", "contacts", "companies", "locations", "assets"):
         look(f"/v1/{plural}/{made.hidden[plural]}")
     return told
 
@@ -80,6 +81,7 @@ def hidden_changes(made: People) -> list[Callable[[], object]]:
         ),
         lambda: api.patch(f"/v1/companies/{others['companies']}", json={"name": unique("Others")}),
         lambda: api.patch(f"/v1/locations/{others['locations']}", json={"name": unique("Others")}),
+        lambda: api.patch(f"/v1/assets/{others['assets']}", json={"name": unique("Others")}),
     ]
 
 
@@ -115,7 +117,8 @@ def plant_canaries(made: People, foreign: People) -> None:
     """Write a recognisable text into everything that somebody may not see."""
     api = made.api
     for which in (made.own, made.hidden):
-        for card, plural in (("company", "companies"), ("contact", "contacts"), ("location", "locations")):
+        cards = {"company": "companies", "contact": "contacts", "location": "locations", "asset": "assets"}
+        for card, plural in cards.items():
             card_id = which[plural]
             create(api, "external-references", source="canary", external_id=card_id, **{f"{card}_id": card_id})
     a_comment(made, made.own["tickets"], "note", CANARIES["notes:read"])
@@ -130,6 +133,7 @@ def plant_canaries(made: People, foreign: People) -> None:
         },
     )
     api.patch(f"/v1/locations/{made.own['locations']}", json={"notes": CANARIES["client.internal"]})
+    api.patch(f"/v1/assets/{made.own['assets']}", json={"notes": CANARIES["client.internal"]})
     api.patch(f"/v1/users/{made.own['users']}", json={"email": CANARIES["staff.contact_details"]})
     api.patch(f"/v1/tickets/{made.own['tickets']}", json={"tags": [CANARIES["ticket.internal"]]})
     for where, canary in ((made, "hidden"), (foreign, "foreign")):
@@ -137,6 +141,7 @@ def plant_canaries(made: People, foreign: People) -> None:
         a_comment(where, where.hidden["tickets"], "reply", CANARIES[canary])
         where.api.patch(f"/v1/companies/{where.hidden['companies']}", json={"name": CANARIES[canary]})
         where.api.patch(f"/v1/locations/{where.hidden['locations']}", json={"name": CANARIES[canary]})
+        where.api.patch(f"/v1/assets/{where.hidden['assets']}", json={"name": CANARIES[canary]})
         where.api.patch(f"/v1/contacts/{where.hidden['contacts']}", json={"name": CANARIES[canary]})
 
 

@@ -30,11 +30,13 @@ external_references = tenant_table(
     Column("company_id", Uuid),
     Column("contact_id", Uuid),
     Column("location_id", Uuid),
+    Column("asset_id", Uuid),
     Column("source_updated_at", DateTime(timezone=True)),
     reference("company_id", "companies", ondelete="CASCADE"),
     reference("contact_id", "contacts", ondelete="CASCADE"),
     reference("location_id", "locations", ondelete="CASCADE"),
-    CheckConstraint("num_nonnulls(company_id, contact_id, location_id) = 1", name="of_one_card"),
+    reference("asset_id", "assets", ondelete="CASCADE"),
+    CheckConstraint("num_nonnulls(company_id, contact_id, location_id, asset_id) = 1", name="of_one_card"),
     *(
         Index(
             f"uq_external_references_{plural}",
@@ -46,15 +48,17 @@ external_references = tenant_table(
             ("companies", "company_id"),
             ("contacts", "contact_id"),
             ("locations", "location_id"),
+            ("assets", "asset_id"),
         )
     ),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "company_id"),
     Index(None, "tenant_id", "contact_id"),
     Index(None, "tenant_id", "location_id"),
+    Index(None, "tenant_id", "asset_id"),
 )
 
-CardColumn = Literal["company_id", "contact_id", "location_id"]
+CardColumn = Literal["company_id", "contact_id", "location_id", "asset_id"]
 CARD_COLUMNS: Final[tuple[CardColumn, ...]] = get_args(CardColumn)
 
 Source = Annotated[
@@ -73,20 +77,21 @@ ExternalId = Annotated[
 
 
 class OneCardError(InvalidError):
-    """A reference is to a company, to a contact or to a location: to one of them."""
+    """A reference is to a company, a contact, a location or an asset: to one of them."""
 
     code = "one_card"
     title = "A reference is to one card"
 
 
 class ExternalReferenceCreate(Input):
-    """A new reference to a company, a contact or a location."""
+    """A new reference to a company, a contact, a location or an asset."""
 
     source: Source
     external_id: ExternalId
     company_id: Annotated[UUID | None, Field(description="The company, if it is one.")] = None
     contact_id: Annotated[UUID | None, Field(description="The contact, if it is one.")] = None
     location_id: Annotated[UUID | None, Field(description="The location, if it is one.")] = None
+    asset_id: Annotated[UUID | None, Field(description="The asset, if it is one.")] = None
     source_updated_at: Annotated[
         Instant | None, Field(description="When the card last changed there; an older card is refused from then on.")
     ] = None
@@ -100,6 +105,7 @@ class ExternalReference(Entity):
     company_id: UUID | None
     contact_id: UUID | None
     location_id: UUID | None
+    asset_id: UUID | None
     source_updated_at: AwareDatetime | None
 
 
@@ -114,6 +120,7 @@ EXTERNAL_REFERENCES = Resource(
         "company_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e10",
         "contact_id": None,
         "location_id": None,
+        "asset_id": None,
         "source_updated_at": "2026-11-23T08:59:12Z",
     },
     filters=(
@@ -122,6 +129,7 @@ EXTERNAL_REFERENCES = Resource(
         Filter("company_id", external_references.c.company_id, UUID),
         Filter("contact_id", external_references.c.contact_id, UUID),
         Filter("location_id", external_references.c.location_id, UUID),
+        Filter("asset_id", external_references.c.asset_id, UUID),
     ),
     sorts=(Sort("external_id", external_references.c.external_id, "text"),),
     includes=(

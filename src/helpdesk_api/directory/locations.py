@@ -4,6 +4,7 @@ A location belongs to one company, and what is at a location belongs to that com
 together. Deadlines are not counted by the hours of a place: that is for the calendar of a policy to say.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from helpdesk_api.kit.resource import Include, ReferenceList, Resource
 from helpdesk_api.kit.resource_routes import routes
 from helpdesk_api.kit.schema import Entity, Flag, Input, Label, Line, Prose, TimeZone, patch_model
 from helpdesk_api.kit.sql import reference, tenant_table
+from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.kit.visibility import FieldGroup
 
 locations = tenant_table(
@@ -200,6 +202,36 @@ class GeofenceWithoutCentreError(InvalidError):
 
     code = "geofence_without_centre"
     title = "The geofence has no centre"
+
+
+class LocationNotOfCompanyError(InvalidError):
+    """The location is one of another company than the one that is meant."""
+
+    code = "location_not_of_company"
+    title = "The location is not one of this company"
+
+
+async def location_of(ctx: Ctx, location_id: UUID, company_id: UUID | None) -> Location:
+    """Give a location of a company, which may still be open.
+
+    Raises UnknownReferenceError and LocationNotOfCompanyError.
+    """
+    place = (await crud.fetch_many(ctx, LOCATIONS, [location_id])).get(location_id)
+    if place is None:
+        message = f"There is no location {location_id}."
+        raise UnknownReferenceError(message, pointer="/location_id")
+    if company_id is not None and place.company_id != company_id:
+        message = f"The location {location_id} is not one of the company {company_id}."
+        raise LocationNotOfCompanyError(message, pointer="/location_id")
+    return place
+
+
+def own_company(place: Location, given: Collection[str]) -> UUID:
+    """Give the company of what gets a place and has none; refuses to take it from what has a place."""
+    if "location_id" not in given:
+        message = f"The location {place.id} is one of the company {place.company_id}, which cannot be taken away alone."
+        raise LocationNotOfCompanyError(message, pointer="/location_id")
+    return place.company_id
 
 
 async def check_location(ctx: Ctx, given: dict[str, Any], before: Location | None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from helpdesk_api.directory.external_references import (
 from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.identity.visibility import ReachTooNarrowError
 from helpdesk_api.kit import crud
-from helpdesk_api.kit.checked_changes import Check
+from helpdesk_api.kit.checked_changes import Check, Follow, create
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.resource import R, Resource
 from helpdesk_api.kit.schema import Input
@@ -94,6 +94,7 @@ class CardKind(Generic[R]):
     matched_by: Mapping[str, str] = field(default_factory=dict)
     named: Mapping[str, ForeignId] = field(default_factory=dict)
     check: Check[R] = _as_given
+    follow: Follow[R] | None = None
 
     @cached_property
     def matching(self) -> Mapping[str, Statement]:
@@ -239,7 +240,7 @@ async def _create(ctx: Ctx, kind: CardKind[R], given: dict[str, Any]) -> R:
         places = error.errors(include_url=False, include_input=False)
         lacking = RequestValidationError([{**place, "loc": ("body", *place["loc"])} for place in places])
         raise invalid_request(lacking) from None
-    return await crud.add(ctx, resource, await kind.check(ctx, values, None))
+    return await create(ctx, resource, values, check=kind.check, follow=kind.follow)
 
 
 async def _change(
@@ -252,6 +253,8 @@ async def _change(
     differing = {name: value for name, value in given.items() if _folded(getattr(before, name)) != _folded(value)}
     changes = await kind.check(ctx, differing, before) if differing else {}
     after = await crud.amend(ctx, resource, card_id, changes, expected=push.base_version)
+    if kind.follow is not None and differing:
+        await kind.follow(ctx, changes, before, after)
     return Pushed("unchanged" if after.version == before.version else "updated", after, matched_on)
 
 

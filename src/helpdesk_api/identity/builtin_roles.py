@@ -7,6 +7,11 @@ from helpdesk_api.identity.permissions import CLIENT_INTERNAL, CONTACT_DETAILS, 
 
 _CONVERSATION = ["comments:read", "comments:write", "notes:read", "notes:write", "tickets:read", "tickets:write"]
 _CARDS = [
+    "asset-types:read",
+    "asset-types:write",
+    "assets:list",
+    "assets:read",
+    "assets:write",
     "companies:list",
     "companies:read",
     "companies:write",
@@ -18,6 +23,8 @@ _CARDS = [
     "locations:write",
 ]
 _PORTAL = [
+    "assets:list",
+    "assets:read",
     "comments:read",
     "comments:write",
     "companies:list",
@@ -56,6 +63,8 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
         [
             *_CONVERSATION,
             *_SURROUNDINGS,
+            "asset-types:read",
+            "assets:read",
             "companies:read",
             "contacts:create",
             "contacts:read",
@@ -68,6 +77,8 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
         "Light agent",
         "all",
         [
+            "asset-types:read",
+            "assets:read",
             "comments:read",
             "companies:read",
             "contacts:read",

@@ -20,6 +20,8 @@ _RESOURCES: Final = {
     "companies": "client companies",
     "contacts": "the people at client companies",
     "locations": "the places of clients that are served",
+    "asset-types": "kinds of equipment",
+    "assets": "the equipment of clients",
     "external-references": "the ids by which client cards go in other systems",
     "teams": "teams",
     "users": "members of staff",
@@ -53,6 +55,7 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     "companies:list": "List client companies in bulk. Without it a list must be narrowed to a name or a domain.",
     "contacts:list": "List contacts in bulk. Without it a list must be narrowed to an address, phone or company.",
     "locations:list": "List locations in bulk. Without it a list must be narrowed to a company or a name.",
+    "assets:list": "List assets in bulk. Without it a list must be narrowed to a company, a location or a number.",
     "contacts:reveal": "Be shown the contact details of the contact of a ticket one works on, with a reason, audited.",
     "erasures:read": "Read who was erased, why, and the proof of it.",
     "erasures:write": "Have people erased for good.",
@@ -75,6 +78,8 @@ FOR_CONTACTS: Final = frozenset(
         "contacts:create",
         "locations:read",
         "locations:list",
+        "assets:read",
+        "assets:list",
         "roles:read",
     }
 )

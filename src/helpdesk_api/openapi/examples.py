@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from helpdesk_api.assets.asset_routes import ASSET_EXAMPLES
 from helpdesk_api.directory.card_kinds import UPSERT_EXAMPLES
 from helpdesk_api.identity.audit_schemas import AUDIT_EXAMPLE, SEAL_EXAMPLE
 from helpdesk_api.identity.me import ME_EXAMPLE
@@ -140,7 +141,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "Me", ME_EXAMPLE
     yield from SIGN_IN_EXAMPLES
     yield from AGREEMENT_EXAMPLES.items()
-    yield from UPSERT_EXAMPLES.items()
+    yield from (UPSERT_EXAMPLES | ASSET_EXAMPLES).items()
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE
     yield from CLOCK_EXAMPLES.items()

@@ -15,12 +15,14 @@ from helpdesk_api.agreements.national_holidays import (
 )
 from helpdesk_api.agreements.policy_checks import CalendarRequiredError, TargetOutOfReachError
 from helpdesk_api.agreements.sla_policies import PolicyPublishedError
+from helpdesk_api.assets.asset_types import RepeatedNumberError
+from helpdesk_api.assets.moving import ParentElsewhereError, TooManyPartsError
 from helpdesk_api.automation.named_references import UnresolvedNameError
 from helpdesk_api.automation.rule_versions import UnknownRuleVersionError
 from helpdesk_api.automation.rule_writing import TooManyRulesError
 from helpdesk_api.directory.contacts import ContactNotOfCompanyError
 from helpdesk_api.directory.external_references import OneCardError
-from helpdesk_api.directory.locations import GeofenceWithoutCentreError
+from helpdesk_api.directory.locations import GeofenceWithoutCentreError, LocationNotOfCompanyError
 from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
 from helpdesk_api.domain.business_time import BudgetOutOfReachError, InstantOutOfRangeError, InvalidCalendarError
 from helpdesk_api.domain.clock_refusals import ClockStoppedError, DeadlinePassedError
@@ -89,10 +91,10 @@ from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.deadlines import NoManualDeadlineError, TooManyTicketsError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
 from helpdesk_api.tickets.parties import (
+    AssetNotOfCompanyError,
     InactiveCompanyError,
     InactiveLocationError,
     InactiveUserError,
-    LocationNotOfCompanyError,
 )
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.webhooks.checksums import UndecidedChecksumError, UnknownCollectionError
@@ -127,9 +129,11 @@ _OF_CONDITION: Refusals = (
 _OF_ROLE: Refusals = (*_OF_PERSON, NotForContactsError)
 _TICKET_PARTIES: Refusals = (
     *(ContactNotOfCompanyError, InactiveCompanyError, InactiveUserError, BudgetOutOfReachError),
-    *(LocationNotOfCompanyError, InactiveLocationError),
+    *(LocationNotOfCompanyError, InactiveLocationError, AssetNotOfCompanyError),
 )
 _TREE: Refusals = (ParentCycleError, TooManyLevelsError)
+_OF_ASSET: Refusals = (*_TREE, ContactNotOfCompanyError, LocationNotOfCompanyError, ParentElsewhereError)
+_OF_MOVE: Refusals = (*_OF_ASSET, TooManyPartsError, AlreadyExistsError, UnknownReferenceError)
 
 _EDITED_HOURS: Refusals = (InvalidCalendarError, NeverOpensError, TargetOutOfReachError, TooManyVersionsError)
 _PROVE_AGAIN: Refusals = (SessionRequiredError, InvalidCredentialsError, TooManyAttemptsError, TooBusyToVerifyError)
@@ -150,6 +154,10 @@ OF_OPERATION: Mapping[str, Refusals] = {
             UnknownReferenceError,
         ),
     ),
+    "asset_types_update": (RepeatedNumberError,),
+    "assets_create": (*_OF_ASSET, AlreadyExistsError),
+    "assets_update": _OF_MOVE,
+    **dict.fromkeys(("assets_put_by_reference", "assets_upsert"), (*_OF_PUSH, *_OF_MOVE)),
     "external_references_create": (OneCardError, AlreadyExistsError),
     **dict.fromkeys(("companies_put_by_reference", "companies_upsert"), (*_OF_PUSH, *_TREE, UnknownReferenceError)),
     **dict.fromkeys(("contacts_put_by_reference", "contacts_upsert"), (*_OF_PUSH, *_OF_PERSON, UnknownReferenceError)),

@@ -14,6 +14,7 @@ from typing import Any, Final, get_args
 from sqlalchemy import ColumnElement, Table, select
 
 from helpdesk_api.agreements.sla_policy_schemas import Priority
+from helpdesk_api.assets.assets import ASSETS, AssetStatus
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.domain.conditions import Condition, Field, FieldType, paths_of
@@ -67,8 +68,10 @@ def _of_ticket(name: str, kind: FieldType, meaning: str, choices: tuple[str, ...
     )
 
 
-def _of_card(resource: Resource[Any], name: str, kind: FieldType, meaning: str) -> OfferedField:
-    """Offer a field of the company or contact of a ticket; of one that is not seen nothing has a value.
+def _of_card(
+    resource: Resource[Any], name: str, kind: FieldType, meaning: str, choices: tuple[str, ...] = ()
+) -> OfferedField:
+    """Offer a field of the company, contact or asset of a ticket; of one that is not seen nothing has a value.
 
     Asking for many tickets at once by what stands on their client cards is going through the cards.
     """
@@ -88,7 +91,7 @@ def _of_card(resource: Resource[Any], name: str, kind: FieldType, meaning: str) 
         )
 
     return OfferedField(
-        Field(f"{resource.name}.{name}", kind, meaning, is_nullable=True),
+        Field(f"{resource.name}.{name}", kind, meaning, is_nullable=True, choices=choices),
         frozenset(Use),
         f"{resource.plural}:list",
         None if group is None else group.name,
@@ -137,6 +140,7 @@ _TICKET_FIELDS: Final = (
     _of_ticket("status", FieldType.CHOICE, "The status.", tuple(map(str, Status))),
     _of_ticket("company_id", FieldType.REFERENCE, "The client."),
     _of_ticket("contact_id", FieldType.REFERENCE, "Who asks."),
+    _of_ticket("asset_id", FieldType.REFERENCE, "The asset that it is about."),
     _of_ticket("team_id", FieldType.REFERENCE, "The team."),
     _of_ticket("assignee_id", FieldType.REFERENCE, "The assignee."),
     _of_ticket("tags", FieldType.SET, "The tags."),
@@ -155,6 +159,15 @@ _CARD_FIELDS: Final = (
     _of_card(COMPANIES, "domains", FieldType.SET, "The mail domains of the client."),
     _of_card(CONTACTS, "name", FieldType.TEXT, "The name of who asks."),
     _of_card(CONTACTS, "emails", FieldType.SET, "The addresses of who asks."),
+    _of_card(ASSETS, "asset_type_id", FieldType.REFERENCE, "The type of the asset."),
+    _of_card(ASSETS, "name", FieldType.TEXT, "The name of the asset."),
+    _of_card(ASSETS, "manufacturer", FieldType.TEXT, "Who made the asset."),
+    _of_card(ASSETS, "model", FieldType.TEXT, "The model of the asset."),
+    _of_card(ASSETS, "serial_number", FieldType.TEXT, "The serial number of the asset."),
+    _of_card(ASSETS, "inventory_number", FieldType.TEXT, "The inventory number of the asset."),
+    _of_card(ASSETS, "location_id", FieldType.REFERENCE, "Where the asset is."),
+    _of_card(ASSETS, "parent_asset_id", FieldType.REFERENCE, "What the asset is part of."),
+    _of_card(ASSETS, "status", FieldType.CHOICE, "The status of the asset.", get_args(AssetStatus)),
 )
 _CLOCK_FIELDS: Final = tuple(
     offered

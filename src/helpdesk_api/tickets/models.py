@@ -29,6 +29,7 @@ tickets = tenant_table(
     Column("company_id", Uuid),
     Column("contact_id", Uuid),
     Column("location_id", Uuid),
+    Column("asset_id", Uuid),
     Column("team_id", Uuid),
     Column("assignee_id", Uuid),
     Column("tags", ARRAY(Text), nullable=False),
@@ -49,6 +50,12 @@ tickets = tenant_table(
         ["tenant_id", "company_id", "location_id"],
         ["locations.tenant_id", "locations.company_id", "locations.id"],
     ),
+    # With a client that the asset is or has been with: it may move on, and the tickets of the time before keep it.
+    CheckConstraint("asset_id IS NULL OR company_id IS NOT NULL", name="asset_of_company"),
+    ForeignKeyConstraint(
+        ["tenant_id", "company_id", "asset_id"],
+        [f"asset_companies.{name}" for name in ("tenant_id", "company_id", "asset_id")],
+    ),
     reference("team_id", "teams"),
     reference("assignee_id", "users"),
     Index(None, "tenant_id", "created_at", "id"),
@@ -57,6 +64,7 @@ tickets = tenant_table(
     Index(None, "tenant_id", "company_id", "created_at"),
     Index(None, "tenant_id", "contact_id"),
     Index(None, "tenant_id", "location_id", "created_at", postgresql_where=text("location_id IS NOT NULL")),
+    Index(None, "tenant_id", "asset_id", "created_at", postgresql_where=text("asset_id IS NOT NULL")),
     Index(None, "tenant_id", "team_id", "created_at"),
     Index(None, "tenant_id", "assignee_id", "created_at"),
     # What somebody still has to do.

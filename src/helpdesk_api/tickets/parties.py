@@ -1,11 +1,12 @@
-"""Who a ticket may be for and who may work on it: its company, contact and assignee have to fit one another."""
+"""Who and what a ticket may be for and who may work on it: company, contact, place, asset and assignee have to fit."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from uuid import UUID
 
+from helpdesk_api.assets.assets import ASSETS, Asset
 from helpdesk_api.directory.companies import COMPANIES, Company
 from helpdesk_api.directory.contacts import CONTACTS, check_works_for
-from helpdesk_api.directory.locations import LOCATIONS, Location
+from helpdesk_api.directory.locations import LOCATIONS, Location, location_of, own_company
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.identity.users import USERS
 from helpdesk_api.kit import crud
@@ -20,11 +21,11 @@ class InactiveUserError(InvalidError):
     title = "The user is not active"
 
 
-class LocationNotOfCompanyError(InvalidError):
-    """The location is one of another company than the one the ticket is for."""
+class AssetNotOfCompanyError(InvalidError):
+    """The asset is not, or not any more, one of the company that the ticket is for."""
 
-    code = "location_not_of_company"
-    title = "The location is not one of this company"
+    code = "asset_not_of_company"
+    title = "The asset is not one of this company"
 
 
 class InactiveLocationError(InvalidError):
@@ -77,25 +78,52 @@ async def place_for(ctx: Ctx, location_id: UUID | None, company_id: UUID | None)
     """
     if location_id is None:
         return None
-    place = (await crud.fetch_many(ctx, LOCATIONS, [location_id])).get(location_id)
-    if place is None:
-        message = f"There is no location {location_id}."
-        raise UnknownReferenceError(message, pointer="/location_id")
-    if company_id is not None and place.company_id != company_id:
-        message = f"The location {location_id} is not one of the company {company_id}."
-        raise LocationNotOfCompanyError(message, pointer="/location_id")
+    place = await location_of(ctx, location_id, company_id)
     if not place.is_active:
         message = f"The location {location_id} is not active and gets no tickets."
         raise InactiveLocationError(message, pointer="/location_id")
     return place
 
 
-def own_company(place: Location, wanted: Mapping[str, object]) -> UUID:
-    """Give the company of a ticket that gets a place and has none; refuses to take it from one that has a place."""
-    if "location_id" not in wanted:
-        message = f"The ticket is at the location {place.id}, which is one of the company {place.company_id}."
-        raise LocationNotOfCompanyError(message, pointer="/location_id")
-    return place.company_id
+async def asset_for(ctx: Ctx, asset_id: UUID | None, company_id: UUID | None) -> Asset | None:
+    """Give the asset of a ticket for a company, which may still be open; raises AssetNotOfCompanyError."""
+    if asset_id is None:
+        return None
+    asset = (await crud.fetch_many(ctx, ASSETS, [asset_id])).get(asset_id)
+    if asset is None:
+        message = f"There is no asset {asset_id}."
+        raise UnknownReferenceError(message, pointer="/asset_id")
+    if asset.company_id is None or company_id not in {None, asset.company_id}:
+        message = f"The asset {asset_id} is not one of the company {company_id}."
+        raise AssetNotOfCompanyError(message, pointer="/asset_id")
+    return asset
+
+
+async def company_of_subject(
+    ctx: Ctx, *, company_id: UUID | None, location_id: UUID | None, asset_id: UUID | None, given: Collection[str]
+) -> UUID | None:
+    """Give the company of a ticket that is changed: the one it has, else that of the place or asset that it gets.
+
+    Looked at is what is given, beside what the ticket has; raises what `place_for` and `asset_for` raise.
+    """
+    place = await place_for(ctx, location_id, company_id) if {"company_id", "location_id"} & set(given) else None
+    asset = await asset_for(ctx, asset_id, company_id) if {"company_id", "asset_id"} & set(given) else None
+    if company_id is not None:
+        return company_id
+    if place is not None:
+        return own_company(place, given)
+    if asset is not None and "asset_id" not in given:
+        message = f"The ticket is about the asset {asset.id}, which is one of the company {asset.company_id}."
+        raise AssetNotOfCompanyError(message, pointer="/asset_id")
+    return None if asset is None else asset.company_id
+
+
+async def where_it_is(ctx: Ctx, asset: Asset | None) -> Location | None:
+    """Give the place of an asset, where tickets about it are that name none; a closed one gets no tickets."""
+    if asset is None or asset.location_id is None:
+        return None
+    place = (await crud.fetch_many(ctx, LOCATIONS, [asset.location_id])).get(asset.location_id)
+    return place if place is not None and place.is_active else None
 
 
 def default_team(place: Location | None, company: Company | None) -> UUID | None:

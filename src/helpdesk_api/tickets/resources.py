@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 
 from helpdesk_api.agreements.sla_policy_schemas import Priority
+from helpdesk_api.assets.assets import ASSETS
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.directory.locations import LOCATIONS
@@ -44,6 +45,7 @@ TICKETS = Resource(
         "company_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e10",
         "contact_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e11",
         "location_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e12",
+        "asset_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e14",
         "team_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e02",
         "assignee_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03",
         "tags": ["dock-3", "printer"],
@@ -82,6 +84,7 @@ TICKETS = Resource(
         Filter("company_id", tickets.c.company_id, UUID),
         Filter("contact_id", tickets.c.contact_id, UUID),
         Filter("location_id", tickets.c.location_id, UUID),
+        Filter("asset_id", tickets.c.asset_id, UUID),
         Filter("team_id", tickets.c.team_id, UUID),
         Filter("assignee_id", tickets.c.assignee_id, UUID),
         Filter("tag", tickets.c.tags, str, "contains"),
@@ -92,6 +95,7 @@ TICKETS = Resource(
         Include("company", "company_id", COMPANIES),
         Include("contact", "contact_id", CONTACTS),
         Include("location", "location_id", LOCATIONS),
+        Include("asset", "asset_id", ASSETS),
         Include("team", "team_id", TEAMS),
         Include("assignee", "assignee_id", USERS),
     ),

@@ -44,6 +44,10 @@ class TicketCreate(Input):
     location_id: Annotated[
         UUID | None, Field(description="Where it is; one of the company's, which it names when nothing else does.")
     ] = None
+    asset_id: Annotated[
+        UUID | None,
+        Field(description="What it is about; one of the company's. It names company and place if nothing else does."),
+    ] = None
     team_id: Annotated[
         UUID | None, Field(description="Without team and assignee, that of the location or of the company.")
     ] = None
@@ -92,6 +96,7 @@ class Ticket(Entity):
     company_id: UUID | None
     contact_id: UUID | None
     location_id: UUID | None
+    asset_id: UUID | None
     team_id: Annotated[UUID | None, FieldGroup(TICKET_INTERNAL)]
     assignee_id: Annotated[UUID | None, FieldGroup(TICKET_INTERNAL)]
     tags: Annotated[list[str], FieldGroup(TICKET_INTERNAL)]

@@ -23,12 +23,14 @@ from helpdesk_api.tickets import clock_rows
 from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.models import comments
 from helpdesk_api.tickets.parties import (
+    asset_for,
     check_assignee,
     company_for,
+    company_of_subject,
     default_team,
-    own_company,
     place_for,
     served_company,
+    where_it_is,
 )
 from helpdesk_api.tickets.reactions import settled
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
@@ -38,6 +40,7 @@ from helpdesk_api.tickets.schemas import Comment, Ticket
 _STATUS_FIELDS = frozenset({"status", "solved_at", "closed_at", "reopen_count"})
 _ASSIGNMENT_FIELDS = frozenset({"team_id", "assignee_id"})
 _PROMISE_FIELDS = frozenset(DECIDING)
+_SUBJECT = frozenset({"company_id", "location_id", "asset_id"})
 _REOPENED_BY_CLIENT = frozenset({Status.PENDING, Status.SOLVED, Status.CLOSED})
 
 
@@ -48,9 +51,12 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     values["company_id"] = await company_for(ctx, values["company_id"], values["contact_id"])
     company = await served_company(ctx, values["company_id"])
     place = await place_for(ctx, values.get("location_id"), values["company_id"])
-    if place is not None and company is None:
-        company = await served_company(ctx, place.company_id)
-        values["company_id"] = place.company_id
+    asset = await asset_for(ctx, values.get("asset_id"), place.company_id if place else values["company_id"])
+    place = place or await where_it_is(ctx, asset)
+    if company is None and (named := place or asset) is not None:
+        company = await served_company(ctx, named.company_id)
+        values["company_id"] = named.company_id
+    values["location_id"] = None if place is None else place.id
     if values["team_id"] is None and values["assignee_id"] is None:
         values["team_id"] = default_team(place, company)
     await check_assignee(ctx, values["assignee_id"])
@@ -83,11 +89,11 @@ async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *
         await company_for(ctx, company_id, contact_id)
     if "company_id" in wanted:
         await served_company(ctx, changes["company_id"])
-    if "company_id" in wanted or "location_id" in wanted:
-        company_id = changes.get("company_id", before.company_id)
-        place = await place_for(ctx, changes.get("location_id", before.location_id), company_id)
-        if place is not None and company_id is None:
-            wanted["company_id"] = (before.company_id, own_company(place, wanted))
+    if _SUBJECT & wanted.keys():
+        subject = {field: changes.get(field, getattr(before, field)) for field in _SUBJECT}
+        company_id = await company_of_subject(ctx, **subject, given=wanted)
+        if company_id != before.company_id:
+            wanted["company_id"] = (before.company_id, company_id)
     if "assignee_id" in wanted:
         await check_assignee(ctx, changes["assignee_id"])
     clocks = await clocks_of(ctx, ticket_id)

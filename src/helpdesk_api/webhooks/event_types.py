@@ -208,6 +208,13 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             *_stored("company", "A company", "domains", "is_active", "name", changing="name"),
             *_stored("contact", "A contact", "company_id", "emails", "name", "phones", changing="emails"),
             *_stored("location", "A location", "company_id", "contact_ids", "name", changing="name"),
+            *_stored("asset_type", "An asset type", "name", changing="serial_is_unique"),
+            *_stored(
+                "asset",
+                "An asset",
+                *("asset_type_id", "company_id", "location_id", "name", "status"),
+                changing="location_id",
+            ),
             _type(
                 "external_reference.created",
                 "A client card got an id in another system.",

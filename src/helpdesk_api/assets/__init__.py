@@ -1,0 +1,1 @@
+"""The equipment of clients: kinds of it, each piece of it, and where it has been."""
