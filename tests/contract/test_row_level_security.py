@@ -110,6 +110,9 @@ def test_the_tenant_comes_first_in_every_key_and_foreign_key(stage: Stage, name:
 
     assert "p" in kinds
     for row in constraints:
+        if row["contype"] == "x":
+            assert row["definition"].startswith("EXCLUDE USING gist (tenant_id WITH =, "), row["definition"]
+            continue
         columns = re.findall(r"\(([^)]*)\)", row["definition"])
         assert all(found.startswith("tenant_id, ") for found in columns), row["definition"]
         assert len(columns) == (2 if row["contype"] == "f" else 1), row["definition"]
@@ -333,16 +336,20 @@ def test_the_application_may_do_exactly_what_is_reviewed(stage: Stage) -> None:
     )
 
 
-def test_a_tenant_that_lives_in_real_time_is_kept_there_by_a_trigger(stage: Stage) -> None:
+def test_triggers_keep_tenants_in_real_time_and_assets_to_the_rules_of_their_type(stage: Stage) -> None:
     triggers = stage.sql(
         """
         SELECT tgrelid::regclass::text AS owner, tgname, tgenabled::text
         FROM pg_trigger
         WHERE NOT tgisinternal
+        ORDER BY 2
         """
     )
 
-    assert [tuple(row) for row in triggers] == [("tenants", "no_test_clock_later", "O")]
+    assert [tuple(row) for row in triggers] == [
+        ("tenants", "no_test_clock_later", "O"),
+        ("assets", "rules_of_type", "O"),
+    ]
 
 
 def test_every_declared_column_is_as_in_the_database(stage: Stage) -> None:
@@ -369,7 +376,10 @@ def declared_indexes(table: Table) -> set[str]:
 
 
 def plain_indexes(stage: Stage, name: str) -> set[str]:
-    plain = "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = $1::text::regclass AND NOT indisunique"
+    plain = """
+    SELECT indexrelid::regclass::text FROM pg_index
+    WHERE indrelid = $1::text::regclass AND NOT indisunique AND NOT indisexclusion
+    """
     return {row[0] for row in stage.sql(plain, name)}
 
 

@@ -49,7 +49,7 @@ references_router = upsert_routes(_ASSET)
 
 ASSET_EXAMPLES: Final[dict[str, Any]] = {
     **shapes_of(_ASSET).examples(),
-    "Page_AssetPlacement_": {
+    "AssetPlacementPage": {
         "data": [
             {
                 "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e51",

@@ -27,6 +27,7 @@ from helpdesk_api.openapi.sign_in_examples import SIGN_IN_EXAMPLES
 from helpdesk_api.privacy.erasures import ERASURES
 from helpdesk_api.privacy.export import EXPORT_EXAMPLE
 from helpdesk_api.retention.preview import PREVIEW_EXAMPLE
+from helpdesk_api.tickets.asset_timelines import TIMELINE_EXAMPLES
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
 from helpdesk_api.tickets.search import SEARCH_EXAMPLES
 from helpdesk_api.webhooks.catalogue import event_type_list
@@ -141,7 +142,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "Me", ME_EXAMPLE
     yield from SIGN_IN_EXAMPLES
     yield from AGREEMENT_EXAMPLES.items()
-    yield from (UPSERT_EXAMPLES | ASSET_EXAMPLES).items()
+    yield from (UPSERT_EXAMPLES | ASSET_EXAMPLES | TIMELINE_EXAMPLES).items()
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE
     yield from CLOCK_EXAMPLES.items()

@@ -99,6 +99,24 @@ TIMELINE: Final = Listing(
 )
 
 
+TIMELINE_EXAMPLES: Final[dict[str, Any]] = {
+    "AssetStepPage": {
+        "data": [
+            {
+                "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40",
+                "type": "ticket",
+                "at": "2026-11-23T09:00:00Z",
+                "company_id": ASSETS.example["company_id"],
+                "location_id": ASSETS.example["location_id"],
+                "ticket": {"number": 1042, "subject": "The label printer prints blank labels", "status": "open"},
+            }
+        ],
+        "page": {"next_cursor": None, "prev_cursor": None},
+        "total": None,
+    }
+}
+
+
 @router.get(
     "/{id}/timeline",
     operation_id="assets_list_timeline",
