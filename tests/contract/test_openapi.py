@@ -51,6 +51,7 @@ NOT_OF_AN_OPERATION = {
     "deletion_scheduled",
     "deadline_not_due",
     "invalid_target",
+    "nobody_in_team",
     "negative_duration",
     "reversed_period",
     "unknown_time_zone",
