@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
-from helpdesk_api.assets import asset_routes, asset_types
+from helpdesk_api.assets import asset_routes, asset_types, impact, relations
 from helpdesk_api.automation import engine, rule_files, rule_routes, rule_runs, trying
 from helpdesk_api.directory import card_kinds, companies, contacts, external_references, locations, magic_links
 from helpdesk_api.identity import (
@@ -107,6 +107,8 @@ ROUTERS: Sequence[APIRouter] = (
     asset_types.router,
     asset_routes.router,
     asset_routes.references_router,
+    impact.router,
+    relations.router,
     asset_timelines.router,
     reveal.router,
     teams.router,

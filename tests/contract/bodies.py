@@ -137,6 +137,14 @@ def asset(api: Client) -> JSON:
     }
 
 
+def asset_relation(api: Client) -> JSON:
+    """Give a relation between two new assets of a company."""
+    whole = asset(api)
+    other = {**whole, "serial_number": None, "inventory_number": None, "parent_asset_id": None}
+    ends = [create(api, "assets", **each)["id"] for each in (whole, other)]
+    return {"type": "depends_on", "source_asset_id": ends[0], "target_asset_id": ends[1]}
+
+
 def portal_role(api: Client) -> JSON:
     """Give a role for contacts."""
     del api

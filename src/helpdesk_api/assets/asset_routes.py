@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Request
 
 from helpdesk_api.assets.assets import ASSETS, AssetCreate, AssetUpdate
+from helpdesk_api.assets.impact import IMPACT_EXAMPLE
 from helpdesk_api.assets.moving import check_asset, follow_asset
 from helpdesk_api.assets.placements import PLACEMENTS, AssetPlacement
 from helpdesk_api.directory.upsert_routes import shapes_of, upsert_routes
@@ -49,6 +50,7 @@ references_router = upsert_routes(_ASSET)
 
 ASSET_EXAMPLES: Final[dict[str, Any]] = {
     **shapes_of(_ASSET).examples(),
+    "Impact": IMPACT_EXAMPLE,
     "AssetPlacementPage": {
         "data": [
             {

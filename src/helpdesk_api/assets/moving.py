@@ -1,18 +1,21 @@
 """Putting assets somewhere: what fits together, and what follows when one moves to another place or client.
 
 The parts of an asset go where it goes, and are with the same client: moving it moves them, each with an event and a
-placement of its own. A part that is elsewhere at the same client stays there while the whole stays with the client.
+placement of its own, and relations among them. A part that is elsewhere at the same client stays there while the whole
+stays with the client.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, select, text
+from sqlalchemy import Uuid, any_, bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.assets.asset_types import ASSET_TYPES
 from helpdesk_api.assets.assets import ASSETS, PARENT_OF_COMPANY, Asset, assets
 from helpdesk_api.assets.placements import place
+from helpdesk_api.assets.relations import ENDS_OF_COMPANY, asset_relations
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS, check_works_for
 from helpdesk_api.directory.locations import location_of, own_company
@@ -37,8 +40,19 @@ _below = _own_parts.union(
     select(assets.c.id).where(assets.c.tenant_id == _tenant, assets.c.parent_asset_id == _own_parts.c.id)
 )
 _PARTS = Statement(select(_below.c.id).order_by(_below.c.id).limit(MOST_PARTS + 1))
-_LATER = text(f"SET CONSTRAINTS {PARENT_OF_COMPANY} DEFERRED")
-_NOW = text(f"SET CONSTRAINTS {PARENT_OF_COMPANY} IMMEDIATE")
+_MOVED = any_(bindparam("moved", type_=ARRAY(Uuid())))
+_TAKE_RELATIONS = Statement(
+    update(asset_relations)
+    .where(
+        asset_relations.c.tenant_id == _tenant,
+        asset_relations.c.source_asset_id == _MOVED,
+        asset_relations.c.target_asset_id == _MOVED,
+    )
+    .values(company_id=bindparam("company", type_=Uuid()))
+)
+_HELD = ", ".join((PARENT_OF_COMPANY, *ENDS_OF_COMPANY))
+_LATER = text(f"SET CONSTRAINTS {_HELD} DEFERRED")
+_NOW = text(f"SET CONSTRAINTS {_HELD} IMMEDIATE")
 
 
 class ParentElsewhereError(InvalidError):
@@ -102,7 +116,10 @@ async def follow_asset(ctx: Ctx, given: Mapping[str, Any], before: Asset | None,
     for part_id in parts:
         await _move_along(ctx, await crud.fetch_locked(ctx, ASSETS, part_id), before, after)
     if before.company_id != after.company_id:
-        await ctx.tx.rows(_NOW)
+        moved = {"moved": [after.id, *parts], "company": after.company_id}
+        await ctx.tx.run(_TAKE_RELATIONS, {"tenant": ctx.tenant_id, **moved})
+        # A relation to what stays behind holds on.
+        await ctx.tx.row(_NOW, changing=assets.name)
 
 
 async def _move_along(ctx: Ctx, part: Asset, before: Asset, after: Asset) -> None:

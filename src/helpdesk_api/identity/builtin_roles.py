@@ -7,6 +7,8 @@ from helpdesk_api.identity.permissions import CLIENT_INTERNAL, CONTACT_DETAILS, 
 
 _CONVERSATION = ["comments:read", "comments:write", "notes:read", "notes:write", "tickets:read", "tickets:write"]
 _CARDS = [
+    "asset-relations:read",
+    "asset-relations:write",
     "asset-types:read",
     "asset-types:write",
     "assets:list",
@@ -63,6 +65,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
         [
             *_CONVERSATION,
             *_SURROUNDINGS,
+            "asset-relations:read",
             "asset-types:read",
             "assets:read",
             "companies:read",
@@ -77,6 +80,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
         "Light agent",
         "all",
         [
+            "asset-relations:read",
             "asset-types:read",
             "assets:read",
             "comments:read",

@@ -20,6 +20,7 @@ _RESOURCES: Final = {
     "companies": "client companies",
     "contacts": "the people at client companies",
     "locations": "the places of clients that are served",
+    "asset-relations": "how assets are related",
     "asset-types": "kinds of equipment",
     "assets": "the equipment of clients",
     "external-references": "the ids by which client cards go in other systems",

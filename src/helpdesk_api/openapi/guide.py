@@ -84,6 +84,7 @@ TAGS = {
     "contacts": "The people at the clients who ask for help.",
     "locations": "The places of the clients that are served.",
     "asset-types": "Kinds of equipment, and by which numbers each piece is told apart.",
+    "asset-relations": "What depends on, runs on, is part of, stands in for or is connected to what.",
     "assets": "The equipment of the clients: what it is, whose, where it is and has been.",
     "teams": "Groups of users that tickets are assigned to.",
     "users": "The staff: who tickets are assigned to and who answers.",

@@ -17,6 +17,7 @@ from helpdesk_api.agreements.policy_checks import CalendarRequiredError, TargetO
 from helpdesk_api.agreements.sla_policies import PolicyPublishedError
 from helpdesk_api.assets.asset_types import RepeatedNumberError
 from helpdesk_api.assets.moving import ParentElsewhereError, TooManyPartsError
+from helpdesk_api.assets.relations import AssetsOfTwoCompaniesError, RelatedToItselfError
 from helpdesk_api.automation.named_references import UnresolvedNameError
 from helpdesk_api.automation.rule_versions import UnknownRuleVersionError
 from helpdesk_api.automation.rule_writing import TooManyRulesError
@@ -133,7 +134,7 @@ _TICKET_PARTIES: Refusals = (
 )
 _TREE: Refusals = (ParentCycleError, TooManyLevelsError)
 _OF_ASSET: Refusals = (*_TREE, ContactNotOfCompanyError, LocationNotOfCompanyError, ParentElsewhereError)
-_OF_MOVE: Refusals = (*_OF_ASSET, TooManyPartsError, AlreadyExistsError, UnknownReferenceError)
+_OF_MOVE: Refusals = (*_OF_ASSET, TooManyPartsError, StillReferencedError, AlreadyExistsError, UnknownReferenceError)
 
 _EDITED_HOURS: Refusals = (InvalidCalendarError, NeverOpensError, TargetOutOfReachError, TooManyVersionsError)
 _PROVE_AGAIN: Refusals = (SessionRequiredError, InvalidCredentialsError, TooManyAttemptsError, TooBusyToVerifyError)
@@ -154,6 +155,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
             UnknownReferenceError,
         ),
     ),
+    "asset_relations_create": (AssetsOfTwoCompaniesError, RelatedToItselfError, AlreadyExistsError),
     "asset_types_update": (RepeatedNumberError,),
     "assets_create": (*_OF_ASSET, AlreadyExistsError),
     "assets_update": _OF_MOVE,

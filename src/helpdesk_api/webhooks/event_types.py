@@ -209,6 +209,17 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             *_stored("contact", "A contact", "company_id", "emails", "name", "phones", changing="emails"),
             *_stored("location", "A location", "company_id", "contact_ids", "name", changing="name"),
             *_stored("asset_type", "An asset type", "name", changing="serial_is_unique"),
+            _type(
+                "asset_relation.created",
+                "Two assets were related.",
+                *("company_id", "source_asset_id", "target_asset_id", "type"),
+                version=_CREATED_FIRST,
+            ),
+            _type(
+                "asset_relation.deleted",
+                "Two assets are not related any more; `changes` holds how they were.",
+                *("company_id", "source_asset_id", "target_asset_id", "type"),
+            ),
             *_stored(
                 "asset",
                 "An asset",
