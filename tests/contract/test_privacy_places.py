@@ -17,6 +17,7 @@ TELL_APART = {
     ("external_identities", "subject"),
     ("identity_providers", "issuer"),
     ("identity_providers", "name"),
+    ("asset_relations", "type"),
     ("asset_types", "name"),
     ("roles", "name"),
     ("roles", "slug"),
