@@ -64,6 +64,7 @@ class Ticket(BaseModel):
     company_id: UUID | None
     contact_id: UUID | None
     location_id: UUID | None
+    asset_id: UUID | None
     team_id: UUID | None
     assignee_id: UUID | None
     tags: list[str]
@@ -77,6 +78,7 @@ class Ticket(BaseModel):
 
 
 class Included(BaseModel):
+    assets: dict[str, str] = {}
     companies: dict[str, str] = {}
     contacts: dict[str, str] = {}
     locations: dict[str, str] = {}
