@@ -28,6 +28,7 @@ FILLED: Mapping[str, tuple[str, ...]] = {
         "ticket.created",
         "erasure.created",
         "webhook_replay.created",
+        "asset_relation.created",
         "external_reference.created",
         "retention_run.created",
     ),
@@ -38,6 +39,7 @@ FILLED: Mapping[str, tuple[str, ...]] = {
     ),
     "{resource.name}.deleted": (
         *(f"{name}.deleted" for name in STORED if name != "api_key"),
+        "asset_relation.deleted",
         "external_reference.deleted",
     ),
     "ticket.{name}": ("ticket.updated", "ticket.status_changed", "ticket.assigned"),
