@@ -86,7 +86,7 @@ from helpdesk_api.webhooks import (
     stream_routes,
     test_messages,
 )
-from helpdesk_api.webhooks.inbound import hook_routes, messages, presets, receiving
+from helpdesk_api.webhooks.inbound import hook_rotation, hook_routes, messages, presets, receiving
 from helpdesk_api.webhooks.inbound import models as inbound_models
 
 ROUTERS: Sequence[APIRouter] = (
@@ -155,6 +155,7 @@ ROUTERS: Sequence[APIRouter] = (
     retrying.router,
     deliveries.router,
     hook_routes.router,
+    hook_rotation.router,
     presets.router,
     messages.router,
     receiving.router,
@@ -181,6 +182,7 @@ SEALED: Sequence[SealedColumn] = (
     models.SEALED_PREVIOUS_KEYS,
     models.SEALED_CREDENTIALS,
     inbound_models.SEALED_SECRET,
+    inbound_models.SEALED_PREVIOUS_SECRET,
 )
 
 SUBSCRIPTIONS: Sequence[Subscriber] = (

@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from uuid import UUID
 
 import pytest
@@ -15,7 +16,7 @@ from standardwebhooks.webhooks import Webhook
 from helpdesk_api.kit.sealing import Sealer, SealingKey
 from helpdesk_api.kit.tokens import new_key
 from helpdesk_api.ops.key_rotation import Rotated, rotate_tenant
-from helpdesk_api.webhooks.inbound.models import SEALED_SECRET
+from helpdesk_api.webhooks.inbound.models import SEALED_PREVIOUS_SECRET, SEALED_SECRET
 from helpdesk_api.webhooks.inbound.presets import PRESETS
 from tests.conftest import MakeSandbox
 from tests.factories import Json, get, patch
@@ -158,6 +159,58 @@ def test_a_new_token_takes_the_place_of_the_former_after_an_overlap(api: Client)
     assert [refusal(api, each, DISK)[0] for each in (hook, second, third)] == [404, 404, 202]
 
 
+@pytest.mark.parametrize("scheme", ["github", "standard_webhooks"])
+def test_a_new_secret_takes_the_place_of_the_former_after_an_overlap(api: Client, scheme: str) -> None:
+    hook = a_hook(api, signature={"scheme": scheme})
+    path = f"/v1/inbound-hooks/{hook['id']}/rotate-secret"
+    numbers = count()
+
+    def taken(secret: str) -> int:
+        body = json.dumps({"id": "disk-7", "text": str(next(numbers))}).encode()
+        if scheme == "github":
+            digest = hmac.digest(secret.encode(), body, "sha256").hex()
+            return refusal(api, hook, body, x_hub_signature_256=f"sha256={digest}")[0]
+        now = datetime.now(UTC)
+        signature = Webhook(secret).sign("m1", now, body.decode())
+        headers = {"webhook_timestamp": str(int(now.timestamp())), "webhook_signature": signature}
+        return refusal(api, hook, body, webhook_id="m1", **headers)[0]
+
+    first, second = hook["secret"], api.post(path).json()["secret"]
+    again = api.post(path)
+    both = [taken(secret) for secret in (first, second)]
+    third = api.post(path, json={"overlap_seconds": 0, "force": True}).json()
+    after = [taken(secret) for secret in (first, second, third["secret"])]
+    given = f"whsec_{base64.b64encode(b'x' * 32).decode()}"
+    fourth = api.post(path, json={"secret": given, "force": True}).json()
+    both_again = [taken(secret) for secret in (third["secret"], given)]
+    patched = patch(api, f"inbound-hooks/{hook['id']}", signature={"scheme": scheme, "secret": first})
+
+    assert both == [202, 202]
+    assert (again.status_code, again.json()["code"]) == (409, "secret_rotating")
+    assert again.json()["params"].keys() == {"previous_secret_expires_at"}
+    assert after == [401, 401, 202]
+    assert (fourth["secret"], fourth["previous_secret_expires_at"] is None) == (None, False)
+    assert both_again == [202, 202]
+    # What is changed by hand holds at once, and alone.
+    assert patched["previous_secret_expires_at"] is None
+    assert [taken(secret) for secret in (third["secret"], given, first)] == [401, 401, 202]
+
+
+def test_a_secret_is_replaced_only_where_there_is_one_and_by_one_of_the_scheme(api: Client) -> None:
+    unsigned, standard = a_hook(api), a_hook(api, signature={"scheme": "standard_webhooks"})
+
+    answers = [
+        api.post(f"/v1/inbound-hooks/{hook['id']}/rotate-secret", json={"secret": "no base64 at all"})
+        for hook in (unsigned, standard)
+    ]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+        (409, "nothing_signed"),
+        (422, "invalid_secret"),
+    ]
+    assert [get(api, f"inbound-hooks/{hook['id']}")["version"] for hook in (unsigned, standard)] == [1, 1]
+
+
 def test_who_has_no_token_of_a_hook_learns_nothing(api: Client, sandbox: MakeSandbox) -> None:
     other = sandbox()
     hook = a_hook(api)
@@ -234,14 +287,18 @@ def test_a_change_of_the_signature_keeps_its_secret_and_one_of_the_preset_fills_
 
 def test_a_new_sealing_key_takes_over_the_secrets_of_hooks(stage: Stage, api: Client) -> None:
     hook = hook_signed(api, scheme="github")
+    api.post(f"/v1/inbound-hooks/{hook['id']}/rotate-secret", json={"secret": "ten geese under Grado"})
     key = SealingKey("2026", b"n" * 32)
     of_test = b"a secret for tests that signs nothing of worth"
     rotating = replace(stage.runtime, sealer=Sealer([key, SealingKey.derived(of_test)]))
 
-    rotated = stage.run(rotate_tenant(rotating, api.tenant.id, [SEALED_SECRET]))
+    rotated = stage.run(rotate_tenant(rotating, api.tenant.id, [SEALED_SECRET, SEALED_PREVIOUS_SECRET]))
 
-    (row,) = stage.sql("SELECT sealed_secret FROM inbound_hooks WHERE id = $1", UUID(hook["id"]))
-    opened = Sealer([key]).open(
-        row["sealed_secret"], tenant_id=api.tenant.id, purpose=SEALED_SECRET.purpose, object_id=UUID(hook["id"])
+    (row,) = stage.sql(
+        "SELECT sealed_secret, sealed_previous_secret FROM inbound_hooks WHERE id = $1", UUID(hook["id"])
     )
-    assert (rotated, opened.decode()) == (Rotated(rewrapped_count=1), SECRET)
+    opened = [
+        Sealer([key]).open(each, tenant_id=api.tenant.id, purpose=SEALED_SECRET.purpose, object_id=UUID(hook["id"]))
+        for each in row
+    ]
+    assert (rotated, opened) == (Rotated(rewrapped_count=2), [b"ten geese under Grado", SECRET.encode()])

@@ -204,6 +204,34 @@ def test_the_same_unsigned_bytes_are_a_repetition_for_ten_minutes_and_news_after
     assert (soon["is_repetition"], soon["message_id"]) == (True, later["message_id"])
 
 
+def test_an_alert_names_type_team_and_client_of_its_ticket_in_any_of_their_ways(api: Client) -> None:
+    team, other = (create(api, "teams", name=name)["id"] for name in ("Network", "Power"))
+    company = a_company(api, domains=["alpine-dairy.example"])["id"]
+    for name in ("North", "South"):
+        a_company(api, name=name, domains=["twins.example"])
+    named = {"type": "body.type", "team_name": "body.team", "team_id": "body.team_id", "company_domain": "body.domain"}
+    hook = a_hook(api, mapping={"dedupe_key": "body.id", "subject": "body.text"} | named)
+
+    by_name = DISK | {"id": "1", "type": "task", "team": "Network", "domain": "Alpine-Dairy.example"}
+    by_id = DISK | {"id": "2", "team": "Network", "team_id": other}
+    wrong = [
+        DISK | {"id": "3", "team": "Nobody"},
+        DISK | {"id": "4", "team_id": company},
+        DISK | {"id": "5", "domain": "nowhere.example"},
+        DISK | {"id": "6", "domain": "twins.example"},
+        DISK | {"id": "7", "type": "trouble"},
+    ]
+    previewed = api.post(f"/v1/inbound-hooks/{hook['id']}/preview", json={"body": by_name}).json()["data"][0]["ticket"]
+
+    assert [outcomes(send(api, hook, body)) for body in (by_name, by_id)] == [["opened"], ["opened"]]
+    assert [send(api, hook, body)["results"][0]["code"] for body in wrong] == [
+        *("unknown_reference", "unknown_reference", "unknown_reference", "ambiguous_company", "unmapped"),
+    ]
+    shown = [(ticket["type"], ticket["team_id"], ticket["company_id"]) for ticket in tickets(api)]
+    assert shown == [("task", team, company), ("incident", other, None)]
+    assert (previewed["type"], previewed["team_id"], previewed["company_id"]) == shown[0]
+
+
 def test_a_preview_tells_what_would_be_done_and_does_nothing(stage: Stage, api: Client) -> None:
     hook = a_hook(api)
     ticket_id = send(api, hook, DISK)["results"][0]["ticket_id"]
@@ -222,6 +250,8 @@ def test_a_preview_tells_what_would_be_done_and_does_nothing(stage: Stage, api: 
         "subject": "The disk is full",
         "description": "",
         "priority": "high",
+        "type": "incident",
+        "team_id": None,
         "company_id": None,
         "tags": ["disk"],
     }

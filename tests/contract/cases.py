@@ -335,6 +335,7 @@ ACTIONS: Mapping[str, JSON | None] = {
     "webhook_endpoints_stats": None,
     "webhook_replays_cancel": None,
     "inbound_hooks_rotate_token": {"overlap_seconds": 0, "force": True},
+    "inbound_hooks_rotate_secret": {"overlap_seconds": 0, "force": True, "secret": "ten geese under Grado"},
     "inbound_hooks_preview": {"body": {"id": "disk-7"}, "mapping": MAPPING},
     "inbound_messages_retry": None,
     "webhook_deliveries_retry": {

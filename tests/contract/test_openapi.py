@@ -46,6 +46,7 @@ NOT_OF_AN_OPERATION = {
     "clock_not_paused",
     "clock_not_running",
     "clock_not_stopped",
+    "ambiguous_company",
     "clock_order",
     "deadline_already_fired",
     "deletion_scheduled",
@@ -342,8 +343,8 @@ def test_every_field_of_an_answer_is_always_there() -> None:
         if (missing := set(schemas[name].get("properties", {})) - set(schemas[name].get("required", [])))
     }
 
-    # A condition is of one of several forms.
-    assert optional.keys() == {"ConditionTree"}
+    # A condition is of one of several forms, and an action names only the fields that it sets.
+    assert optional.keys() == {"ConditionTree", "TicketValues"}
 
 
 def test_every_type_of_event_has_its_webhook() -> None:

@@ -3,12 +3,10 @@
 The key stays the same: its id, scopes, networks and usage. Recognising either secret is `identity.authentication`.
 """
 
-from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import Field, Strict
 
 from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.identity.api_keys import API_KEYS, NewApiKey, api_keys
@@ -18,12 +16,9 @@ from helpdesk_api.kit.conditional import IfMatch, check_version
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.resource_routes import tag_response
-from helpdesk_api.kit.schema import Flag, Input
+from helpdesk_api.kit.rotation import Rotation, overlap_until
 from helpdesk_api.kit.tokens import new_key
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
-
-_DAY = 24 * 3_600
-_LONGEST_OVERLAP = 30 * _DAY
 
 
 class KeyEndedError(ConflictError):
@@ -40,21 +35,8 @@ class KeyRotatingError(ConflictError):
     title = "The former secret of the key still works"
 
 
-class KeyRotation(Input):
+class KeyRotation(Rotation):
     """How to replace the secret of a key."""
-
-    overlap_seconds: Annotated[
-        int,
-        Strict(),
-        Field(
-            ge=0,
-            le=_LONGEST_OVERLAP,
-            description="For how long the former secret works as well; 0 ends it at once, as after a leak.",
-        ),
-    ] = _DAY
-    force: Annotated[
-        Flag, Field(description="Replace it although the secret before still works, which ends that one now.")
-    ] = False
 
 
 _GENTLY = KeyRotation()
@@ -90,11 +72,8 @@ async def rotate_key(
         message = "The key has ended; create another."
         raise KeyEndedError(message)
     until = before.previous_secret_expires_at
-    if until is not None and until > ctx.real_now and not body.force:
-        message = f"The former secret works until {until.isoformat()}; use `force` to end it now."
-        raise KeyRotatingError(message, params={"previous_secret_expires_at": until.isoformat()})
+    expires_at = overlap_until(ctx, body, "previous_secret_expires_at", until, refusal=KeyRotatingError)
     text, secret_hash = new_key(ctx.tenant_id, id, "test" if ctx.is_test_clock else "live")
-    expires_at = ctx.real_now + timedelta(seconds=body.overlap_seconds)
     values = {
         "secret_hash": secret_hash,
         "previous_secret_hash": api_keys.c.secret_hash,

@@ -63,6 +63,7 @@ _ALONE = frozenset({"TicketCreate", "ContactCreate", "UserCreate"})
 _TELLING_MORE: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("NewApiKey", "ApiKey", {"key": "hd_live_<tenant and key>_<secret>_<checksum>"}),
     ("NewInboundHook", "InboundHook", ADDED_TO_NEW_HOOK),
+    ("RotatedInboundHook", "InboundHook", {"secret": "<43 letters and digits>"}),
     ("InboundMessageDetail", "InboundMessage", {"body": BODY_EXAMPLE}),
     ("NewWebhookEndpoint", "WebhookEndpoint", {"secret": "whsec_<base64 of 32 bytes>"}),
     ("OutboundEmailDetail", "OutboundEmail", {"text": "Open this link to choose your password: https://desk.example/"}),

@@ -24,6 +24,8 @@ _TICKET: Final = {
     "subject": "https://erp.alpine-dairy.example does not answer",
     "description": "",
     "priority": "normal",
+    "type": "incident",
+    "team_id": None,
     "company_id": None,
     "tags": ["http", "probefailure"],
 }
@@ -33,6 +35,7 @@ ADDED_TO_NEW_HOOK: Final = {"token": _TOKEN, "secret": None}
 INBOUND_EXAMPLES: Final[dict[str, Any]] = {
     "InboundBody": _MESSAGE,
     "TokenRotation": {"overlap_seconds": 3_600, "force": False},
+    "InboundSecretRotation": {"overlap_seconds": 3_600, "force": False, "secret": None},
     "InboundPreviewRequest": {"body": _MESSAGE, "mapping": {"priority": "'high'"}},
     "InboundPreview": {"data": [{"result": _RESULT | {"ticket_id": None}, "ticket": _TICKET, "note": None}]},
     "InboundReceipt": {

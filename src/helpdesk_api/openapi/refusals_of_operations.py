@@ -76,6 +76,7 @@ from helpdesk_api.kit.key_sets import KeysUnavailableError
 from helpdesk_api.kit.live import TooManyStreamsError
 from helpdesk_api.kit.outbound.targets import UnsafeURLError
 from helpdesk_api.kit.passwords import TooBusyToVerifyError, WeakPasswordError
+from helpdesk_api.kit.rotation import SecretRotatingError
 from helpdesk_api.kit.service_routes import UnknownProblemError
 from helpdesk_api.kit.sqlstate import (
     AlreadyExistsError,
@@ -101,11 +102,10 @@ from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.webhooks.checksums import UndecidedChecksumError, UnknownCollectionError
 from helpdesk_api.webhooks.credentials import InvalidCertificateError, MissingSecretError
 from helpdesk_api.webhooks.deliveries import DeliveryInProgressError
-from helpdesk_api.webhooks.endpoint_actions import SecretRotatingError
 from helpdesk_api.webhooks.endpoints import EndpointDisabledError, FullPayloadDeniedError, TooManyEndpointsError
 from helpdesk_api.webhooks.event_filter import UnknownEventTypeError
 from helpdesk_api.webhooks.feed_start import EventsPurgedError
-from helpdesk_api.webhooks.inbound.hook_routes import TokenRotatingError
+from helpdesk_api.webhooks.inbound.hook_rotation import InvalidSecretError, NothingSignedError, TokenRotatingError
 from helpdesk_api.webhooks.inbound.hooks import HookExceedsOwnError, TooManyInboundHooksError
 from helpdesk_api.webhooks.inbound.mapping import IncompleteMappingError
 from helpdesk_api.webhooks.inbound.messages import HookDeletedError, NothingToRetryError
@@ -281,6 +281,13 @@ OF_OPERATION: Mapping[str, Refusals] = {
     ),
     "inbound_hooks_update": (HookExceedsOwnError, IncompleteMappingError, MissingSecretError),
     "inbound_hooks_rotate_token": (HookExceedsOwnError, TokenRotatingError, AnswerSealedError),
+    "inbound_hooks_rotate_secret": (
+        HookExceedsOwnError,
+        NothingSignedError,
+        InvalidSecretError,
+        SecretRotatingError,
+        AnswerSealedError,
+    ),
     "inbound_hooks_preview": (HookExceedsOwnError, IncompleteMappingError),
     "inbound_messages_retry": (HookExceedsOwnError, NothingToRetryError, HookDeletedError),
     "inbound_receive": (

@@ -9,12 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Request, Response
 from pydantic import Field
 
-from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.kit import crud, lanes
 from helpdesk_api.kit.conditional import IfMatch, check_version
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.resource_routes import operation, tag_response
+from helpdesk_api.kit.rotation import SecretRotatingError
 from helpdesk_api.kit.schema import Flag, Input
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 from helpdesk_api.webhooks import endpoint_life
@@ -30,13 +30,6 @@ from helpdesk_api.webhooks.signing import SigningKeys
 from helpdesk_api.webhooks.test_messages import WebhookTest
 
 _Writing = Annotated[Ctx, allowed("webhook-endpoints:write")]
-
-
-class SecretRotatingError(ConflictError):
-    """The secret was replaced a short while ago, and the former one still signs."""
-
-    code = "secret_rotating"
-    title = "The former secret is still in use"
 
 
 class SecretRotation(Input):

@@ -141,6 +141,11 @@ _INBOUND: Final = (
         "An inbound hook got a new address; until `previous_token_expires_at` the former one takes messages as well.",
         "previous_token_expires_at",
     ),
+    _type(
+        "inbound_hook.secret_rotated",
+        "An inbound hook got a new secret; until `previous_secret_expires_at` the former one signs as well.",
+        "previous_secret_expires_at",
+    ),
     _type("inbound_message.created", "A message came in through a hook.", "hook_id", "state", version=_CREATED_FIRST),
     _type(
         "inbound_message.failed",

@@ -17,20 +17,17 @@ from sqlalchemy import LargeBinary, Text, Uuid, any_, bindparam, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from typing_extensions import TypedDict
 
-from helpdesk_api.directory.companies import COMPANIES
-from helpdesk_api.directory.external_references import find_reference
 from helpdesk_api.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from helpdesk_api.domain.workflow import ACTIVE, FINISHED, Status
-from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.sql import Statement
-from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.kit.undoing import undoable
 from helpdesk_api.tickets import service
 from helpdesk_api.tickets.models import tickets
 from helpdesk_api.tickets.schemas import Ticket
 from helpdesk_api.webhooks.inbound.mapping import Alert, State, StoredMapping, Unmapped, alerts_in
 from helpdesk_api.webhooks.inbound.models import inbound_alerts
+from helpdesk_api.webhooks.inbound.named import company_of, team_of
 
 UNMAPPED: Final = "unmapped"
 _HEADINGS: Final = {State.OPEN: "Still open", State.UPDATE: "Updated", State.RECOVER: "Recovered"}
@@ -127,23 +124,6 @@ async def open_ticket_of(ctx: Ctx, manner: Manner, alert: Alert) -> UUID | None:
     return cast("UUID | None", await ctx.tx.value(_OPEN, _key(ctx, manner, alert) | {"unfinished": list(ACTIVE)}))
 
 
-async def company_of(ctx: Ctx, alert: Alert) -> UUID | None:
-    """Find the client that an alert names; raises UnknownReferenceError when it is not there."""
-    if alert.company_id is not None:
-        if not await crud.fetch_many(ctx, COMPANIES, [alert.company_id]):
-            message = f"There is no company {alert.company_id}."
-            raise UnknownReferenceError(message, pointer="/mapping/company_id")
-        return alert.company_id
-    if alert.company_reference is None:
-        return None
-    source, external_id = alert.company_reference
-    found = await find_reference(ctx, "company_id", source, external_id)
-    if found is None:
-        message = f"No company goes by {external_id[:60]!r} in {source[:60]!r}."
-        raise UnknownReferenceError(message, pointer="/mapping/company_external_id")
-    return found.company_id
-
-
 def failed(each: Alert | Unmapped, code: str, detail: str) -> InboundResult:
     """Tell that nothing could be done about an alert."""
     return InboundResult(
@@ -211,12 +191,12 @@ async def _opened(ctx: Ctx, alert: Alert) -> Ticket:
         {
             "subject": alert.subject,
             "description": alert.description,
-            "type": "incident",
+            "type": alert.type,
             "priority": alert.priority,
             "status": Status.NEW,
             "company_id": await company_of(ctx, alert),
             "contact_id": None,
-            "team_id": None,
+            "team_id": await team_of(ctx, alert),
             "assignee_id": None,
             "tags": alert.tags,
             "channel": "monitoring",

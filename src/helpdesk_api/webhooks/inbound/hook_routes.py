@@ -1,15 +1,16 @@
-"""The endpoints of inbound hooks: the usual ones, a new token, and a look at what would be made of a message."""
+"""The endpoints of inbound hooks: the usual ones, and a look at what would be made of a message.
+
+Replacing token and secret is `webhooks.inbound.hook_rotation`.
+"""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Body, Request, Response
-from pydantic import Field, JsonValue, Strict
+from pydantic import Field, JsonValue
 from sqlalchemy import bindparam, select
 
-from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import IfMatch, check_version
 from helpdesk_api.kit.context import Ctx, new_id
@@ -23,13 +24,14 @@ from helpdesk_api.kit.resource_routes import (
     operation,
     tag_response,
 )
-from helpdesk_api.kit.schema import Flag, Input, patch_model
+from helpdesk_api.kit.schema import Input, patch_model
 from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tokens import new_key
 from helpdesk_api.kit.unit_of_work import allowed
 from helpdesk_api.webhooks.inbound.hooks import (
     HOOKS,
+    WITHOUT_PREVIOUS,
     InboundHook,
     InboundHookCreate,
     NewInboundHook,
@@ -46,8 +48,6 @@ from helpdesk_api.webhooks.inbound.presets import PRESETS, InboundPreset, Preset
 from helpdesk_api.webhooks.inbound.previewing import InboundPreview, preview
 from helpdesk_api.webhooks.inbound.schemes import UNSIGNED
 
-_DAY: Final = 24 * 3_600
-_LONGEST_OVERLAP: Final = 30 * _DAY
 _SECRET: Final = Statement(
     select(inbound_hooks.c.sealed_secret).where(
         inbound_hooks.c.tenant_id == bindparam("tenant"), inbound_hooks.c.id == bindparam("hook")
@@ -55,33 +55,6 @@ _SECRET: Final = Statement(
 )
 
 _Writing = Annotated[Ctx, allowed("inbound-hooks:write")]
-
-
-class TokenRotatingError(ConflictError):
-    """The former address still takes messages; a further one would end it before its time."""
-
-    code = "token_rotating"
-    title = "The former token of the hook still works"
-
-
-class TokenRotation(Input):
-    """How to replace the token of a hook."""
-
-    overlap_seconds: Annotated[
-        int,
-        Strict(),
-        Field(
-            ge=0,
-            le=_LONGEST_OVERLAP,
-            description="For how long the former address takes messages as well; 0 ends it at once, as after a leak.",
-        ),
-    ] = _DAY
-    force: Annotated[
-        Flag, Field(description="Replace it although the token before still works, which ends that one now.")
-    ] = False
-
-
-_GENTLY = TokenRotation()
 
 
 class InboundPreviewRequest(Input):
@@ -146,7 +119,7 @@ async def create_hook(body: InboundHookCreate, request: Request, response: Respo
     description=(
         "Changes the given fields (RFC 7396) and records `inbound_hook.updated`. Of `mapping`, too, what is absent "
         "stays; another `preset` first fills mapping and signature anew. `signature` is replaced as a whole, with its "
-        "secret kept where none is given and the scheme stays."
+        "secret kept where none is given and the scheme stays; a given one ends the former at once."
     ),
 )
 async def update_hook(
@@ -183,50 +156,6 @@ async def update_hook(
 
 
 @router.post(
-    "/{id}/rotate-token",
-    operation_id=operation(HOOKS, "rotate_token"),
-    summary="Replace the token of an inbound hook",
-    description=(
-        "Makes a new token and shows it this once. The former address takes messages for `overlap_seconds` more, so "
-        "that the sender can be changed without losing an alert. Records `inbound_hook.token_rotated`."
-    ),
-)
-async def rotate_token(
-    id: UUID,
-    body: Annotated[TokenRotation, Body()] = _GENTLY,
-    *,
-    response: Response,
-    expected: IfMatch,
-    ctx: _Writing,
-) -> NewInboundHook:
-    """Replace a token."""
-    before = await crud.fetch_locked(ctx, HOOKS, id)
-    check_powers(ctx)
-    check_version(before.version, expected)
-    until = before.previous_token_expires_at
-    if until is not None and until > ctx.real_now and not body.force:
-        message = f"The former token works until {until.isoformat()}; use `force` to end it now."
-        raise TokenRotatingError(message, params={"previous_token_expires_at": until.isoformat()})
-    token, token_hash = new_key(ctx.tenant_id, id, "hook")
-    expires_at = ctx.real_now + timedelta(seconds=body.overlap_seconds)
-    values = {
-        "token_hash": token_hash,
-        "previous_token_hash": inbound_hooks.c.token_hash,
-        "previous_token_expires_at": expires_at,
-    }
-    rotated = await crud.store_changes(ctx, HOOKS, before, values)
-    record(
-        ctx,
-        "inbound_hook.token_rotated",
-        object_id=id,
-        version=rotated.version,
-        changes={"previous_token_expires_at": (until, expires_at)},
-    )
-    tag_response(response, rotated)
-    return NewInboundHook.trusted({**vars(rotated), "token": token, "secret": None})
-
-
-@router.post(
     "/{id}/preview",
     operation_id=operation(HOOKS, "preview"),
     summary="Preview what an inbound hook makes of a message",
@@ -254,9 +183,12 @@ def _mapping(before: InboundHook, preset: InboundPreset | None, body: Input) -> 
 
 
 async def _secret(ctx: Ctx, sealer: Sealer, hook: InboundHook, signature: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the sealed secret that goes with a signature, if it is another one; raises MissingSecretError."""
+    """Give the sealed secret that goes with a signature, if it is another one; raises MissingSecretError.
+
+    Another one ends what was replaced before as well: rotation is what lets two hold.
+    """
     if signature["secret"] is not None:
-        return {"sealed_secret": sealed(ctx, sealer, hook.id, signature["secret"])}
+        return WITHOUT_PREVIOUS | {"sealed_secret": sealed(ctx, sealer, hook.id, signature["secret"])}
     stored = await ctx.tx.value(_SECRET, {"tenant": ctx.tenant_id, "hook": hook.id})
     kept = kept_secret(hook.signature, signature, stored)
-    return {} if kept == stored else {"sealed_secret": kept}
+    return {} if kept == stored else WITHOUT_PREVIOUS | {"sealed_secret": kept}

@@ -33,6 +33,9 @@ MOST_HOOKS: Final = 100
 # What a hook does is what these permissions allow.
 PERMISSIONS: Final = ("tickets:write", "notes:write", "companies:read")
 
+# What goes with a secret that takes the place of another at once.
+WITHOUT_PREVIOUS: Final[dict[str, Any]] = {"sealed_previous_secret": None, "previous_secret_expires_at": None}
+
 _ONE_AT_A_TIME = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("what", type_=Text), 0))))
 _COUNT = Statement(
     select(func.count()).select_from(inbound_hooks).where(inbound_hooks.c.tenant_id == bindparam("tenant"))
@@ -87,6 +90,9 @@ class InboundHook(Entity):
     previous_token_expires_at: Annotated[
         AwareDatetime | None, Field(description="Until when the former address takes messages as well; in real time.")
     ]
+    previous_secret_expires_at: Annotated[
+        AwareDatetime | None, Field(description="Until when the former secret signs as well; in real time.")
+    ]
 
 
 class NewInboundHook(InboundHook):
@@ -95,6 +101,16 @@ class NewInboundHook(InboundHook):
     shows_secret = True
 
     token: Annotated[str, Field(description="What stands in the address `/v1/inbound/{token}`: shown this once.")]
+    secret: Annotated[
+        str | None, Field(description="What the sender signs with, if it was made by us just now: shown this once.")
+    ]
+
+
+class RotatedInboundHook(InboundHook):
+    """A hook whose secret was just replaced."""
+
+    shows_secret = True
+
     secret: Annotated[
         str | None, Field(description="What the sender signs with, if it was made by us just now: shown this once.")
     ]
@@ -113,6 +129,7 @@ HOOKS = Resource(
         "on_recovery": "solve",
         "signature": dict(PRESETS[PresetName.ALERTMANAGER].signature),
         "previous_token_expires_at": None,
+        "previous_secret_expires_at": None,
     },
     filters=(Filter("is_enabled", inbound_hooks.c.is_enabled, bool),),
     sorts=(Sort("name", inbound_hooks.c.name, "text"),),

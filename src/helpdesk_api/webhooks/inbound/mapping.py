@@ -19,6 +19,7 @@ from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit.expressions import LONGEST, Budget, ExpressionError, check_expression, evaluate
 from helpdesk_api.kit.schema import Input
+from helpdesk_api.tickets.schemas import TicketType
 
 MOST_ITEMS: Final = 100
 _LONGEST_SUBJECT: Final = 200
@@ -27,6 +28,7 @@ _LONGEST_KEY: Final = 1_000
 _LONGEST_TAG: Final = 60
 _MOST_TAGS: Final = 50
 _PRIORITIES: Final = get_args(Priority)
+_TYPES: Final = get_args(TicketType)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LINE_ENDS: Final = re.compile(r"\r\n?|\u2028|\u2029")
 
@@ -80,7 +82,17 @@ class InboundMapping(Input):
     priority: Annotated[
         Expression | None, Field(description="`low`, `normal`, `high` or `urgent`; nothing is `normal`.")
     ] = None
+    type: Annotated[
+        Expression | None, Field(description="Of a new ticket, such as `service_request`; nothing is `incident`.")
+    ] = None
+    team_id: Annotated[Expression | None, Field(description="The team of a new ticket, by its id.")] = None
+    team_name: Annotated[
+        Expression | None, Field(description="The team of a new ticket, by its name.", examples=["'Network'"])
+    ] = None
     company_id: Annotated[Expression | None, Field(description="The client, by its id here.")] = None
+    company_domain: Annotated[
+        Expression | None, Field(description="The client, by a mail domain that it alone has.")
+    ] = None
     company_source: Annotated[
         Expression | None,
         Field(
@@ -103,7 +115,11 @@ class StoredMapping(TypedDict):
     description: str | None
     note: str | None
     priority: str | None
+    type: str | None
+    team_id: str | None
+    team_name: str | None
     company_id: str | None
+    company_domain: str | None
     company_source: str | None
     company_external_id: str | None
     tags: str | None
@@ -111,7 +127,7 @@ class StoredMapping(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert of a message, in our words. `company` is what was found of the client, not looked up yet."""
+    """One alert of a message, in our words. What was found of team and client is not looked up yet."""
 
     index: int
     dedupe_key: str
@@ -120,7 +136,11 @@ class Alert:
     description: str
     note: str
     priority: str
+    type: str
+    team_id: UUID | None
+    team_name: str
     company_id: UUID | None
+    company_domain: str
     company_reference: tuple[str, str] | None
     tags: list[str]
 
@@ -193,7 +213,11 @@ def _alert(mapping: StoredMapping, body: object, item: object, index: int, budge
             description=_cut(description, _LONGEST_TEXT),
             note=_cut(text("note") or "\n\n".join(filter(None, (subject, description))), _LONGEST_TEXT),
             priority=_one_of("priority", text("priority") or "normal", _PRIORITIES),
-            company_id=_id(text("company_id")),
+            type=_one_of("type", text("type") or "incident", _TYPES),
+            team_id=_id("team_id", text("team_id")),
+            team_name=_cut(text("team_name"), _LONGEST_KEY),
+            company_id=_id("company_id", text("company_id")),
+            company_domain=_cut(text("company_domain").lower(), _LONGEST_KEY),
             company_reference=_reference(text("company_source"), text("company_external_id")),
             tags=_tags(_found(mapping, "tags", scope, budget)),
         )
@@ -202,7 +226,8 @@ def _alert(mapping: StoredMapping, body: object, item: object, index: int, budge
 
 
 def _found(mapping: StoredMapping, field: str, scope: dict[str, object], budget: Budget) -> object:
-    expression = mapping[field]  # type: ignore[literal-required]  # one of its keys.
+    # One that was stored by an older process lacks what has come since.
+    expression: str | None = dict(mapping).get(field)  # type: ignore[assignment]  # every value is one.
     if expression is None:
         return None
     try:
@@ -247,12 +272,12 @@ def _one_of(field: str, text: str, known: tuple[Any, ...]) -> Any:  # noqa: ANN4
     raise _FieldError(field, message)
 
 
-def _id(text: str) -> UUID | None:
+def _id(field: str, text: str) -> UUID | None:
     try:
         return UUID(text) if text else None
     except ValueError:
-        message = f"company_id found {_cut(text, 60)!r}, which is no id"
-        raise _FieldError("company_id", message) from None
+        message = f"{field} found {_cut(text, 60)!r}, which is no id"
+        raise _FieldError(field, message) from None
 
 
 def _reference(source: str, external_id: str) -> tuple[str, str] | None:

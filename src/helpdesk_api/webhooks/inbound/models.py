@@ -35,14 +35,24 @@ inbound_hooks = tenant_table(
     Column("token_hash", LargeBinary, nullable=False),
     Column("previous_token_hash", LargeBinary),
     Column("previous_token_expires_at", DateTime(timezone=True)),
+    Column("sealed_previous_secret", LargeBinary),
+    Column("previous_secret_expires_at", DateTime(timezone=True)),
     CheckConstraint("on_recovery IN ('solve', 'note')", name="on_recovery"),
     CheckConstraint(
         "(previous_token_hash IS NULL) = (previous_token_expires_at IS NULL)", name="previous_token_expires"
+    ),
+    CheckConstraint(
+        "(sealed_previous_secret IS NULL) = (previous_secret_expires_at IS NULL)", name="previous_secret_expires"
     ),
     Index(None, "tenant_id", "created_at", "id"),
 )
 
 SEALED_SECRET: Final = SealedColumn(inbound_hooks.c.sealed_secret, "inbound_hooks.sealed_secret")
+SEALED_PREVIOUS_SECRET: Final = SealedColumn(
+    # The same purpose: a secret that becomes the previous one is not sealed anew.
+    inbound_hooks.c.sealed_previous_secret,
+    "inbound_hooks.sealed_secret",
+)
 
 # A message refers to its hook by id only: the log outlives the hook.
 inbound_messages = tenant_table(

@@ -13,7 +13,6 @@ from helpdesk_api.webhooks.inbound.handling import (
     InboundResult,
     Manner,
     Outcome,
-    company_of,
     failed,
     note_of,
     open_ticket_of,
@@ -21,6 +20,7 @@ from helpdesk_api.webhooks.inbound.handling import (
 )
 from helpdesk_api.webhooks.inbound.hooks import InboundHook
 from helpdesk_api.webhooks.inbound.mapping import Alert, StoredMapping, Unmapped, alerts_in
+from helpdesk_api.webhooks.inbound.named import company_of, team_of
 
 
 class PreviewedTicket(Output):
@@ -29,6 +29,8 @@ class PreviewedTicket(Output):
     subject: str
     description: str
     priority: str
+    type: Annotated[str, Field(examples=["incident"])]
+    team_id: UUID | None
     company_id: UUID | None
     tags: list[str]
 
@@ -61,13 +63,15 @@ async def _previewed(ctx: Ctx, manner: Manner, each: Alert | Unmapped) -> Previe
     opened = None
     if outcome is Outcome.OPENED:
         try:
-            company_id = await company_of(ctx, each)
+            team_id, company_id = await team_of(ctx, each), await company_of(ctx, each)
         except Refusal as refusal:
             return PreviewedAlert(result=failed(each, refusal.code, refusal.detail), ticket=None, note=None)
         opened = PreviewedTicket(
             subject=each.subject,
             description=each.description,
             priority=each.priority,
+            type=each.type,
+            team_id=team_id,
             company_id=company_id,
             tags=each.tags,
         )

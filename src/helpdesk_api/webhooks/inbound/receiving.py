@@ -36,6 +36,7 @@ from helpdesk_api.webhooks.inbound.schemes import Arrival, check_signature
 _NAMES: Final = (
     *("id", "is_enabled", "mapping", "on_recovery", "signature", "sealed_secret"),
     *("token_hash", "previous_token_hash", "previous_token_expires_at"),
+    *("sealed_previous_secret", "previous_secret_expires_at"),
 )
 _FIND: Final = Statement(
     select(*(inbound_hooks.c[name] for name in _NAMES), tenants.c.clock_at.is_not(None).label("is_sandbox"))
@@ -147,7 +148,7 @@ async def receive(
         raise InboundHookDisabledError("The hook is switched off.")
     raw = await request.body()
     arrival = check_signature(
-        hook.row["signature"], _secret(runtime, hook), request.headers, raw, now=datetime.now(UTC)
+        hook.row["signature"], _secrets(runtime, hook), request.headers, raw, now=datetime.now(UTC)
     )
 
     async def work() -> InboundReceipt:
@@ -166,14 +167,18 @@ def _is_opened_by(row: Record, token: KeyToken) -> bool:
     return is_former and until is not None and until > datetime.now(UTC)
 
 
-def _secret(runtime: Runtime, hook: _Found) -> str | None:
-    sealed: bytes | None = hook.row["sealed_secret"]
-    if sealed is None:
-        return None
-    plain = runtime.sealer.open(
-        sealed, tenant_id=hook.tenant_id, purpose=SEALED_SECRET.purpose, object_id=hook.row["id"]
-    )
-    return plain.decode()
+def _secrets(runtime: Runtime, hook: _Found) -> list[str]:
+    """Give what messages may be signed with now, if anything has to sign them."""
+    sealed = [hook.row["sealed_secret"]]
+    until = hook.row["previous_secret_expires_at"]
+    if until is not None and until > datetime.now(UTC):
+        sealed.append(hook.row["sealed_previous_secret"])
+    return [_opened(runtime, hook, each) for each in sealed if each is not None]
+
+
+def _opened(runtime: Runtime, hook: _Found, sealed: bytes) -> str:
+    purpose = SEALED_SECRET.purpose
+    return runtime.sealer.open(sealed, tenant_id=hook.tenant_id, purpose=purpose, object_id=hook.row["id"]).decode()
 
 
 async def _taken(ctx: Ctx, hook: Record, arrival: Arrival, raw: str, body: object) -> InboundReceipt:

@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
@@ -47,6 +47,9 @@ class TimestampOutOfToleranceError(UnauthenticatedError):
     title = "The message was not signed just now"
 
 
+SigningSecret = Annotated[HeaderValue, StringConstraints(min_length=_FEWEST_LETTERS)]
+
+
 class InboundSignature(Input):
     """How messages are signed by who sends them."""
 
@@ -75,8 +78,7 @@ class InboundSignature(Input):
         Literal[":", "."], Field(description="What stands between time and body where they are signed.")
     ] = ":"
     secret: Annotated[
-        HeaderValue | None,
-        StringConstraints(min_length=_FEWEST_LETTERS),
+        SigningSecret | None,
         Field(
             description="What the sender signs with; sealed and never shown again. Null keeps the stored one; a new "
             "hook gets one made, which is shown once. For `standard_webhooks` as `whsec_…`."
@@ -94,8 +96,8 @@ class InboundSignature(Input):
         if self.scheme == "none" and self.secret is not None:
             message = "`none` has no `secret`"
             raise ValueError(message)
-        if self.scheme == "standard_webhooks" and self.secret is not None:
-            _check_written(self.secret)
+        if self.secret is not None:
+            check_written(self.scheme, self.secret)
         return self
 
 
@@ -132,18 +134,21 @@ class Arrival:
 
 
 def check_signature(
-    signature: Mapping[str, Any], secret: str | None, headers: Mapping[str, str], body: bytes, *, now: datetime
+    signature: Mapping[str, Any], secrets: Sequence[str], headers: Mapping[str, str], body: bytes, *, now: datetime
 ) -> Arrival:
-    """Give by what a message is known again; raises InvalidSignatureError and TimestampOutOfToleranceError."""
+    """Give by what a message is known again; raises InvalidSignatureError and TimestampOutOfToleranceError.
+
+    It may be signed with any of the secrets: there are two while one is being replaced.
+    """
     scheme: Scheme = signature["scheme"]
     if scheme == "none":
         return _unsigned(headers, body)
-    if secret is None:
+    if not secrets:
         message = f"a hook with the scheme {scheme} has no secret"
         raise LookupError(message)
     if scheme == "standard_webhooks":
-        return _standard(secret, headers, body, now)
-    return _by_header(_GITHUB if scheme == "github" else signature, secret, headers, body, now)
+        return _standard(secrets, headers, body, now)
+    return _by_header(_GITHUB if scheme == "github" else signature, secrets, headers, body, now)
 
 
 def _unsigned(headers: Mapping[str, str], body: bytes) -> Arrival:
@@ -153,31 +158,33 @@ def _unsigned(headers: Mapping[str, str], body: bytes) -> Arrival:
     return Arrival(_hash(b"body", body), REPEATED_WITHIN)
 
 
-def _standard(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> Arrival:
+def _standard(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime) -> Arrival:
     message_id, signatures = headers.get("webhook-id", ""), headers.get("webhook-signature", "")
     seconds = _seconds(headers.get("webhook-timestamp", ""))
     try:
-        expected = sign([SigningKeys(secret)], message_id, seconds, body)["webhook-signature"]
+        keys = [SigningKeys(secret) for secret in secrets]
+        expected = sign(keys, message_id, seconds, body)["webhook-signature"].split(" ")
     except ValueError:
         raise _wrong() from None
     given = signatures.split(" ")[:_MOST_SIGNATURES]
-    if not any(hmac.compare_digest(each.encode(errors="replace"), expected.encode()) for each in given):
+    if not any(_is_same(each, one) for each in given for one in expected):
         raise _wrong()
     _check_time(seconds, now)
     return Arrival(_hash(b"webhook-id", message_id.encode()), None)
 
 
 def _by_header(
-    signature: Mapping[str, Any], secret: str, headers: Mapping[str, str], body: bytes, now: datetime
+    signature: Mapping[str, Any], secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime
 ) -> Arrival:
     signed, timestamp = body, signature["timestamp_header"]
     if timestamp is not None:
         written = headers.get(timestamp.lower(), "")
         signed = f"{_seconds(written)}{signature['timestamp_separator']}".encode() + body
-    given = headers.get(signature["header"].lower(), "")
-    digest = hmac.digest(secret.encode(), signed, "sha256")
-    expected = digest.hex() if signature["encoding"] == "hex" else base64.b64encode(digest).decode()
-    if not hmac.compare_digest(given.strip().encode(errors="replace"), (signature["prefix"] + expected).encode()):
+    given = headers.get(signature["header"].lower(), "").strip()
+    digests = [hmac.digest(secret.encode(), signed, "sha256") for secret in secrets]
+    is_hex = signature["encoding"] == "hex"
+    expected = [digest.hex() if is_hex else base64.b64encode(digest).decode() for digest in digests]
+    if not any(_is_same(given, signature["prefix"] + one) for one in expected):
         raise _wrong()
     if timestamp is not None:
         _check_time(_seconds(headers.get(timestamp.lower(), "")), now)
@@ -196,7 +203,14 @@ def _check_time(seconds: int, now: datetime) -> None:
         raise TimestampOutOfToleranceError(message, params={"timestamp": seconds})
 
 
-def _check_written(secret: str) -> None:
+def _is_same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
+
+
+def check_written(scheme: str, secret: str) -> None:
+    """Raise ValueError for a secret that nobody could sign with."""
+    if scheme != "standard_webhooks":
+        return
     try:
         sign([SigningKeys(secret)], "check", 0, b"")
     except (ValueError, binascii.Error):
