@@ -13,7 +13,8 @@ from sqlalchemy import LargeBinary
 
 from helpdesk_api.identity.tenant_export import EXCEPTED, PROOFS, exported_lines, exported_tables, is_exported
 from helpdesk_api.kit.sql import metadata
-from tests.contract.bodies import api_key, contact, webhook_endpoint
+from tests.contract.bodies import api_key, contact
+from tests.contract.endpoint_bodies import webhook_endpoint
 from tests.contract.rows import RESTLESS, TENANT_TABLES
 from tests.contract.stored_rows import outbound_email, session
 from tests.factories import a_company, a_note, a_policy, a_ticket, a_user, create, get

@@ -8,8 +8,6 @@ from itertools import count
 from typing import Any, TypeAlias
 from uuid import UUID
 
-import trustme
-
 from tests.jobs.webhooks import until
 from tests.stage import Client, Stage
 
@@ -319,39 +317,6 @@ def key_of(holder: str, make: Callable[[Client], JSON]) -> Callable[[Client], JS
     """Give a body for a key that stands for somebody."""
     plural = f"{holder.removesuffix('_id')}s"
     return lambda api: api_key(api) | {holder: create(api, plural, **make(api))["id"]}
-
-
-_identity = trustme.CA().issue_cert("helpdesk@service.example")
-CERTIFICATE = _identity.cert_chain_pems[0].bytes().decode()
-PRIVATE_KEY = _identity.private_key_pem.bytes().decode()
-
-
-def webhook_endpoint(api: Client) -> JSON:
-    """Give an endpoint that is switched off, so that nothing is sent while a test looks on."""
-    return {
-        "url": f"https://hooks{next(_numbers)}.client.example/helpdesk",
-        "description": "Ticket mirror",
-        "event_types": ["ticket.*"],
-        "condition": {"field": "priority", "op": "gte", "value": "high"},
-        "is_enabled": False,
-        "max_in_flight": 8,
-        "rate_per_second": 50,
-        "ordered": True,
-        "payload": "full",
-        "payload_version": "2026-11-01",
-        "format": "cloudevents",
-        "metadata": {"owner": "erp-team"},
-        "headers": [{"name": "X-Environment", "value": "production", "is_secret": False}],
-        "authentication": {
-            "type": "basic",
-            "username": "helpdesk",
-            "secret": "open sesame",
-            "token_url": None,
-            "client_id": None,
-            "scope": None,
-        },
-        "client_certificate": {"certificate": CERTIFICATE, "private_key": PRIVATE_KEY},
-    }
 
 
 def comments_of_new_ticket(api: Client) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.contract.bodies import (
-    CERTIFICATE,
     JSON,
     a_calendar_version,
     a_clock,
@@ -38,8 +37,8 @@ from tests.contract.bodies import (
     team,
     ticket,
     user,
-    webhook_endpoint,
 )
+from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
 from tests.contract.inbound_bodies import MAPPING, inbound_hook, inbound_message, token_of_a_hook
 from tests.contract.pushed_bodies import (
     asset_of_pushed_cards,

@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from tests.contract.bodies import an_event, create, user, webhook_endpoint
+from tests.contract.bodies import an_event, create, user
+from tests.contract.endpoint_bodies import webhook_endpoint
 from tests.stage import Client, Stage
 
 
