@@ -1,12 +1,12 @@
 """Let two secrets of an inbound hook hold while one is replaced, and let mappings name type, team and domain.
 
-Revision: 0053. Comes after: 0052.
+Revision: 0054. Comes after: 0053.
 """
 
 from alembic import op
 
-revision = "0053"
-down_revision = "0052"
+revision = "0054"
+down_revision = "0053"
 branch_labels = None
 depends_on = None
 
