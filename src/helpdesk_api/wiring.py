@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
 from helpdesk_api.assets import asset_routes, asset_types, impact, relations
-from helpdesk_api.automation import engine, rule_files, rule_routes, rule_runs, trying
+from helpdesk_api.automation import analysing, engine, rule_files, rule_routes, rule_runs, trying
 from helpdesk_api.directory import card_kinds, companies, contacts, external_references, locations, magic_links
 from helpdesk_api.identity import (
     api_keys,
@@ -120,6 +120,7 @@ ROUTERS: Sequence[APIRouter] = (
     national_holidays.router,
     national_holidays.countries_router,
     sla_policies.router,
+    analysing.router,
     rule_files.router,
     rule_routes.router,
     rule_runs.router,

@@ -241,6 +241,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "permissions_list": Single(),
     "condition_fields_list": Single(),
     "rule_versions_list": Single(parameters=a_published_rule),
+    "rules_analyse": Single(),
     "rules_export": Single(),
     "rules_import": Single(rule_file),
     "rules_publish": Single({"version": None}, parameters=a_rule),

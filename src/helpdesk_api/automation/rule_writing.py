@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, select, update
 
 from helpdesk_api.automation.actions.checking import check_actions
+from helpdesk_api.automation.analysing import check_can_fire
 from helpdesk_api.automation.rule_versions import keep_version, terms_of, version_of
 from helpdesk_api.automation.rules import RULES, Rule, RuleState, rules
 from helpdesk_api.domain.condition_reading import read_condition
@@ -51,6 +52,8 @@ async def check_rule(ctx: Ctx, given: Mapping[str, Any], before: Rule | None) ->
         check_may_ask(ctx.principal, condition, pointer="/condition")
     if "actions" in given or given.get("state") == RuleState.PUBLISHED:
         await check_actions(ctx, whole["actions"], pointer="/actions")
+    if given.get("state") == RuleState.PUBLISHED:
+        check_can_fire(terms_of(whole))
     return whole
 
 

@@ -18,6 +18,7 @@ from helpdesk_api.agreements.sla_policies import PolicyPublishedError
 from helpdesk_api.assets.asset_types import RepeatedNumberError
 from helpdesk_api.assets.moving import ParentElsewhereError, TooManyPartsError
 from helpdesk_api.assets.relations import AssetsOfTwoCompaniesError, RelatedToItselfError
+from helpdesk_api.automation.analysing import RuleNeverFiresError
 from helpdesk_api.automation.named_references import UnresolvedNameError
 from helpdesk_api.automation.rule_versions import UnknownRuleVersionError
 from helpdesk_api.automation.rule_writing import TooManyRulesError
@@ -224,8 +225,14 @@ OF_OPERATION: Mapping[str, Refusals] = {
         PolicyPublishedError,
         ReachTooNarrowError,
     ),
-    "rules_create": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError, TooManyRulesError),
-    "rules_update": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError),
+    "rules_create": (
+        *_OF_CONDITION,
+        ReachTooNarrowError,
+        UnknownReferenceError,
+        TooManyRulesError,
+        RuleNeverFiresError,
+    ),
+    "rules_update": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError, RuleNeverFiresError),
     "rules_import": (
         *_OF_CONDITION,
         ReachTooNarrowError,
@@ -236,6 +243,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "rules_publish": (
         FieldNotAllowedError,
         ReachTooNarrowError,
+        RuleNeverFiresError,
         UnknownReferenceError,
         UnknownRuleVersionError,
     ),

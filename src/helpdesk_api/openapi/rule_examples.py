@@ -11,6 +11,18 @@ _BY_NAME: Final = {"field": "team_id", "op": "ne", "value": {"team": "Night shif
 
 RULE_EXAMPLES: Final[dict[str, Any]] = {
     **TRIAL_EXAMPLES,
+    "RuleAnalysis": {
+        "data": [
+            {
+                "code": "shadowed",
+                "is_certain": True,
+                "rule_ids": ["0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e50", "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e52"],
+                "field": None,
+                "detail": "Whenever the second would fire, the first has fired and stops.",
+            }
+        ],
+        "is_complete": True,
+    },
     "RulePublication": {"version": None},
     "RuleFile": {"format": FORMAT, "rules": [_FILED | {"condition": _BY_NAME}]},
     "RuleImport": {"format": FORMAT, "rules": [_FILED], "dry_run": True},
