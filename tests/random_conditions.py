@@ -52,6 +52,10 @@ class RandomConditions:
                 return chance.choice(found) if found else chance.choice(("printer", "%", "ÉCLAIR"))
             case FieldType.INTEGER:
                 return (found or 0) + chance.randrange(-1, 2)
+            case FieldType.NUMBER:
+                return float(found or 0) + chance.randrange(-1, 2) / 2
+            case FieldType.DATE:
+                return str(found or "2026-03-02")
             case FieldType.CHOICE | FieldType.LEVEL:
                 return chance.choice(field.choices)
             case FieldType.REFERENCE:

@@ -10,6 +10,7 @@ from helpdesk_api.agreements import calendar_imports, calendar_routes, national_
 from helpdesk_api.assets import asset_routes, asset_types, impact, relations
 from helpdesk_api.automation import analysing, engine, rule_files, rule_routes, rule_runs, trying
 from helpdesk_api.directory import card_kinds, companies, contacts, external_references, locations, magic_links
+from helpdesk_api.directory.custom_fields import routes as custom_field_routes
 from helpdesk_api.identity import (
     api_keys,
     audit,
@@ -110,6 +111,7 @@ ROUTERS: Sequence[APIRouter] = (
     impact.router,
     relations.router,
     asset_timelines.router,
+    custom_field_routes.router,
     reveal.router,
     teams.router,
     users.router,

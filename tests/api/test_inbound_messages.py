@@ -254,6 +254,7 @@ def test_a_preview_tells_what_would_be_done_and_does_nothing(stage: Stage, api: 
         "team_id": None,
         "company_id": None,
         "tags": ["disk"],
+        "custom_fields": {},
     }
     assert (news["result"]["outcome"], news["note"]) == ("opened", None)
     assert (known["result"]["outcome"], known["result"]["ticket_id"]) == ("recovered", ticket_id)

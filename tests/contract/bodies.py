@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from tests.contract.custom_field_bodies import extended
 from tests.jobs.webhooks import until
 from tests.stage import Client, Stage
 
@@ -44,6 +45,7 @@ def company(api: Client) -> JSON:
         "responsible_user_id": (responsible := create(api, "users", **plain_user())["id"]),
         "observer_ids": [responsible],
         "is_active": True,
+        "custom_fields": extended(api, "companies"),
     }
 
 
@@ -73,6 +75,7 @@ def contact(api: Client) -> JSON:
                 "source": "Order form 17",
             }
         ],
+        "custom_fields": extended(api, "contacts"),
     }
 
 
@@ -98,6 +101,7 @@ def location(api: Client) -> JSON:
         "contact_ids": [create(api, "contacts", name=unique("Contact"))["id"]],
         "notes": "Ring at the gate.",
         "is_active": True,
+        "custom_fields": extended(api, "locations"),
     }
 
 
@@ -270,6 +274,7 @@ def ticket(api: Client) -> JSON:
         "assignee_id": create(api, "users", **user(api))["id"],
         "tags": ["printer"],
         "channel": "email",
+        "custom_fields": extended(api, "tickets"),
     }
 
 

@@ -38,6 +38,7 @@ from tests.contract.bodies import (
     ticket,
     user,
 )
+from tests.contract.custom_field_bodies import custom_field
 from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
 from tests.contract.inbound_bodies import MAPPING, inbound_hook, inbound_message, token_of_a_hook
 from tests.contract.pushed_bodies import (
@@ -142,6 +143,7 @@ CASES = (
     Case("asset-relations", asset_relation),
     Case("assets", asset, patch={"status": "in_repair"}, cleared="notes"),
     Case("external-references", external_reference),
+    Case("custom-fields", custom_field, patch={"label": "Renamed"}, cleared="description", never_null="label"),
     Case("teams", team, patch={"name": "Renamed"}, cleared="description"),
     Case("users", user, patch={"is_active": False}, cleared="team_id"),
     Case("roles", role, patch={"permissions": ["tickets:read", "tickets:write"]}),

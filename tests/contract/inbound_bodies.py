@@ -19,6 +19,7 @@ MAPPING: JSON = {
     "company_source": "'crm'",
     "company_external_id": "item.client",
     "tags": "item.tags",
+    "custom_fields": "item.fields",
 }
 
 

@@ -84,6 +84,7 @@ OUTSIDE_OF_SCHEMAS = {
     "invalid_token",
     "session_required",
     "unknown_reference",
+    "unknown_custom_field",
     "not_found",
     "no_test_clock",
     "already_exists",

@@ -11,7 +11,7 @@ from helpdesk_api.kit.context import Ctx, Principal
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.visibility import EVERY_GROUP
 from helpdesk_api.tickets.condition_facts import facts_of
-from helpdesk_api.tickets.condition_fields import Use, fields_for
+from helpdesk_api.tickets.condition_fields import Offered, Use, fields_among
 from helpdesk_api.tickets.schemas import Ticket
 
 
@@ -29,10 +29,11 @@ class CompiledRule:
     stops: bool
 
 
-def compiled(row: Record | Mapping[str, Any]) -> CompiledRule:
-    """Make a rule ready to be tried."""
+def compiled(row: Record | Mapping[str, Any], offered: Offered) -> CompiledRule:
+    """Make a rule ready to be tried, whose condition asks about some of the fields that are `offered`."""
     given = row["condition"]
-    condition = ALWAYS if given is None else read_condition(given, fields_for(Use.RULE), pointer="/condition")
+    fields = fields_among(offered, Use.RULE)
+    condition = ALWAYS if given is None else read_condition(given, fields, pointer="/condition")
     return CompiledRule(
         id=row["id"],
         version=row["version"],

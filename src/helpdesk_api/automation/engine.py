@@ -22,6 +22,7 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.events import Event
 from helpdesk_api.kit.sql import Statement
+from helpdesk_api.tickets.custom_conditions import offered_to
 from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import Ticket
 
@@ -90,7 +91,9 @@ class RuleEngine:
         known = self._known.get(ctx.tenant_id)
         if known is not None and known[0] == stamp:
             return known[1]
-        published = [compiled(row) for row in await ctx.tx.rows(IN_FORCE, {"tenant": ctx.tenant_id})]
+        rows = await ctx.tx.rows(IN_FORCE, {"tenant": ctx.tenant_id})
+        offered = await offered_to(ctx, *(row["condition"] for row in rows))
+        published = [compiled(row, offered) for row in rows]
         if any(event.object_type == RULES.name for event in ctx.events):
             # What this transaction has made of them is not yet so, and may never be.
             return published

@@ -24,8 +24,8 @@ from helpdesk_api.kit.resource_routes import ResourceRouter, add_reading
 from helpdesk_api.kit.retention import Days, Kept
 from helpdesk_api.kit.schema import Entity
 from helpdesk_api.kit.sql import Statement, insert_many, tenant_table
-from helpdesk_api.kit.visibility import shown_changes
-from helpdesk_api.tickets.condition_fields import OFFERED
+from helpdesk_api.tickets.condition_fields import OfferedField
+from helpdesk_api.tickets.custom_conditions import offered_to
 from helpdesk_api.tickets.resources import TICKETS
 
 
@@ -199,18 +199,18 @@ def _told(answer: Answer) -> RuleAnswer:
 async def _present(ctx: Ctx, found: list[RuleRun]) -> list[RuleRun]:
     """Leave out what a caller is not shown: fields of tickets, and what a comparison would tell of a field."""
     held = ctx.principal.field_groups
+    offered = await offered_to(ctx, *(answer["field"] for run in found for answer in run.answers))
     return [
         RuleRun.trusted({
             **vars(run),
-            "changes": shown_changes(run.changes, TICKETS.groups, held),
-            "answers": [each for each in run.answers if _may_be_told(ctx, each["field"])],
+            "changes": TICKETS.shown_changes(run.changes, held),
+            "answers": [each for each in run.answers if _may_be_told(ctx, offered.get(each["field"]))],
         })
         for run in found
     ]  # fmt: skip
 
 
-def _may_be_told(ctx: Ctx, path: str) -> bool:
-    offered = OFFERED.get(path)
+def _may_be_told(ctx: Ctx, offered: OfferedField | None) -> bool:
     return offered is not None and (
         (offered.permission is None or ctx.principal.may(offered.permission))
         and (offered.group is None or ctx.principal.sees(offered.group))

@@ -21,7 +21,8 @@ from helpdesk_api.identity.visibility import ReachTooNarrowError
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.sql import Statement
-from helpdesk_api.tickets.condition_fields import Use, check_may_ask, fields_for
+from helpdesk_api.tickets.condition_fields import Use, check_may_ask, fields_among
+from helpdesk_api.tickets.custom_conditions import offered_to
 
 MOST_RULES: Final = 500
 
@@ -48,8 +49,9 @@ async def check_rule(ctx: Ctx, given: Mapping[str, Any], before: Rule | None) ->
         raise ReachTooNarrowError(message)
     whole: Mapping[str, Any] = given if before is None else {**vars(before), **given}
     if whole["condition"] is not None:
-        condition = read_condition(whole["condition"], fields_for(Use.RULE), pointer="/condition")
-        check_may_ask(ctx.principal, condition, pointer="/condition")
+        offered = await offered_to(ctx, whole["condition"])
+        condition = read_condition(whole["condition"], fields_among(offered, Use.RULE), pointer="/condition")
+        check_may_ask(ctx.principal, condition, pointer="/condition", among=offered)
     if "actions" in given or given.get("state") == RuleState.PUBLISHED:
         await check_actions(ctx, whole["actions"], pointer="/actions")
     if given.get("state") == RuleState.PUBLISHED:

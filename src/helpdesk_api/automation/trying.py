@@ -21,6 +21,7 @@ from helpdesk_api.kit.schema import Input, Output
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.kit.undoing import undoable
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
+from helpdesk_api.tickets.custom_conditions import offered_to
 from helpdesk_api.tickets.resources import TICKETS
 
 router = APIRouter(prefix="/v1/rules/{id}", tags=["rules"], route_class=UnitOfWorkRoute)
@@ -77,7 +78,7 @@ async def try_rule(id: UUID, body: RuleTrialCreate, ctx: Annotated[Ctx, allowed(
     if ticket is None:
         message = f"There is no ticket {body.ticket_id}."
         raise UnknownReferenceError(message, pointer="/ticket_id")
-    tried = compiled(vars(rule))
+    tried = compiled(vars(rule), await offered_to(ctx, rule.condition))
     holds = tried.holds(await facts_about(ctx, ticket, tried.paths), ctx.now)
     changes: dict[str, list[JsonValue]] = {}
     refusal: TrialRefusal | None = None

@@ -13,6 +13,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from helpdesk_api.directory.card_fields import TAX_IDS_OF_COMPANY, ObserverIds, TaxId, TaxIds, TaxNumber
 from helpdesk_api.directory.card_reads import watch_reading
+from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, CustomFieldsShown
+from helpdesk_api.directory.custom_fields.models import custom_fields_column, custom_fields_index
+from helpdesk_api.directory.custom_fields.narrowing import CustomFieldQuery, refine
+from helpdesk_api.directory.custom_fields.values import with_custom_fields
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
 from helpdesk_api.identity.teams import TEAMS
 from helpdesk_api.identity.users import USERS
@@ -39,6 +43,8 @@ companies = tenant_table(
     Column("responsible_user_id", Uuid),
     Column("observer_ids", ARRAY(Uuid), nullable=False, server_default="{}"),
     Column("is_active", Boolean, nullable=False, server_default="true"),
+    custom_fields_column(),
+    custom_fields_index(),
     reference("parent_company_id", "companies"),
     reference("default_team_id", "teams"),
     reference("responsible_user_id", "users"),
@@ -103,6 +109,7 @@ class CompanyCreate(Input):
     responsible_user_id: Annotated[UUID | None, Field(description="Who on the staff answers for this client.")] = None
     observer_ids: ObserverIds = Field(default=[])
     is_active: Annotated[Flag, Field(description="Inactive companies are archived: they get no new tickets.")] = True
+    custom_fields: CustomFieldsInput = Field(default={})
 
 
 CompanyUpdate = patch_model(CompanyCreate)
@@ -122,6 +129,7 @@ class Company(Entity):
     responsible_user_id: Annotated[UUID | None, FieldGroup(CLIENT_INTERNAL)]
     observer_ids: Annotated[list[UUID], FieldGroup(CLIENT_INTERNAL)]
     is_active: bool
+    custom_fields: CustomFieldsShown
 
 
 COMPANIES = Resource(
@@ -141,6 +149,7 @@ COMPANIES = Resource(
         "responsible_user_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03",
         "observer_ids": [],
         "is_active": True,
+        "custom_fields": {"service_tier": "gold"},
     },
     filters=(
         Filter("name", companies.c.name, str, is_lookup=True),
@@ -162,14 +171,16 @@ COMPANIES = Resource(
     reference_lists=(ReferenceList("observer_ids", USERS, company_observers, "company_id", "user_id"),),
     rows=rows_of(company=companies.c.id),
     guards_lists=True,
+    query_base=CustomFieldQuery,
+    refine=refine,
     watch=watch_reading,
 )
 
 
 async def check_company(ctx: Ctx, given: dict[str, Any], before: Company | None) -> dict[str, Any]:
-    """Check that the company it is to belong to is there and does not belong to it."""
+    """Check that the company it is to belong to is there and does not belong to it, and the custom fields."""
     await check_parent(ctx, COMPANIES, given, before, "parent_company_id")
-    return given
+    return await with_custom_fields(ctx, COMPANIES, given, before)
 
 
 router = ResourceRouter(COMPANIES)

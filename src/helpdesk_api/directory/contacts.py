@@ -25,6 +25,10 @@ from helpdesk_api.directory.card_fields import (
 )
 from helpdesk_api.directory.card_reads import watch_reading
 from helpdesk_api.directory.companies import COMPANIES
+from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, CustomFieldsShown
+from helpdesk_api.directory.custom_fields.models import custom_fields_column, custom_fields_index
+from helpdesk_api.directory.custom_fields.narrowing import CustomFieldQuery, refine
+from helpdesk_api.directory.custom_fields.values import with_custom_fields
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.identity.masks import EMAILS_OF_CONTACT, PHONES_OF_CONTACT
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
@@ -52,6 +56,8 @@ contacts = tenant_table(
     Column("language", Text),
     Column("memberships", JSONB, nullable=False, server_default="[]"),
     Column("consents", JSONB, nullable=False, server_default="[]"),
+    custom_fields_column(),
+    custom_fields_index(),
     CheckConstraint("preferred_channel IN ('email', 'phone', 'messenger', 'portal')", name="preferred_channel"),
     reference("company_id", "companies"),
     reference("portal_role_id", "roles"),
@@ -124,6 +130,7 @@ class ContactCreate(Input):
     language: Annotated[Language | None, Field(description="What the person likes to be written in.")] = None
     memberships: Memberships = Field(default=[])
     consents: Consents = Field(default=[])
+    custom_fields: CustomFieldsInput = Field(default={})
 
 
 ContactUpdate = patch_model(ContactCreate)
@@ -143,6 +150,7 @@ class Contact(Entity):
     language: str | None
     memberships: Annotated[list[Membership], FieldGroup(CLIENT_INTERNAL)]
     consents: Annotated[list[Consent], FieldGroup(CLIENT_INTERNAL)]
+    custom_fields: CustomFieldsShown
 
 
 def _rows() -> RowRules:
@@ -181,6 +189,7 @@ CONTACTS = Resource(
                 "source": "Order form 17",
             }
         ],
+        "custom_fields": {"shift": "night"},
     },
     filters=(
         Filter("company_id", contacts.c.company_id, UUID, is_lookup=True),
@@ -197,6 +206,8 @@ CONTACTS = Resource(
     ),
     rows=_rows(),
     guards_lists=True,
+    query_base=CustomFieldQuery,
+    refine=refine,
     watch=watch_reading,
 )
 
@@ -218,7 +229,7 @@ def check_works_for(contact: Contact, company_id: UUID, *, pointer: str) -> None
 
 
 async def check_contact(ctx: Ctx, given: dict[str, Any], before: Contact | None) -> dict[str, Any]:
-    """Check the portal role that is given, and for whom somebody at a client adds colleagues."""
+    """Check the portal role that is given, for whom somebody at a client adds colleagues, and the custom fields."""
     if "portal_role_id" in given:
         current = before.portal_role_id if before else None
         await check_role(ctx, given, field="portal_role_id", audience="contact", current=current)
@@ -226,8 +237,8 @@ async def check_contact(ctx: Ctx, given: dict[str, Any], before: Contact | None)
         # Somebody at a client adds colleagues, and nobody else.
         ours = ctx.principal.reach.values["seen_companies"]
         if given["company_id"] is None:
-            return given | {"company_id": ours[0] if ours else None}
-    return given
+            given = given | {"company_id": ours[0] if ours else None}
+    return await with_custom_fields(ctx, CONTACTS, given, before)
 
 
 router = ResourceRouter(CONTACTS)

@@ -17,6 +17,10 @@ from helpdesk_api.directory.card_fields import Country, each_once
 from helpdesk_api.directory.card_reads import watch_reading
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS, check_works_for
+from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, CustomFieldsShown
+from helpdesk_api.directory.custom_fields.models import custom_fields_column, custom_fields_index
+from helpdesk_api.directory.custom_fields.narrowing import CustomFieldQuery, refine
+from helpdesk_api.directory.custom_fields.values import with_custom_fields
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
 from helpdesk_api.identity.teams import TEAMS
@@ -45,6 +49,8 @@ locations = tenant_table(
     Column("contact_ids", ARRAY(Uuid), nullable=False),
     Column("notes", Text),
     Column("is_active", Boolean, nullable=False),
+    custom_fields_column(),
+    custom_fields_index(),
     # What else belongs to a company and is at one of its locations refers to both at once.
     UniqueConstraint("tenant_id", "company_id", "id"),
     CheckConstraint("geofence_radius_meters IS NULL OR coordinates IS NOT NULL", name="geofence_has_a_centre"),
@@ -129,6 +135,7 @@ class LocationCreate(Input):
     ] = Field(default=[])
     notes: Annotated[Prose | None, Field(description="For staff only.")] = None
     is_active: Annotated[Flag, Field(description="Inactive locations get no new tickets.")] = True
+    custom_fields: CustomFieldsInput = Field(default={})
 
 
 LocationUpdate = patch_model(LocationCreate)
@@ -149,6 +156,7 @@ class Location(Entity):
     contact_ids: list[UUID]
     notes: Annotated[str | None, FieldGroup(CLIENT_INTERNAL)]
     is_active: bool
+    custom_fields: CustomFieldsShown
 
 
 LOCATIONS = Resource(
@@ -175,6 +183,7 @@ LOCATIONS = Resource(
         "contact_ids": ["0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e11"],
         "notes": "Ring at the gate.",
         "is_active": True,
+        "custom_fields": {"gate_code": "4711"},
     },
     filters=(
         Filter("company_id", locations.c.company_id, UUID, is_lookup=True),
@@ -193,6 +202,8 @@ LOCATIONS = Resource(
     reference_lists=(ReferenceList("contact_ids", CONTACTS, location_contacts, "location_id", "contact_id"),),
     rows=rows_of(company=locations.c.company_id),
     guards_lists=True,
+    query_base=CustomFieldQuery,
+    refine=refine,
     watch=watch_reading,
 )
 
@@ -235,7 +246,7 @@ def own_company(place: Location, given: Collection[str]) -> UUID:
 
 
 async def check_location(ctx: Ctx, given: dict[str, Any], before: Location | None) -> dict[str, Any]:
-    """Check that a geofence has a centre, and that who is asked for at a place works for its company."""
+    """Check that a geofence has a centre, who is asked for at a place of which company, and the custom fields."""
     whole = (vars(before) if before is not None else {}) | given
     if whole["geofence_radius_meters"] is not None and whole["coordinates"] is None:
         message = "A geofence needs the coordinates of the place."
@@ -245,7 +256,7 @@ async def check_location(ctx: Ctx, given: dict[str, Any], before: Location | Non
         for index, contact_id in enumerate(whole["contact_ids"]):
             if contact_id in people:
                 check_works_for(people[contact_id], whole["company_id"], pointer=f"/contact_ids/{index}")
-    return given
+    return await with_custom_fields(ctx, LOCATIONS, given, before)
 
 
 router = routes(LOCATIONS, create=LocationCreate, update=LocationUpdate, check=check_location)

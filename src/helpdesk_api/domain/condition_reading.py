@@ -6,7 +6,8 @@ What a condition means is `domain.conditions`.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -142,6 +143,8 @@ def _value(asked: Field, given: Any, pointer: str) -> Any:  # noqa: ANN401 - of 
             FieldType.TEXT: f"text of 1 to {LONGEST_TEXT} characters",
             FieldType.SET: f"text of 1 to {LONGEST_TEXT} characters",
             FieldType.INTEGER: "a whole number of 64 bits",
+            FieldType.NUMBER: "a number",
+            FieldType.DATE: "a date such as 2026-03-02",
             FieldType.REFERENCE: "an id",
             FieldType.INSTANT: 'an RFC 3339 instant, or {"seconds_from_now": -3600} within ten years',
         }.get(asked.type, f"one of {', '.join(asked.choices)}")
@@ -160,6 +163,10 @@ def _of_type(asked: Field, given: Any) -> Any:  # noqa: ANN401 - JSON in, a valu
             return given
         case FieldType.INTEGER, int() if not isinstance(given, bool) and -_INT8 <= given < _INT8:
             return given
+        case FieldType.NUMBER, (int() | float()) if not isinstance(given, bool):
+            return Decimal(str(given))
+        case FieldType.DATE, str():
+            return _date(given)
         case FieldType.REFERENCE, str():
             return _id(given)
         case FieldType.INSTANT, str():
@@ -174,6 +181,13 @@ def _of_type(asked: Field, given: Any) -> Any:  # noqa: ANN401 - JSON in, a valu
 def _id(given: str) -> UUID | None:
     try:
         return UUID(given)
+    except ValueError:
+        return None
+
+
+def _date(given: str) -> str | None:
+    try:
+        return given if date.fromisoformat(given).isoformat() == given else None
     except ValueError:
         return None
 

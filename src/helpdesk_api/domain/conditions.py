@@ -16,6 +16,8 @@ from typing import Any, Final
 class FieldType(StrEnum):
     TEXT = "text"
     INTEGER = "integer"
+    NUMBER = "number"
+    DATE = "date"
     CHOICE = "choice"
     LEVEL = "level"
     REFERENCE = "reference"
@@ -43,6 +45,9 @@ _SAME: Final = (Operator.EQ, Operator.NE, Operator.IN)
 OPERATORS: Final[Mapping[FieldType, tuple[Operator, ...]]] = {
     FieldType.TEXT: (*_SAME, Operator.CONTAINS, Operator.STARTS_WITH, Operator.IS_EMPTY),
     FieldType.INTEGER: (*_SAME, *_ORDER),
+    FieldType.NUMBER: (*_SAME, *_ORDER),
+    # As it is written, `2026-03-02`: its order is that of the text.
+    FieldType.DATE: (*_SAME, *_ORDER),
     FieldType.CHOICE: _SAME,
     FieldType.LEVEL: (*_SAME, *_ORDER),
     FieldType.REFERENCE: _SAME,

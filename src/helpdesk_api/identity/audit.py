@@ -40,7 +40,7 @@ from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.schema import Page
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
-from helpdesk_api.kit.visibility import seen_rows, shown_changes
+from helpdesk_api.kit.visibility import seen_rows
 
 _CURSOR: Final = "audit"
 
@@ -178,7 +178,7 @@ def _beyond(instant: datetime | None) -> datetime | None:
 def _entry(ctx: Ctx, resources: Mapping[str, Resource[Any]], row: Record) -> AuditEntry:
     values = dict(row.items())
     if (resource := resources.get(row["object_type"])) is not None:
-        values["changes"] = shown_changes(row["changes"], resource.groups, ctx.principal.field_groups)
+        values["changes"] = resource.shown_changes(row["changes"], ctx.principal.field_groups)
     ip = values["ip"]
     return AuditEntry.trusted({
         **{name: values[name] for name in AuditEntry.model_fields if name in values},

@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from helpdesk_api.identity.permissions import CLIENT_INTERNAL, CONTACT_DETAILS, STAFF_DETAILS, TICKET_INTERNAL
+from helpdesk_api.identity.permissions import (
+    CLIENT_COMMERCIAL,
+    CLIENT_INTERNAL,
+    CONTACT_DETAILS,
+    STAFF_DETAILS,
+    TICKET_INTERNAL,
+)
 
 _CONVERSATION = ["comments:read", "comments:write", "notes:read", "notes:write", "tickets:read", "tickets:write"]
 _CARDS = [
@@ -33,12 +39,13 @@ _PORTAL = [
     "companies:read",
     "contacts:list",
     "contacts:read",
+    "custom-fields:read",
     "locations:list",
     "locations:read",
     "tickets:create",
     "tickets:read",
 ]
-_SURROUNDINGS = ["calendars:read", "roles:read", "sla-policies:read", "teams:read", "users:read"]
+_SURROUNDINGS = ["calendars:read", "custom-fields:read", "roles:read", "sla-policies:read", "teams:read", "users:read"]
 
 
 def _role(name: str, reach: str, permissions: list[str], *groups: str, audience: str = "staff") -> Mapping[str, Any]:
@@ -86,6 +93,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
             "comments:read",
             "companies:read",
             "contacts:read",
+            "custom-fields:read",
             "locations:read",
             "notes:read",
             "notes:write",
@@ -96,7 +104,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
         *(CLIENT_INTERNAL, STAFF_DETAILS, TICKET_INTERNAL),
     ),
     "contractor": _role(
-        "Contractor", "team", ["comments:read", "comments:write", "tickets:read", "tickets:write"], TICKET_INTERNAL
+        "Contractor",
+        "team",
+        ["comments:read", "comments:write", "custom-fields:read", "tickets:read", "tickets:write"],
+        TICKET_INTERNAL,
     ),
     "contact": _role("Contact", "own", [*_PORTAL], CONTACT_DETAILS, audience="contact"),
     "contact_manager": _role(
@@ -105,7 +116,8 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
     "crm_sync": _role(
         "CRM sync",
         "all",
-        [*_CARDS, "events:read", "external-references:read", "external-references:write"],
+        [*_CARDS, "custom-fields:read", "events:read", "external-references:read", "external-references:write"],
+        CLIENT_COMMERCIAL,
         CLIENT_INTERNAL,
         CONTACT_DETAILS,
     ),

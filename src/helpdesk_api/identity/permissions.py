@@ -23,6 +23,7 @@ _RESOURCES: Final = {
     "asset-relations": "how assets are related",
     "asset-types": "kinds of equipment",
     "assets": "the equipment of clients",
+    "custom-fields": "the custom fields of tickets and client cards",
     "external-references": "the ids by which client cards go in other systems",
     "teams": "teams",
     "users": "members of staff",
@@ -81,20 +82,23 @@ FOR_CONTACTS: Final = frozenset(
         "locations:list",
         "assets:read",
         "assets:list",
+        "custom-fields:read",
         "roles:read",
     }
 )
 
 CONTACT_DETAILS: Final = "client.contact_details"
 CLIENT_INTERNAL: Final = "client.internal"
+CLIENT_COMMERCIAL: Final = "client.commercial"
 STAFF_DETAILS: Final = "staff.contact_details"
 TICKET_INTERNAL: Final = "ticket.internal"
 
 FIELD_GROUPS: Final[Mapping[str, str]] = {
     CONTACT_DETAILS: "Addresses, phones and messengers of contacts, tax ids of companies; masked for the others.",
     CLIENT_INTERNAL: "What staff note about clients: category, who looks after them, memberships, consents.",
+    CLIENT_COMMERCIAL: "What belongs to sales: the custom fields of the group `commercial`.",
     STAFF_DETAILS: "E-mail addresses of staff; masked for the others.",
-    TICKET_INTERNAL: "Team, assignee and tags of tickets.",
+    TICKET_INTERNAL: "Team, assignee and tags of tickets, and their custom fields of the group `internal`.",
 }
 
 

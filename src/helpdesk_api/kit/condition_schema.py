@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from helpdesk_api.domain.conditions import Operator
 
-_ONE: Final[dict[str, Any]] = {"anyOf": [{"type": "string", "maxLength": 500}, {"type": "integer"}]}
+_ONE: Final[dict[str, Any]] = {"anyOf": [{"type": "string", "maxLength": 500}, {"type": "number"}]}
 _DISTANCE: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {"seconds_from_now": {"type": "integer"}},

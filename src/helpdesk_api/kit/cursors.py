@@ -5,9 +5,10 @@ A cursor is bound to the list, sort and filters it was made for, and lives for 9
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,14 @@ from helpdesk_api.kit.tokens import Signer
 
 _CURSOR_LIFE = timedelta(days=90)
 _CURSOR = "cursor"
+
+
+def _as_it_is(key: Any) -> Any:
+    return key
+
+
+# How keys are read back that JSON writes as text.
+_KEYS: Mapping[str, Callable[[Any], Any]] = {"instant": datetime.fromisoformat, "decimal": Decimal}
 
 
 class CursorMismatchError(MalformedError):
@@ -64,10 +73,7 @@ def read_cursor(signer: Signer, text: str, binding: str, order: Sequence[tuple[S
     if datetime.now(UTC) - datetime.fromtimestamp(made, UTC) > _CURSOR_LIFE:
         message = "The cursor is older than 90 days; start from the first page."
         raise CursorExpiredError(message, pointer="/cursor", location="query")
-    typed = [
-        datetime.fromisoformat(value) if sort.type == "instant" else value
-        for (sort, _), value in zip(order, keys[:-1], strict=True)
-    ]
+    typed = [_KEYS.get(sort.type, _as_it_is)(value) for (sort, _), value in zip(order, keys[:-1], strict=True)]
     return Start(keys=[*typed, UUID(keys[-1])], backwards=backwards)
 
 

@@ -67,7 +67,7 @@ class Sort:
 
     name: str
     column: Column[Any]
-    type: Literal["instant", "text", "integer"]
+    type: Literal["instant", "text", "integer", "decimal"]
     is_filled: bool = False
 
     def __post_init__(self) -> None:
@@ -114,6 +114,7 @@ class Listing:
     rows: RowRules
     # What holds for every row of the list, whoever looks.
     always: tuple[ColumnElement[bool], ...] = ()
+    query_base: type[PageQuery] = PageQuery
 
     @cached_property
     def query_model(self) -> type[PageQuery]:
@@ -144,7 +145,7 @@ class Listing:
                     several,
                     Field(default=[], max_length=50, description="Repeat for any of several."),
                 )
-        return create_model("Query", __base__=PageQuery, **fields)
+        return create_model("Query", __base__=self.query_base, **fields)
 
     @cached_property
     def statements(self) -> dict[Any, Statement]:

@@ -16,14 +16,18 @@ from starlette.requests import Request
 
 from helpdesk_api.domain.errors import NotFoundError
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.listing import Filter, Listing, Sort, created_and_updated
+from helpdesk_api.kit.grouped_values import flattened_changes, grouped_fields
+from helpdesk_api.kit.listing import Filter, Listing, PageQuery, Sort, created_and_updated
+from helpdesk_api.kit.paging import Narrowing
 from helpdesk_api.kit.quotas import TenantQuota
 from helpdesk_api.kit.schema import Entity
 from helpdesk_api.kit.sql import Statement
-from helpdesk_api.kit.visibility import FieldGroup, RowRules, field_groups, seen_rows
+from helpdesk_api.kit.visibility import FieldGroup, RowRules, field_groups, seen_rows, shown_changes
 
 R = TypeVar("R", bound=Entity)
 Watch = Callable[[Request, Ctx, Sequence[Entity]], Awaitable[None]]
+# Reads what a query says of a list beyond its declared filters and sort keys; gives the list and the condition for it.
+Refine = Callable[[Ctx, Listing, PageQuery, Narrowing | None], Awaitable[tuple[Listing, Narrowing | None]]]
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,9 @@ class Resource(Generic[R]):
     rows: RowRules = dataclasses.field(default_factory=dict)
     # Whether listing them in bulk, not narrowed by a lookup, is a permission of its own: `<plural>:list`.
     guards_lists: bool = False
+    # The query parameters that its lists have beside those for its filters, and what they mean.
+    query_base: type[PageQuery] = PageQuery
+    refine: Refine | None = None
     # Who is told what is read of them, whether by itself, in a list, or along with what refers to it.
     watch: Watch | None = None
     # What the statement that stores a new object computes by itself; it may use the bind parameter `of_tenant`.
@@ -120,12 +127,22 @@ class Resource(Generic[R]):
             ),
             default_sort=self.default_sort,
             rows=self.rows,
+            query_base=self.query_base,
         )
 
     @cached_property
     def groups(self) -> Mapping[str, FieldGroup]:
         """Give the field groups that fields belong to, by field."""
         return field_groups(self.read)
+
+    @cached_property
+    def grouped(self) -> frozenset[str]:
+        """Name the fields that hold values of several field groups."""
+        return grouped_fields(self.read)
+
+    def shown_changes(self, changes: dict[str, Any], held: frozenset[str]) -> dict[str, Any]:
+        """Give of recorded changes what whoever holds these field groups is shown."""
+        return flattened_changes(shown_changes(changes, self.groups, held), self.grouped, held)
 
     @cached_property
     def _statements(self) -> dict[tuple[str, str], Statement]:

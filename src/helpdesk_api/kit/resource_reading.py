@@ -118,7 +118,10 @@ class Reading(Generic[R]):
         if resource.guards_lists and not resource.listing.is_looked_up(query):
             ctx.principal.require(f"{resource.plural}:list")
         signer = request.app.state.runtime.signer
-        found = await find_page(ctx, resource.listing, query, signer, narrowing=narrowing)
+        listing = resource.listing
+        if resource.refine is not None:
+            listing, narrowing = await resource.refine(ctx, listing, query, narrowing)
+        found = await find_page(ctx, listing, query, signer, narrowing=narrowing)
         rows = await self._present(ctx, [resource.read.from_record(row) for row in found.rows])
         if resource.watch is not None:
             await resource.watch(request, ctx, rows)

@@ -66,6 +66,11 @@ def showing(groups: frozenset[str]) -> Iterator[None]:
         _shown_groups.reset(token)
 
 
+def shown_groups() -> frozenset[str]:
+    """Give the groups whose fields are shown just now."""
+    return _shown_groups.get()
+
+
 def has_group(groups: Iterable[str], name: str) -> bool:
     """Tell whether a group is among those given, itself or through `*`."""
     return name in groups or EVERY_GROUP in groups

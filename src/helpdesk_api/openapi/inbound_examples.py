@@ -20,7 +20,7 @@ _MESSAGE: Final = {
         }
     ],
 }
-_TICKET: Final = {
+_TICKET: Final[dict[str, Any]] = {
     "subject": "https://erp.alpine-dairy.example does not answer",
     "description": "",
     "priority": "normal",
@@ -28,6 +28,7 @@ _TICKET: Final = {
     "team_id": None,
     "company_id": None,
     "tags": ["http", "probefailure"],
+    "custom_fields": {},
 }
 
 ADDED_TO_NEW_HOOK: Final = {"token": _TOKEN, "secret": None}

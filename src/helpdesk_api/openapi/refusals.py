@@ -58,6 +58,7 @@ from helpdesk_api.kit.strict_json import (
     UnstorableCharacterError,
 )
 from helpdesk_api.kit.visibility import FieldNotAllowedError
+from helpdesk_api.openapi.custom_field_refusals import OF_CUSTOM_FIELDS
 from helpdesk_api.openapi.refusals_of_operations import OF_OPERATION, Refusals
 from helpdesk_api.openapi.shapes import Shape
 
@@ -153,7 +154,7 @@ _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
 def possible(shape: Shape) -> list[type[Refusal]]:
     """List what an operation may refuse, in a stable order."""
     general = (refused for applies, several in _OF_SHAPE if applies(shape) for refused in several)
-    return list(dict.fromkeys([*general, *OF_OPERATION.get(shape.id, ())]))
+    return list(dict.fromkeys([*general, *OF_OPERATION.get(shape.id, ()), *OF_CUSTOM_FIELDS.get(shape.id, ())]))
 
 
 def example_of(refused: type[Refusal]) -> dict[str, Any]:

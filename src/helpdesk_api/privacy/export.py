@@ -7,10 +7,12 @@ from pydantic import AwareDatetime, Field, JsonValue
 from pydantic_core import to_jsonable_python
 from sqlalchemy import Uuid, bindparam, or_, select
 
+from helpdesk_api.directory.custom_fields.models import COLUMN
 from helpdesk_api.domain.errors import ForbiddenError
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.events import commit_order, events, record
+from helpdesk_api.kit.grouped_values import flattened, flattened_changes
 from helpdesk_api.kit.schema import Output
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.visibility import EVERY_GROUP
@@ -112,4 +114,8 @@ async def export_person(ctx: Ctx, person_type: PersonType, person_id: UUID) -> P
 
 def _plain(row: Any) -> dict[str, JsonValue]:  # noqa: ANN401 - a row of any table.
     plain: dict[str, JsonValue] = to_jsonable_python(dict(row.items()))
+    if COLUMN in plain:
+        plain[COLUMN] = flattened(row[COLUMN])
+    if "changes" in plain:
+        plain["changes"] = flattened_changes(row["changes"], frozenset({COLUMN}))
     return plain

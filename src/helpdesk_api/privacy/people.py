@@ -30,7 +30,15 @@ IDENTITY: Final[dict[PersonType, tuple[str, ...]]] = {
 }
 # The fields of the row of which nothing stays.
 PRIVATE: Final[dict[PersonType, tuple[str, ...]]] = {
-    "contact": (*IDENTITY["contact"], "notes", "preferred_channel", "language", "memberships", "consents"),
+    "contact": (
+        *IDENTITY["contact"],
+        "notes",
+        "preferred_channel",
+        "language",
+        "memberships",
+        "consents",
+        "custom_fields",
+    ),
     "user": IDENTITY["user"],
 }
 
@@ -107,6 +115,7 @@ def tombstone(person_type: PersonType, person_id: UUID) -> dict[str, Any]:
     """Give the values that a row has once its person was erased; others may still refer to it."""
     if person_type == "contact":
         empty: dict[str, Any] = {"emails": [], "phones": [], "messengers": [], "memberships": [], "consents": []}
+        empty["custom_fields"] = {}
         nothing = dict.fromkeys(("notes", "portal_role_id", "preferred_channel", "language"))
         return {"name": ERASED, **empty, **nothing}
     return {"name": ERASED, "email": f"{person_id}@erased.invalid", "is_active": False}

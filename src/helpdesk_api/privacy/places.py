@@ -24,6 +24,12 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
         "messengers": "are of its own person",
     },
     "locations": {"time_zone": "a name of a zone", "coordinates": "numbers"},
+    "custom_field_values": {EVERY_COLUMN: "follows the rows that hold the values, by a trigger"},
+    "custom_fields": {
+        "resource": "words of ours", "key": "values are called by it", "type": "words of ours",
+        "group": "words of ours", "choices": "values name them", "depends_on": "the key of a field",
+        "required_when": "ids and words of ours",
+    },
     "erasures": {EVERY_COLUMN: "the ledger itself; its reason is redacted when it is done"},
     "event_redactions": {EVERY_COLUMN: "hashes only"},
     "events": {EVERY_COLUMN: "searched by a way of its own, through `redact_event`"},

@@ -3,18 +3,20 @@
 They are read by the very expressions that a search uses, so a condition cannot mean two things.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import any_, bindparam, select
+from sqlalchemy import ColumnElement, Select, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.domain.conditions import Facts, FieldType
 from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.db import Query
 from helpdesk_api.kit.sql import Statement
-from helpdesk_api.tickets.condition_fields import OFFERED, columns_for
+from helpdesk_api.tickets.condition_fields import OFFERED, columns_among, columns_for
+from helpdesk_api.tickets.custom_conditions import offered_to
 from helpdesk_api.tickets.models import tickets
 
 _PREVIOUS = "previous."
@@ -22,13 +24,16 @@ _PREVIOUS = "previous."
 
 async def facts_of(ctx: Ctx, ticket_ids: Collection[UUID], paths: Collection[str]) -> dict[UUID, dict[str, Any]]:
     """Read these fields of tickets, as the principal's reach shows them; what belongs to an event is left out."""
-    names = tuple(sorted(path for path in paths if OFFERED[path].column is not None))
+    offered = await offered_to(ctx, *paths)
+    names = tuple(sorted(path for path in paths if offered[path].column is not None))
     if not names or not ticket_ids:
         return {}
     reach = ctx.principal.reach
-    rows = await ctx.tx.rows(
-        _reading(reach.kind, names), {"tenant": ctx.tenant_id, "ids": list(ticket_ids), **reach.values}
-    )
+    if offered is OFFERED:
+        statement: Query = _reading(reach.kind, names)
+    else:
+        statement = _selection(names, columns_among(offered, reach.kind))
+    rows = await ctx.tx.rows(statement, {"tenant": ctx.tenant_id, "ids": list(ticket_ids), **reach.values})
     return {row[0]: {name: row[place] for place, name in enumerate(names, start=1)} for row in rows}
 
 
@@ -63,11 +68,12 @@ def _typed(path: str, value: Any) -> Any:  # noqa: ANN401 - of whatever type the
 
 @lru_cache(maxsize=500)
 def _reading(reach: str, names: tuple[str, ...]) -> Statement:
-    columns = columns_for(reach)
+    return Statement(_selection(names, columns_for(reach)))
+
+
+def _selection(names: Sequence[str], columns: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
     wanted = [columns[name].label(f"value_{place}") for place, name in enumerate(names)]
-    return Statement(
-        select(tickets.c.id, *wanted).where(
-            tickets.c.tenant_id == bindparam("tenant"),
-            tickets.c.id == any_(bindparam("ids", type_=ARRAY(tickets.c.id.type))),
-        )
+    return select(tickets.c.id, *wanted).where(
+        tickets.c.tenant_id == bindparam("tenant"),
+        tickets.c.id == any_(bindparam("ids", type_=ARRAY(tickets.c.id.type))),
     )

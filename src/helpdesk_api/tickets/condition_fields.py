@@ -56,6 +56,9 @@ class OfferedField:
     column: Callable[[str], ColumnElement[Any]] | None = None
 
 
+Offered = Mapping[str, OfferedField]
+
+
 def _of_ticket(name: str, kind: FieldType, meaning: str, choices: tuple[str, ...] = ()) -> OfferedField:
     column = tickets.c[name]
     group = TICKETS.groups.get(name)
@@ -203,32 +206,40 @@ _EVENT_FIELDS: Final = (
     *(_previous(offered) for offered in _TICKET_FIELDS if offered.field.path in _PREVIOUS),
 )
 
-OFFERED: Final[Mapping[str, OfferedField]] = MappingProxyType(
+OFFERED: Final[Offered] = MappingProxyType(
     {offered.field.path: offered for offered in (*_TICKET_FIELDS, *_CARD_FIELDS, *_CLOCK_FIELDS, *_EVENT_FIELDS)}
 )
 
 
 @cache
 def fields_for(use: Use) -> Mapping[str, Field]:
-    """Give the fields that a condition for this use may ask about, by path."""
-    return MappingProxyType({path: offered.field for path, offered in OFFERED.items() if use in offered.uses})
+    """Give the fields of every ticket that a condition for this use may ask about, by path."""
+    return MappingProxyType(fields_among(OFFERED, use))
+
+
+def fields_among(offered: Offered, use: Use) -> dict[str, Field]:
+    """Give those of these fields that a condition for this use may ask about, by path."""
+    return {path: each.field for path, each in offered.items() if use in each.uses}
 
 
 @cache
 def columns_for(reach: str) -> Mapping[str, ColumnElement[Any]]:
-    """Give the SQL of the fields of tickets, by path, as somebody with this kind of reach sees them."""
-    return MappingProxyType(
-        {path: offered.column(reach) for path, offered in OFFERED.items() if offered.column is not None}
-    )
+    """Give the SQL of the fields of every ticket, by path, as somebody with this kind of reach sees them."""
+    return MappingProxyType(columns_among(OFFERED, reach))
 
 
-def check_may_ask(principal: Principal, condition: Condition, *, pointer: str) -> None:
+def columns_among(offered: Offered, reach: str) -> dict[str, ColumnElement[Any]]:
+    """Give the SQL of these fields, by path, as somebody with this kind of reach sees them."""
+    return {path: each.column(reach) for path, each in offered.items() if each.column is not None}
+
+
+def check_may_ask(principal: Principal, condition: Condition, *, pointer: str, among: Offered = OFFERED) -> None:
     """Refuse a condition about what its author is not shown: what fits it would tell.
 
     Raises MissingPermissionError and FieldNotAllowedError.
     """
     for path in sorted(paths_of(condition)):
-        offered = OFFERED[path]
+        offered = among[path]
         if offered.permission is not None:
             principal.require(offered.permission)
         if offered.group is not None and not principal.sees(offered.group):

@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from helpdesk_api.directory.custom_fields.models import custom_fields_column, custom_fields_index
 from helpdesk_api.kit.sql import reference, tenant_table
 
 tickets = tenant_table(
@@ -39,6 +40,8 @@ tickets = tenant_table(
     Column("solved_at", DateTime(timezone=True)),
     Column("closed_at", DateTime(timezone=True)),
     Column("reopen_count", Integer, nullable=False),
+    custom_fields_column(),
+    custom_fields_index(),
     UniqueConstraint("tenant_id", "number"),
     CheckConstraint("status IN ('new', 'open', 'pending', 'on_hold', 'solved', 'closed')", name="status"),
     CheckConstraint("priority IN ('low', 'normal', 'high', 'urgent')", name="priority"),

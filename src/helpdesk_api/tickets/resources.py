@@ -8,6 +8,7 @@ from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.assets.assets import ASSETS
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
+from helpdesk_api.directory.custom_fields.narrowing import CustomFieldQuery, refine
 from helpdesk_api.directory.locations import LOCATIONS
 from helpdesk_api.domain.workflow import Status
 from helpdesk_api.identity.teams import TEAMS
@@ -55,6 +56,7 @@ TICKETS = Resource(
         "solved_at": None,
         "closed_at": None,
         "reopen_count": 0,
+        "custom_fields": {"printer_model": "ZT-411"},
         "clocks": [
             {
                 "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e45",
@@ -105,6 +107,8 @@ TICKETS = Resource(
         team=tickets.c.team_id,
         assignee=tickets.c.assignee_id,
     ),
+    query_base=CustomFieldQuery,
+    refine=refine,
     computed={"number": select(_following.c.value).scalar_subquery()},
 )
 

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from typing_extensions import TypedDict
 
 from helpdesk_api.agreements.sla_policy_schemas import Priority
+from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, CustomFieldsShown
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.domain.workflow import Status
 from helpdesk_api.identity.permissions import TICKET_INTERNAL
@@ -54,6 +55,7 @@ class TicketCreate(Input):
     assignee_id: Annotated[UUID | None, Field(description="An active user.")] = None
     tags: Tags = Field(default=[])
     channel: Annotated[Channel, Field(description="How the ticket came in.")] = "api"
+    custom_fields: CustomFieldsInput = Field(default={})
 
 
 class ClockShown(TypedDict):
@@ -106,6 +108,7 @@ class Ticket(Entity):
     solved_at: AwareDatetime | None
     closed_at: AwareDatetime | None
     reopen_count: int
+    custom_fields: CustomFieldsShown
     clocks: Annotated[list[ClockShown], Field(description="The latest SLA clock of each metric.")]
 
 

@@ -15,7 +15,8 @@ from helpdesk_api.kit.query import documented, read_query
 from helpdesk_api.kit.resource_routes import operation
 from helpdesk_api.kit.schema import Input, Output
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
-from helpdesk_api.tickets.condition_fields import OFFERED, Use, check_may_ask, columns_for, fields_for
+from helpdesk_api.tickets.condition_fields import OFFERED, Offered, Use, check_may_ask, columns_among, fields_among
+from helpdesk_api.tickets.custom_conditions import custom_offered, offered_to
 from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.routes import reading
 
@@ -66,35 +67,40 @@ class ConditionFieldList(Output):
     operation_id="condition_fields_list",
     summary="List the fields of conditions",
     description=(
-        "Lists what conditions can ask about: paths, types, operators and choices. The same language serves the search "
+        "Lists what conditions can ask about: paths, types, operators and choices; `custom_fields.*` is what the "
+        "tenant has added to its tickets, as far as the caller is shown it. The same language serves the search "
         "for tickets and the conditions of webhook endpoints."
     ),
 )
 async def list_condition_fields(ctx: Annotated[Ctx, allowed()]) -> ConditionFieldList:
     """List the fields."""
-    del ctx
-    return condition_field_list()
+    known, custom = condition_field_list(), await custom_offered(ctx)
+    seen = {path: each for path, each in custom.items() if each.group is None or ctx.principal.sees(each.group)}
+    return ConditionFieldList(data=[*known.data, *described(seen)])
 
 
 @lru_cache(maxsize=1)
 def condition_field_list() -> ConditionFieldList:
-    """Make the list once: it is the same for everybody."""
-    return ConditionFieldList(
-        data=[
-            ConditionField(
-                path=path,
-                type=offered.field.type,
-                description=offered.field.meaning,
-                operators=list(offered.field.operators),
-                choices=list(offered.field.choices),
-                is_nullable=offered.field.is_nullable,
-                uses=sorted(offered.uses),
-                permission=offered.permission,
-                field_group=offered.group,
-            )
-            for path, offered in OFFERED.items()
-        ]
-    )
+    """Make the list once of what every tenant has: it is the same for everybody."""
+    return ConditionFieldList(data=described(OFFERED))
+
+
+def described(fields: Offered) -> list[ConditionField]:
+    """Tell of fields what somebody who writes a condition wants to know."""
+    return [
+        ConditionField(
+            path=path,
+            type=offered.field.type,
+            description=offered.field.meaning,
+            operators=list(offered.field.operators),
+            choices=list(offered.field.choices),
+            is_nullable=offered.field.is_nullable,
+            uses=sorted(offered.uses),
+            permission=offered.permission,
+            field_group=offered.group,
+        )
+        for path, offered in fields.items()
+    ]
 
 
 @router.post(
@@ -111,9 +117,10 @@ def condition_field_list() -> ConditionFieldList:
 )
 async def search_tickets(body: TicketSearch, request: Request, ctx: Annotated[Ctx, allowed("tickets:read")]) -> Any:  # noqa: ANN401 - the page is a model made at run time.
     """Search tickets."""
-    condition = read_condition(body.condition, fields_for(Use.SEARCH), pointer="/condition")
-    check_may_ask(ctx.principal, condition, pointer="/condition")
-    where = sql_condition(condition, columns_for(ctx.principal.reach.kind), now=ctx.now)
+    offered = await offered_to(ctx, body.condition)
+    condition = read_condition(body.condition, fields_among(offered, Use.SEARCH), pointer="/condition")
+    check_may_ask(ctx.principal, condition, pointer="/condition", among=offered)
+    where = sql_condition(condition, columns_among(offered, ctx.principal.reach.kind), now=ctx.now)
     query = read_query(request, reading.query_many)
     return await reading.page(request, ctx, query, narrowing=Narrowing(where, said=body.condition))
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import insert
 
 from helpdesk_api.agreements.promises import DECIDING, Promise, promises_for
+from helpdesk_api.directory.custom_fields.values import with_custom_fields
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.domain.workflow import FINISHED, Status, check_transition, is_reopen
 from helpdesk_api.kit import crud
@@ -60,6 +61,7 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     if values["team_id"] is None and values["assignee_id"] is None:
         values["team_id"] = default_team(place, company)
     await check_assignee(ctx, values["assignee_id"])
+    values = await with_custom_fields(ctx, TICKETS, values, None)
     status = Status(values["status"])
     promises = await promises_for(ctx, values, since=ctx.now)
     ticket_id = new_id()
@@ -80,6 +82,7 @@ async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *
     """Change a ticket; what changes nothing leaves no trace. Raises StaleVersionError and InvalidTransitionError."""
     ctx, before = await locked(ctx, ticket_id)
     check_version(before.version, expected)
+    changes = await with_custom_fields(ctx, TICKETS, dict(changes), before)
     wanted = crud.difference(TICKETS, before, changes)
     if not wanted:
         return before

@@ -10,12 +10,14 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
+from helpdesk_api.directory.custom_fields.conditions import PREFIX
 from helpdesk_api.domain.condition_reading import read_condition
-from helpdesk_api.domain.conditions import Condition, Predicate, paths_of, predicate_of
+from helpdesk_api.domain.conditions import Field, Predicate, paths_of, predicate_of
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.db import Record
 from helpdesk_api.tickets.condition_facts import facts_of, facts_of_event
-from helpdesk_api.tickets.condition_fields import Use, check_may_ask, fields_for
+from helpdesk_api.tickets.condition_fields import OFFERED, Use, check_may_ask, fields_among, fields_for
+from helpdesk_api.tickets.custom_conditions import offered_to
 from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.webhooks.messages import FOR_ONE
 
@@ -25,17 +27,20 @@ _POINTER: Final = "/condition"
 Conditions = Mapping[UUID, Mapping[str, Any] | None]
 
 
-def check_condition(ctx: Ctx, given: Mapping[str, Any] | None) -> None:
+async def check_condition(ctx: Ctx, given: Mapping[str, Any] | None) -> None:
     """Refuse what is no condition, and one about what the caller is not shown."""
     if given is not None:
-        check_may_ask(ctx.principal, _read(given), pointer=_POINTER)
+        offered = await offered_to(ctx, given)
+        condition = read_condition(given, fields_among(offered, Use.WEBHOOK), pointer=_POINTER)
+        check_may_ask(ctx.principal, condition, pointer=_POINTER, among=offered)
 
 
 async def fitting(ctx: Ctx, conditions: Conditions, wanted: Sequence[tuple[UUID, Record]]) -> list[tuple[UUID, Record]]:
     """Give those of the endpoints and events whose endpoint has no condition, or one that the event fits."""
-    known = {
-        key: _compiled(json.dumps(given, sort_keys=True)) for key, given in conditions.items() if given is not None
-    }
+    texts = {key: json.dumps(given, sort_keys=True) for key, given in conditions.items() if given is not None}
+    offered = await offered_to(ctx, *texts.values())
+    custom = tuple(each.field for path, each in offered.items() if path not in OFFERED)
+    known = {key: _compiled(text, custom if PREFIX in text else ()) for key, text in texts.items()}
     asked = [event for endpoint_id, event in wanted if endpoint_id in known and event["type"] not in FOR_ONE]
     if not asked:
         return list(wanted)
@@ -65,11 +70,9 @@ def _is_of_ticket(event: Record) -> bool:
     return bool(event["object_type"] == TICKETS.name)
 
 
-def _read(given: Mapping[str, Any]) -> Condition:
-    return read_condition(given, fields_for(Use.WEBHOOK), pointer=_POINTER)
-
-
 @lru_cache(maxsize=1_000)
-def _compiled(text: str) -> tuple[Predicate, frozenset[str]]:
-    condition = _read(json.loads(text))
+def _compiled(text: str, custom: tuple[Field, ...]) -> tuple[Predicate, frozenset[str]]:
+    """Compile a condition; what is asked of custom fields means what they are in the tenant."""
+    fields = {**fields_for(Use.WEBHOOK), **{field.path: field for field in custom}}
+    condition = read_condition(json.loads(text), fields, pointer=_POINTER)
     return predicate_of(condition), paths_of(condition)

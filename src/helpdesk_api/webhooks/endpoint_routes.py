@@ -62,7 +62,7 @@ async def create_endpoint(
     _check_token_url(runtime, body.authentication)
     check_payload(ctx, body.payload)
     check_subscription(ctx, runtime.resources, body.event_types)
-    check_condition(ctx, body.condition)
+    await check_condition(ctx, body.condition)
     await check_room(ctx)
     created = await endpoint_life.make(ctx, runtime.sealer, body.model_dump())
     announce_created(request, response, created)
@@ -102,7 +102,7 @@ async def update_endpoint(
         condition = changes.get("condition", before.condition)
     check_payload(ctx, payload)
     check_subscription(ctx, runtime.resources, patterns)
-    check_condition(ctx, condition)
+    await check_condition(ctx, condition)
     changed = await endpoint_life.change(ctx, runtime.sealer, id, changes, expected=expected)
     tag_response(response, changed)
     return changed

@@ -231,6 +231,13 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 *("asset_type_id", "company_id", "location_id", "name", "status"),
                 changing="location_id",
             ),
+            *_stored(
+                "custom_field",
+                "A custom field",
+                *("choices", "key", "label", "resource", "type"),
+                changing="label",
+                removable=False,
+            ),
             _type(
                 "external_reference.created",
                 "A client card got an id in another system.",

@@ -20,7 +20,6 @@ from helpdesk_api.kit.event_schema import ShownEvent
 from helpdesk_api.kit.events import LAST_OF_TRANSACTION, TOLD, Position, Xid8, commit_order, events, is_settled
 from helpdesk_api.kit.following import before
 from helpdesk_api.kit.tokens import Signer
-from helpdesk_api.kit.visibility import shown_changes
 from helpdesk_api.webhooks.event_visibility import Resources
 from helpdesk_api.webhooks.feed_start import EventsPurgedError, first_position, log_start
 from helpdesk_api.webhooks.messages import Actor, EventCause
@@ -118,7 +117,7 @@ def shown(principal: Principal, resources: Resources, row: Record) -> Event:
     """Give an event as a principal who may see it is shown it."""
     values = dict(row.items())
     if (resource := resources.get(row["object_type"])) is not None:
-        values["changes"] = shown_changes(row["changes"], resource.groups, principal.field_groups)
+        values["changes"] = resource.shown_changes(row["changes"], principal.field_groups)
     return Event.trusted({
         **{name: values[name] for name in Event.model_fields if name in values},
         "actor": Actor.trusted({"type": values["actor_type"], "id": values["actor_id"]}),

@@ -6,14 +6,18 @@ it to (`webhooks.test_messages`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import to_json
 
+from helpdesk_api.directory.custom_fields.models import COLUMN
 from helpdesk_api.kit.db import Record
+from helpdesk_api.kit.grouped_values import flattened_changes
 from helpdesk_api.webhooks.messages import TEST, path_of
 from helpdesk_api.webhooks.payload_versions import FIRST, PAYLOAD_VERSIONS, Message
+
+_GROUPED: Final = frozenset({COLUMN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ def _told(event: Record) -> Message:
     message = thin_message(event, actor=actor, cause=cause)
     if event["payload"] == "thin":
         return message
-    return {**message, "data": message["data"] | {"changes": event["changes"], "details": event["data"]}}
+    changes = flattened_changes(event["changes"], _GROUPED)
+    return {**message, "data": message["data"] | {"changes": changes, "details": event["data"]}}
 
 
 def _played(event: Record, test: Mapping[str, Any], version: str) -> tuple[Message, str]:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final, cast
+from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
 from pydantic import Field
@@ -124,6 +124,24 @@ async def open_ticket_of(ctx: Ctx, manner: Manner, alert: Alert) -> UUID | None:
     return cast("UUID | None", await ctx.tx.value(_OPEN, _key(ctx, manner, alert) | {"unfinished": list(ACTIVE)}))
 
 
+async def ticket_of(ctx: Ctx, alert: Alert) -> dict[str, Any]:
+    """Give the values of the ticket that an alert opens; raises what finding client and team raises."""
+    return {
+        "subject": alert.subject,
+        "description": alert.description,
+        "type": alert.type,
+        "priority": alert.priority,
+        "status": Status.NEW,
+        "company_id": await company_of(ctx, alert),
+        "contact_id": None,
+        "team_id": await team_of(ctx, alert),
+        "assignee_id": None,
+        "tags": alert.tags,
+        "channel": "monitoring",
+        "custom_fields": alert.custom_fields,
+    }
+
+
 def failed(each: Alert | Unmapped, code: str, detail: str) -> InboundResult:
     """Tell that nothing could be done about an alert."""
     return InboundResult(
@@ -186,22 +204,7 @@ async def _open_ticket(ctx: Ctx, manner: Manner, alert: Alert) -> Ticket | None:
 
 
 async def _opened(ctx: Ctx, alert: Alert) -> Ticket:
-    return await service.create_ticket(
-        ctx,
-        {
-            "subject": alert.subject,
-            "description": alert.description,
-            "type": alert.type,
-            "priority": alert.priority,
-            "status": Status.NEW,
-            "company_id": await company_of(ctx, alert),
-            "contact_id": None,
-            "team_id": await team_of(ctx, alert),
-            "assignee_id": None,
-            "tags": alert.tags,
-            "channel": "monitoring",
-        },
-    )
+    return await service.create_ticket(ctx, await ticket_of(ctx, alert))
 
 
 def _key(ctx: Ctx, manner: Manner, alert: Alert) -> dict[str, object]:

@@ -103,6 +103,13 @@ class InboundMapping(Input):
         Expression | None, Field(description="The client, by its id in another system; see `/v1/external-references`.")
     ] = None
     tags: Annotated[Expression | None, Field(description="One text, or a list of them.")] = None
+    custom_fields: Annotated[
+        Expression | None,
+        Field(
+            description="Values of custom fields of a new ticket, an object by key.",
+            examples=["{rack: item.labels.rack}"],
+        ),
+    ] = None
 
 
 class StoredMapping(TypedDict):
@@ -123,6 +130,7 @@ class StoredMapping(TypedDict):
     company_source: str | None
     company_external_id: str | None
     tags: str | None
+    custom_fields: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +151,7 @@ class Alert:
     company_domain: str
     company_reference: tuple[str, str] | None
     tags: list[str]
+    custom_fields: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +229,7 @@ def _alert(mapping: StoredMapping, body: object, item: object, index: int, budge
             company_domain=_cut(text("company_domain").lower(), _LONGEST_KEY),
             company_reference=_reference(text("company_source"), text("company_external_id")),
             tags=_tags(_found(mapping, "tags", scope, budget)),
+            custom_fields=_values(_found(mapping, "custom_fields", scope, budget)),
         )
     except _FieldError as error:
         return Unmapped(index, error.field, str(error))
@@ -248,6 +258,14 @@ def _text(field: str, found: object) -> str:
         case _:
             message = f"{field} must find a text, not {'a list' if isinstance(found, list) else 'an object'}"
             raise _FieldError(field, message)
+
+
+def _values(found: object) -> dict[str, Any]:
+    if not isinstance(found, dict | None):
+        message = "custom_fields must find an object"
+        raise _FieldError("custom_fields", message)
+    # What a message does not tell is not set.
+    return {key: value for key, value in (found or {}).items() if value is not None}
 
 
 def _needed(field: str, text: str) -> str:

@@ -3,11 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
+from helpdesk_api.directory.custom_fields.values import with_custom_fields
 from helpdesk_api.domain.errors import Refusal
 from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.grouped_values import flattened
 from helpdesk_api.kit.schema import Output
+from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.webhooks.inbound.handling import (
     UNMAPPED,
     InboundResult,
@@ -17,10 +20,10 @@ from helpdesk_api.webhooks.inbound.handling import (
     note_of,
     open_ticket_of,
     outcome_of,
+    ticket_of,
 )
 from helpdesk_api.webhooks.inbound.hooks import InboundHook
 from helpdesk_api.webhooks.inbound.mapping import Alert, StoredMapping, Unmapped, alerts_in
-from helpdesk_api.webhooks.inbound.named import company_of, team_of
 
 
 class PreviewedTicket(Output):
@@ -33,6 +36,7 @@ class PreviewedTicket(Output):
     team_id: UUID | None
     company_id: UUID | None
     tags: list[str]
+    custom_fields: Annotated[dict[str, JsonValue], Field(description="Values of custom fields by key.")]
 
 
 class PreviewedAlert(Output):
@@ -63,7 +67,7 @@ async def _previewed(ctx: Ctx, manner: Manner, each: Alert | Unmapped) -> Previe
     opened = None
     if outcome is Outcome.OPENED:
         try:
-            team_id, company_id = await team_of(ctx, each), await company_of(ctx, each)
+            values = await with_custom_fields(ctx, TICKETS, await ticket_of(ctx, each), None)
         except Refusal as refusal:
             return PreviewedAlert(result=failed(each, refusal.code, refusal.detail), ticket=None, note=None)
         opened = PreviewedTicket(
@@ -71,9 +75,10 @@ async def _previewed(ctx: Ctx, manner: Manner, each: Alert | Unmapped) -> Previe
             description=each.description,
             priority=each.priority,
             type=each.type,
-            team_id=team_id,
-            company_id=company_id,
+            team_id=values["team_id"],
+            company_id=values["company_id"],
             tags=each.tags,
+            custom_fields=flattened(values["custom_fields"]),
         )
     result = InboundResult(
         index=each.index,

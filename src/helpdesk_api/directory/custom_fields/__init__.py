@@ -1,0 +1,1 @@
+"""Custom fields: what a tenant adds to its tickets and client cards."""
