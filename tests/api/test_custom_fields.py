@@ -350,6 +350,11 @@ def test_conditions_of_search_and_rules_mean_the_same_of_custom_fields(api: Clie
         answer = api.post("/v1/tickets/search?sort=number", json={"condition": condition})
         assert [each["subject"] for each in answer.json()["data"]] == wanted, condition
         assert [name for name in bodies if f"r{place}" in tags[name]] == wanted, condition
+    assert {each["code"] for each in get(api, "rules/analysis")["data"]} <= {"never_reached"}
+    never = {"all": [{"field": "custom_fields.heads", "op": op, "value": 2.5} for op in ("gt", "lt")]}
+    rule = {"name": "N", "position": 99, "state": "published", "occasions": ["created"], "condition": never,
+            "actions": [{"action": "add_tags", "tags": ["n"]}]}  # fmt: skip
+    assert refused(api, "POST", "rules", rule)[:2] == (422, "rule_never_fires")
     fields = {each["path"]: each for each in get(api, "condition-fields")["data"]}
     assert (fields["custom_fields.tier"]["choices"], fields["custom_fields.tier"]["field_group"]) == (
         ["gold"],

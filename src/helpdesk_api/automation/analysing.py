@@ -22,7 +22,8 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.resource_routes import operation
 from helpdesk_api.kit.schema import Output
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
-from helpdesk_api.tickets.condition_fields import Use, fields_for
+from helpdesk_api.tickets.condition_fields import Use, fields_among, fields_for
+from helpdesk_api.tickets.custom_conditions import offered_to
 
 router = APIRouter(prefix=f"/v1/{RULES.plural}", tags=[RULES.plural], route_class=UnitOfWorkRoute)
 
@@ -89,16 +90,18 @@ class RuleAnalysis(Output):
 async def analyse_rules(ctx: Annotated[Ctx, allowed("rules:read")]) -> RuleAnalysis:
     """Analyse rules."""
     rows = await ctx.tx.rows(IN_FORCE, {"tenant": ctx.tenant_id})
-    rules = [analysed(compiled(row)) for row in rows]
+    offered = await offered_to(ctx, *(row["condition"] for row in rows))
+    rules = [analysed(compiled(row, offered)) for row in rows]
     # It may take a second, in which others are served.
-    found = await asyncio.to_thread(analyse, rules, fields_for(Use.RULE), _LIMITS)
+    found = await asyncio.to_thread(analyse, rules, fields_among(offered, Use.RULE), _LIMITS)
     return RuleAnalysis.trusted({"data": [_told(each) for each in found.findings], "is_complete": found.is_complete})
 
 
-def check_can_fire(whole: Mapping[str, Any]) -> None:
+async def check_can_fire(ctx: Ctx, whole: Mapping[str, Any]) -> None:
     """Raise RuleNeverFiresError for a rule that is about to be published and can never do what it says."""
-    rule = analysed(compiled({"id": UUID(int=0), "version": 0, **whole}))
-    for finding in of_one(rule, fields_for(Use.RULE)):
+    offered = await offered_to(ctx, whole["condition"])
+    rule = analysed(compiled({"id": UUID(int=0), "version": 0, **whole}, offered))
+    for finding in of_one(rule, fields_among(offered, Use.RULE)):
         if finding.code is Found.NEVER_HOLDS:
             raise RuleNeverFiresError(_MEANINGS[finding.code], pointer="/condition")
         if finding.code is Found.ACTION_NEVER_ALLOWED:

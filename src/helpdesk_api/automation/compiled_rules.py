@@ -11,7 +11,7 @@ from helpdesk_api.kit.context import Ctx, Principal
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.visibility import EVERY_GROUP
 from helpdesk_api.tickets.condition_facts import facts_of
-from helpdesk_api.tickets.condition_fields import Offered, Use, fields_among
+from helpdesk_api.tickets.condition_fields import OFFERED, Offered, Use, fields_among
 from helpdesk_api.tickets.schemas import Ticket
 
 
@@ -29,7 +29,7 @@ class CompiledRule:
     stops: bool
 
 
-def compiled(row: Record | Mapping[str, Any], offered: Offered) -> CompiledRule:
+def compiled(row: Record | Mapping[str, Any], offered: Offered = OFFERED) -> CompiledRule:
     """Make a rule ready to be tried, whose condition asks about some of the fields that are `offered`."""
     given = row["condition"]
     fields = fields_among(offered, Use.RULE)

@@ -55,7 +55,7 @@ async def check_rule(ctx: Ctx, given: Mapping[str, Any], before: Rule | None) ->
     if "actions" in given or given.get("state") == RuleState.PUBLISHED:
         await check_actions(ctx, whole["actions"], pointer="/actions")
     if given.get("state") == RuleState.PUBLISHED:
-        check_can_fire(terms_of(whole))
+        await check_can_fire(ctx, terms_of(whole))
     return whole
 
 

@@ -7,8 +7,9 @@ not followed to its end.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import chain, combinations
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import chain, combinations, pairwise
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,6 +30,7 @@ _MOST_STEPS: Final = 2_000
 _MOST_MEMBERS: Final = 8
 _SOME_TIME: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
+_DAY: Final = timedelta(days=1)
 _NOBODY: Final = UUID(int=0)
 
 
@@ -109,6 +111,10 @@ def _candidates(literals: list[tuple[Comparison, bool]]) -> Iterator[Any] | None
             return iter([*constants, _NOBODY])
         case FieldType.INTEGER:
             return iter([near for constant in constants or [0] for near in (constant - 1, constant, constant + 1)])
+        case FieldType.NUMBER:
+            return _numbers(constants)
+        case FieldType.DATE:
+            return _dates(constants)
         case FieldType.INSTANT:
             return _instants(constants)
         case FieldType.TEXT:
@@ -123,6 +129,21 @@ def _constants(literals: list[tuple[Comparison, bool]]) -> Iterator[Any]:
             yield from comparison.value
         elif comparison.operator is not Operator.IS_EMPTY:
             yield comparison.value
+
+
+def _numbers(constants: list[Decimal]) -> Iterator[Decimal]:
+    """Give every number that is named, and one below, between and above them."""
+    named = sorted(constants or [Decimal(0)])
+    yield from (named[0] - 1, *named, named[-1] + 1)
+    yield from ((lower + upper) / 2 for lower, upper in pairwise(named))
+
+
+def _dates(constants: list[str]) -> Iterator[str]:
+    for named in constants or ["2026-03-02"]:
+        day = date.fromisoformat(named)
+        yield named
+        yield (max(day, date.min + _DAY) - _DAY).isoformat()
+        yield (min(day, date.max - _DAY) + _DAY).isoformat()
 
 
 def _instants(constants: list[Any]) -> Iterator[datetime] | None:
