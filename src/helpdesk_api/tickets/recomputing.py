@@ -8,7 +8,7 @@ transaction of its own; every deadline that moves is told by `ticket.sla_retarge
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -58,6 +58,20 @@ _NEXT = Statement(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A calendar as it is known by its latest edit."""
+
+    calendar_id: UUID
+    version: int
+    hours: Calendar
+
+    def is_ahead_of(self, item: TicketClock) -> bool:
+        """Tell whether a clock is measured by an earlier version of the calendar."""
+        version = item.source.calendar_version
+        return item.source.calendar_id == self.calendar_id and version is not None and version < self.version
+
+
 async def schedule_recomputation(ctx: Ctx, told: Sequence[Record]) -> None:
     """See to it that an edit of the hours of a calendar reaches the clocks that are measured by it."""
     edited = [
@@ -84,10 +98,10 @@ async def recompute(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -
             version, _ = await latest_version(ctx, calendar_id)
             behind = {"tenant": tenant_id, "calendar": calendar_id, "version": version}
             rows = await ctx.tx.rows(_NEXT, behind | {"after": after})
-            hours = await hours_of(ctx, calendar_id, version)
+            edited = Edited(calendar_id, version, await hours_of(ctx, calendar_id, version))
             if rows:
                 after = rows[-1]["ticket_id"]
-                done, moved = await _recompute(ctx, [row["ticket_id"] for row in rows], behind, hours)
+                done, moved = await _recompute(ctx, [row["ticket_id"] for row in rows], edited)
                 counts["ticket_count"] += len(rows)
                 counts["clock_count"] += done
                 counts["moved_count"] += moved
@@ -103,9 +117,7 @@ async def recompute(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -
                     )
 
 
-async def _recompute(
-    ctx: Ctx, ticket_ids: Sequence[UUID], behind: Mapping[str, Any], hours: Calendar
-) -> tuple[int, int]:
+async def _recompute(ctx: Ctx, ticket_ids: Sequence[UUID], edited: Edited) -> tuple[int, int]:
     """Measure the clocks of some tickets anew; gives how many, and how many deadlines have moved."""
     since = len(ctx.events)
     held = await clock_batches.hold(ctx, ticket_ids)
@@ -120,10 +132,9 @@ async def _recompute(
         anew = TicketClocks(moment, ticket.id, [item for item, _ in live[ticket.id]])
         for item, history in live[ticket.id]:
             # A clock from before histories were kept goes on as it was promised.
-            if not _is_behind(item, behind) or not history:
+            if not edited.is_ahead_of(item) or not history:
                 continue
-            entries = [_known_as(entry, behind) for entry in history]
-            measured = await _measured_anew(moment, item, entries, hours)
+            measured, entries = await measured_anew(moment, item, history, edited)
             anew.put(measured)
             stored.append((measured, entries))
             if measured.clock == item.clock:
@@ -146,21 +157,11 @@ async def _recompute(
     return len(stored), sum(old.clock.due_at != new.clock.due_at for old, new in changed)
 
 
-def _is_behind(item: TicketClock, behind: Mapping[str, Any]) -> bool:
-    version = item.source.calendar_version
-    return item.source.calendar_id == behind["calendar"] and version is not None and version < behind["version"]
-
-
-def _known_as(entry: Mapping[str, Any], behind: Mapping[str, Any]) -> dict[str, Any]:
-    if entry.get("calendar_id") != str(behind["calendar"]):
-        return dict(entry)
-    return {**entry, "calendar_version": behind["version"]}
-
-
-async def _measured_anew(
-    ctx: Ctx, item: TicketClock, stored: Sequence[Mapping[str, Any]], hours: Calendar
-) -> TicketClock:
-    """Make a clock of its history again, where the calendar in question is known as `hours`."""
+async def measured_anew(
+    ctx: Ctx, item: TicketClock, history: Sequence[Mapping[str, Any]], edited: Edited
+) -> tuple[TicketClock, list[dict[str, Any]]]:
+    """Make a clock of its history again, by an edit of its calendar; gives the history as it is known then, too."""
+    stored = [_known_as(entry, edited) for entry in history]
     entries = read(stored)
     measured: MeasuredClock | None = None
     source = item.source
@@ -169,7 +170,7 @@ async def _measured_anew(
         if entry.source is not None:
             source = entry.source
             if source.calendar_id == item.source.calendar_id:
-                calendar = hours
+                calendar = edited.hours
             else:
                 calendar = await clock_rows.hours_by(ctx, source.calendar_id, source.calendar_version)
         change = happened(entry, calendar)
@@ -187,4 +188,10 @@ async def _measured_anew(
         breached_at=old.breached_at or new.breached_at,
         escalations=escalation.kept(old.escalations, new.escalations, ctx.now),
     )
-    return replace(item, source=source, measured=replace(measured, clock=kept))
+    return replace(item, source=source, measured=replace(measured, clock=kept)), stored
+
+
+def _known_as(entry: Mapping[str, Any], edited: Edited) -> dict[str, Any]:
+    if entry.get("calendar_id") != str(edited.calendar_id):
+        return dict(entry)
+    return {**entry, "calendar_version": edited.version}
