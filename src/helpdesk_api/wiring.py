@@ -56,6 +56,7 @@ from helpdesk_api.retention.runs import APPLY
 from helpdesk_api.retention.settings import RETENTION_SETTINGS
 from helpdesk_api.tickets import (
     asset_timelines,
+    calendar_plans,
     clock_routes,
     clock_rows,
     due_clocks,
@@ -118,6 +119,7 @@ ROUTERS: Sequence[APIRouter] = (
     roles.router,
     me.router,
     calendar_routes.router,
+    calendar_plans.router,
     calendar_imports.router,
     national_holidays.router,
     national_holidays.countries_router,

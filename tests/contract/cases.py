@@ -314,6 +314,11 @@ ACTIONS: Mapping[str, JSON | None] = {
         "effective_from": "2026-01-01T00:00:00Z",
         "dry_run": False,
     },
+    "calendars_plan": {"holidays": [{"on": "2026-12-24", "name": "Early closing", "start": "14:00", "end": "17:00"}]},
+    "calendars_apply": {
+        "edit": {"holidays": [{"on": "2026-12-24", "name": "Early closing", "start": "14:00", "end": "17:00"}]},
+        "plan": "bm90IGEgcGxhbg",
+    },
     "calendars_import": {
         "file": "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20261231\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
         "first_year": 2026,

@@ -22,7 +22,7 @@ from tests.stage import Client, Stage
 # reads, a preview does nothing, and what a trial does is taken back.
 NOT_CHANGING = {
     *("events_create_stream_ticket", "tickets_search", "tickets_set_presence", "tickets_end_presence"),
-    *("inbound_hooks_preview", "rules_try"),
+    *("calendars_plan", "inbound_hooks_preview", "rules_try"),
 }
 CHANGING = [
     operation
@@ -114,8 +114,16 @@ def revealed_for_a_ticket(api: Client, path: str) -> JSON:
     return {"ticket_id": ticket["id"], "reason": "To call back."}
 
 
+def a_planned_edit(api: Client, path: str) -> JSON:
+    """Plan an edit of the calendar of a path."""
+    edit = {"holidays": [{"on": "2026-12-24", "name": "Flood"}], "effective_from": None}
+    planned = api.post(path.replace("/apply", "/plan"), json=edit).json()
+    return {"edit": edit, "plan": planned["plan"]}
+
+
 # Bodies that name what belongs to the object in the path.
 BODY: Mapping[str, Callable[[Client, str], JSON]] = {
+    "calendars_apply": a_planned_edit,
     "contacts_reveal": revealed_for_a_ticket,
     "sla_clocks_extend": lambda _, __: {"filter": {}, "seconds": 3600, "reason": "Outage."},
     "webhook_deliveries_retry": lambda _, __: {"filter": {}},

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from helpdesk_api.tickets.attainment_schemas import ATTAINMENT_EXAMPLES
+from helpdesk_api.tickets.calendar_plans import CALENDAR_PLAN_EXAMPLES
 from helpdesk_api.tickets.explanation_schemas import EXPLANATION_EXAMPLE
 
 _TICKET_ID: Final = EXPLANATION_EXAMPLE["ticket_id"]
@@ -37,4 +38,5 @@ CLOCK_EXAMPLES: Final[Mapping[str, Any]] = {
         "reason": "Outage of the data centre.",
     },
     "ClockExtensions": {"data": [_EXTENDED]},
+    **CALENDAR_PLAN_EXAMPLES,
 }

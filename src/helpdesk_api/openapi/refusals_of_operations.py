@@ -91,6 +91,7 @@ from helpdesk_api.privacy.export import PartialExportError
 from helpdesk_api.retention.runs import LegalHoldError, RetentionRunningError
 from helpdesk_api.retention.settings import SecurityEventsKeptShorterError
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
+from helpdesk_api.tickets.blast_radius import PlanExpiredError, PlanOutdatedError, TooManyClocksError
 from helpdesk_api.tickets.deadlines import NoManualDeadlineError, TooManyTicketsError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
 from helpdesk_api.tickets.parties import (
@@ -209,6 +210,11 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "comments_create": (ContactNotOfCompanyError, BudgetOutOfReachError, NotOwnNameError, AuthorRequiredError),
     "calendars_create": (InvalidCalendarError, NeverOpensError),
     "calendars_update": (*_EDITED_HOURS, NothingTakesEffectError),
+    "calendars_plan": (*_EDITED_HOURS, NothingTakesEffectError, TooManyClocksError),
+    "calendars_apply": (
+        *(*_EDITED_HOURS, NothingTakesEffectError, TooManyClocksError),
+        *(PlanOutdatedError, PlanExpiredError),
+    ),
     "calendars_take_holidays": (*_EDITED_HOURS, UnknownHolidaysError, TooManyHolidaysError),
     "calendars_refresh_holidays": (
         *(*_EDITED_HOURS, UnknownHolidaysError, TooManyHolidaysError),
