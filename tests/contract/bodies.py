@@ -207,6 +207,11 @@ def calendar(api: Client) -> JSON:
 
 def sla_policy(api: Client) -> JSON:
     """Give a policy for one company, measured by a new calendar."""
+    step = {
+        "key": "lead", "percent": None, "offset_seconds": -600, "raise_priority_to": "urgent", "assignee_id": None,
+        "team_id": create(api, "teams", **team(api))["id"], "notify_assignee": True, "notify_team": False,
+        "notify_user_ids": [create(api, "users", **user(api))["id"]],
+    }  # fmt: skip
     return {
         "name": unique("Policy"),
         "description": "As agreed.",
@@ -234,19 +239,7 @@ def sla_policy(api: Client) -> JSON:
                 "pauses_in": ["pending"],
                 "on_reopen": "restart",
                 "on_change": "keep",
-                "escalations": [
-                    {
-                        "key": "lead",
-                        "percent": None,
-                        "offset_seconds": -600,
-                        "notify_assignee": True,
-                        "notify_team": False,
-                        "notify_user_ids": [create(api, "users", **user(api))["id"]],
-                        "team_id": create(api, "teams", **team(api))["id"],
-                        "assignee_id": None,
-                        "raise_priority_to": "urgent",
-                    }
-                ],
+                "escalations": [step],
             }
         ],
     }
