@@ -283,6 +283,25 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
 # Operations whose body is, or holds, whatever a stranger may send: any JSON object is a good one.
 FREE_FORM = frozenset({"inbound_hooks_preview", "inbound_receive"})
 
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_EDIT: JSON = {
+    "name": "Edited",
+    "time_zone": "Europe/Rome",
+    "weekly_hours": {day: [{"start": "09:00", "end": "17:00"}] for day in _DAYS},
+    "seasons": [
+        {
+            "name": "Summer",
+            "first_on": "2026-07-01",
+            "last_on": "2026-08-31",
+            "repeats_yearly": True,
+            "weekly_hours": {day: [{"start": "09:00", "end": "17:00"}] for day in _DAYS},
+        }
+    ],
+    "special_hours": [{"on": "2026-12-12", "name": "Stocktaking", "hours": [{"start": "09:00", "end": "17:00"}]}],
+    "holidays": [{"on": "2026-12-24", "name": "Christmas Eve", "start": "13:00", "end": "24:00", "source": "own"}],
+    "effective_from": "2026-01-01T00:00:00Z",
+}
+
 # Operations on one object beside the usual five, with a body that is valid for them.
 ACTIONS: Mapping[str, JSON | None] = {
     "tickets_get_presence": None,
@@ -314,11 +333,8 @@ ACTIONS: Mapping[str, JSON | None] = {
         "effective_from": "2026-01-01T00:00:00Z",
         "dry_run": False,
     },
-    "calendars_plan": {"holidays": [{"on": "2026-12-24", "name": "Early closing", "start": "14:00", "end": "17:00"}]},
-    "calendars_apply": {
-        "edit": {"holidays": [{"on": "2026-12-24", "name": "Early closing", "start": "14:00", "end": "17:00"}]},
-        "plan": "bm90IGEgcGxhbg",
-    },
+    "calendars_plan": _EDIT,
+    "calendars_apply": {"edit": _EDIT, "plan": "bm90IGEgcGxhbg"},
     "calendars_import": {
         "file": "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20261231\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
         "first_year": 2026,
