@@ -24,10 +24,12 @@ _FAILURES = (RedisError, OSError, TimeoutError)
 
 
 class SharedStore:
-    """Scripts in Valkey while it answers. Close it to end its connections."""
+    """Scripts in Valkey while it answers within `patience_seconds`. Close it to end its connections."""
 
-    def __init__(self, redis_url: str | None) -> None:
-        self._redis: Redis | None = None if redis_url is None else Redis(connection_pool=_pool(redis_url))
+    def __init__(self, redis_url: str | None, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+        self._redis: Redis | None = (
+            None if redis_url is None else Redis(connection_pool=_pool(redis_url, patience_seconds))
+        )
         self._scripts: dict[str, AsyncScript] = {}
         self._recovering: asyncio.Task[None] | None = None
 
@@ -75,11 +77,11 @@ class SharedStore:
         log.info("valkey.back")
 
 
-def _pool(redis_url: str) -> BlockingConnectionPool:
+def _pool(redis_url: str, patience_seconds: float) -> BlockingConnectionPool:
     return BlockingConnectionPool.from_url(
         redis_url,
         max_connections=_CONNECTIONS,
-        timeout=_PATIENCE_SECONDS,
-        socket_timeout=_PATIENCE_SECONDS,
-        socket_connect_timeout=_PATIENCE_SECONDS,
+        timeout=patience_seconds,
+        socket_timeout=patience_seconds,
+        socket_connect_timeout=patience_seconds,
     )
