@@ -336,17 +336,20 @@ def test_the_application_may_do_exactly_what_is_reviewed(stage: Stage) -> None:
     )
 
 
-def test_triggers_keep_tenants_in_real_time_and_assets_to_the_rules_of_their_type(stage: Stage) -> None:
+def test_triggers_keep_tenants_in_real_time_assets_to_their_types_and_custom_fields_found(stage: Stage) -> None:
     triggers = stage.sql(
         """
         SELECT tgrelid::regclass::text AS owner, tgname, tgenabled::text
         FROM pg_trigger
         WHERE NOT tgisinternal
-        ORDER BY 2
+        ORDER BY 2, 1
         """
     )
 
+    with_custom_fields = ("companies", "contacts", "locations", "tickets")
     assert [tuple(row) for row in triggers] == [
+        *((table, "custom_fields_of_changed", "O") for table in with_custom_fields),
+        *((table, "custom_fields_of_new", "O") for table in with_custom_fields),
         ("tenants", "no_test_clock_later", "O"),
         ("assets", "rules_of_type", "O"),
     ]
