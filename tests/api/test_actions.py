@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.api.test_rules import a_rule, setting, tagging, told
-from tests.factories import a_company, a_ticket, a_user, create, get, patch
+from tests.factories import a_company, a_policy, a_ticket, a_user, create, get, patch
 from tests.stage import Client, Stage
 
 BY_CLIENT = [{"action": "assign_default_team"}, {"action": "assign_responsible_user"}]
@@ -193,3 +193,109 @@ def test_nobody_has_actions_done_on_what_he_is_not_shown(stage: Stage, api: Clie
         ("field_not_allowed", "#/actions/0/values/assignee_id"),
     ]
     assert get(api, "rules")["data"] == []
+
+
+def commenting(body: str, kind: str = "note") -> Any:  # noqa: ANN401 - JSON.
+    return [{"action": "comment", "kind": kind, "body": body}]
+
+
+def said(api: Client, ticket: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - JSON.
+    """Give what was said on a ticket, in order."""
+    return [(comment["kind"], comment["body"]) for comment in get(api, f"tickets/{ticket['id']}/comments")["data"]]
+
+
+def test_a_comment_is_filled_with_what_the_actions_before_it_have_made_of_the_ticket(api: Client) -> None:
+    company = a_company(api, name="Alpine Dairy", territory=None)["id"]
+    written = "#{{number}} {{ priority }} [{{tags}}] {{company.name}}/{{company.territory}}/{{team_id}}; {{due_at}}}}."
+    a_rule(api, actions=[*setting(priority="urgent"), *commenting(written), *tagging("late")])
+
+    made = a_ticket(api, company_id=company, tags=["dock", "a"])
+
+    assert said(api, made) == [("note", f"#{made['number']} urgent [a, dock] Alpine Dairy//; }}}}.")]
+    (comment,) = get(api, f"tickets/{made['id']}/comments")["data"]
+    assert (comment["author_user_id"], comment["author_contact_id"]) == (None, None)
+    assert (made["tags"], made["version"]) == (["a", "dock", "late"], 3)
+    (noted,) = told(api, made["id"], "ticket.note_added")
+    assert (noted["actor"]["type"], noted["data"]["comment_id"]) == ("rule", comment["id"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{{number}}",
+        "<script>alert(1)</script>",
+        "{{{{subject}}}}",
+        "%s {0} ${x} \\1 \\g<0>",
+        "'; DROP TABLE t; --",
+    ],
+)
+def test_what_a_value_says_is_never_read_as_anything(api: Client, value: str) -> None:
+    a_rule(api, actions=commenting("<b>{{subject}}</b>{{subject}}"))
+
+    assert said(api, a_ticket(api, subject=value)) == [("note", f"<b>{value}</b>{value}")]
+
+
+def test_a_comment_is_cut_where_it_would_be_too_long_and_not_written_where_it_says_nothing(api: Client) -> None:
+    a_rule(api, actions=[*commenting("{{description}}\n{{description}}"), *commenting(" {{description}} ")])
+
+    long, blank = a_ticket(api, description="x" * 40_000), a_ticket(api)
+
+    first, second = said(api, long)
+    assert first == ("note", "x" * 40_000 + "\n" + "x" * 25_534 + "…")
+    assert (second, said(api, blank)) == (("note", f" {'x' * 40_000} "), [])
+
+
+def test_a_reply_of_a_rule_is_public_but_neither_answers_the_client_nor_opens_a_ticket(api: Client) -> None:
+    a_policy(api)
+    a_rule(api, "updated", actions=commenting("We look at it.", "reply"))
+    ticket = a_ticket(api)
+
+    after = patch(api, f"tickets/{ticket['id']}", status="pending")
+
+    assert said(api, ticket) == [("reply", "We look at it.")]
+    assert (after["status"], after["first_responded_at"], after["version"]) == ("pending", None, 3)
+    assert {clock["metric"]: clock["state"] for clock in after["clocks"]} == {
+        "first_response": "paused",
+        "resolution": "paused",
+    }
+    (told_of,) = told(api, ticket["id"], "ticket.reply_added")
+    assert (told_of["object_version"], told_of["data"]["author_user_id"]) == (3, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("{{subjec}}", "unknown_template_field"),
+        ("{{event.actor_type}}", "unknown_template_field"),
+        ("{{subject", "invalid_template"),
+        ("{{}}", "invalid_template"),
+        ("{{#if subject}}x{{/if}}", "invalid_template"),
+        ("{{subject | upper}}", "invalid_template"),
+        ("{{{subject}}}", "invalid_template"),
+        ("{{subject.__class__}}", "unknown_template_field"),
+        ("{{number}}" * 101, "invalid_template"),
+    ],
+)
+def test_what_is_no_template_is_refused_where_it_stands(api: Client, body: str, code: str) -> None:
+    actions = tagging("x") + commenting(body)
+
+    problem = api.post("/v1/rules", json={"name": "W", "position": 1, "occasions": ["created"], "actions": actions})
+
+    assert (problem.json()["code"], problem.json()["errors"][0]["pointer"]) == (code, "#/actions/1/body")
+
+
+def test_a_template_tells_nobody_what_he_is_not_shown(stage: Stage, api: Client) -> None:
+    wanted: tuple[tuple[list[str], list[str], str, str], ...] = (
+        (["rules:write", "tickets:write", "notes:write", "tickets:read"], [], "{{tags}}", "field_not_allowed"),
+        (["rules:write", "tickets:write", "notes:write"], [], "{{subject}}", "missing_permission"),
+        (["*:read", "*:write"], [], "{{company.territory}}", "field_not_allowed"),
+        (["*:read", "tickets:write", "rules:write"], [], "{{subject}}", "missing_permission"),
+    )
+    refused = []
+    for scopes, groups, body, _ in wanted:
+        key = create(api, "api-keys", name="Narrow", scopes=scopes, field_groups=groups)["key"]
+        with stage.client(api.tenant, key) as narrow:
+            values = {"name": "Mine", "position": 1, "occasions": ["created"], "actions": commenting(body)}
+            refused.append(narrow.post("/v1/rules", json=values).json()["code"])
+
+    assert refused == [code for *_, code in wanted]

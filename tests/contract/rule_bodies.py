@@ -39,6 +39,7 @@ def actions(api: Client) -> list[JSON]:
         {"action": "assign_least_loaded", "team_id": create(api, "teams", **team(api))["id"]},
         {"action": "assign_default_team"},
         {"action": "assign_responsible_user"},
+        {"action": "comment", "kind": "note", "body": "{{subject}} is at {{status}}."},
     ]
 
 

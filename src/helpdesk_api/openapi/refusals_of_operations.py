@@ -36,6 +36,7 @@ from helpdesk_api.domain.condition_reading import (
     UnknownConditionFieldError,
 )
 from helpdesk_api.domain.errors import NotFoundError, Refusal
+from helpdesk_api.domain.templates import InvalidTemplateError, UnknownTemplateFieldError
 from helpdesk_api.domain.workflow import InvalidTransitionError
 from helpdesk_api.identity.api_keys import ExpiryInPastError
 from helpdesk_api.identity.key_grants import NothingGrantedError, ScopeExceedsOwnError, SeveralHoldersError
@@ -129,6 +130,7 @@ _OF_CONDITION: Refusals = (
     *(InvalidConditionError, ConditionTooLargeError, UnknownConditionFieldError, ImpossibleComparisonError),
     *(InvalidConditionValueError, FieldNotAllowedError),
 )
+_OF_ACTIONS: Refusals = (InvalidTemplateError, UnknownTemplateFieldError, UnknownReferenceError)
 _OF_ROLE: Refusals = (*_OF_PERSON, NotForContactsError)
 _TICKET_PARTIES: Refusals = (
     *(ContactNotOfCompanyError, InactiveCompanyError, InactiveUserError, BudgetOutOfReachError),
@@ -231,19 +233,13 @@ OF_OPERATION: Mapping[str, Refusals] = {
         PolicyPublishedError,
         ReachTooNarrowError,
     ),
-    "rules_create": (
-        *_OF_CONDITION,
-        ReachTooNarrowError,
-        UnknownReferenceError,
-        TooManyRulesError,
-        RuleNeverFiresError,
-    ),
-    "rules_update": (*_OF_CONDITION, ReachTooNarrowError, UnknownReferenceError, RuleNeverFiresError),
+    "rules_create": (*_OF_CONDITION, *_OF_ACTIONS, ReachTooNarrowError, TooManyRulesError, RuleNeverFiresError),
+    "rules_update": (*_OF_CONDITION, *_OF_ACTIONS, ReachTooNarrowError, RuleNeverFiresError),
     "rules_import": (
         *_OF_CONDITION,
         ReachTooNarrowError,
         TooManyRulesError,
-        UnknownReferenceError,
+        *_OF_ACTIONS,
         UnresolvedNameError,
     ),
     "rules_publish": (

@@ -1,10 +1,10 @@
-"""The fields that conditions may ask about: each with its expression in SQL, and with what it takes to be shown it.
+"""The fields that conditions and templates may name: each with its expression in SQL, and what it takes to be shown it.
 
 The language is `domain.conditions`. Who uses it says which uses a field has: searching looks at tickets, webhooks and
 rules look at an event and the ticket that it happened to. Nobody may ask about what he is not shown.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -32,11 +32,12 @@ _PREVIOUS: Final = ("status", "priority", "type", "company_id", "team_id", "assi
 
 
 class Use(StrEnum):
-    """What a condition is for."""
+    """What a condition is for; templates name fields, of the ticket only."""
 
     SEARCH = "search"
     WEBHOOK = "webhook"
     RULE = "rule"
+    TEMPLATE = "template"
 
 
 _OF_EVENTS: Final = frozenset({Use.WEBHOOK, Use.RULE})
@@ -238,7 +239,12 @@ def check_may_ask(principal: Principal, condition: Condition, *, pointer: str, a
 
     Raises MissingPermissionError and FieldNotAllowedError.
     """
-    for path in sorted(paths_of(condition)):
+    check_shown(principal, paths_of(condition), pointer=pointer, among=among)
+
+
+def check_shown(principal: Principal, paths: Collection[str], *, pointer: str, among: Offered = OFFERED) -> None:
+    """Refuse fields that a principal is not shown. Raises MissingPermissionError and FieldNotAllowedError."""
+    for path in sorted(paths):
         offered = among[path]
         if offered.permission is not None:
             principal.require(offered.permission)

@@ -84,12 +84,8 @@ comments = tenant_table(
     Column("author_user_id", Uuid),
     Column("author_contact_id", Uuid),
     CheckConstraint("kind IN ('reply', 'note')", name="kind"),
-    # A note of which no person is the author was written by an inbound hook; its event tells which.
-    CheckConstraint(
-        "num_nonnulls(author_user_id, author_contact_id) = 1 "
-        "OR (kind = 'note' AND num_nonnulls(author_user_id, author_contact_id) = 0)",
-        name="one_author",
-    ),
+    # One of which no person is the author was written by a rule or an inbound hook; its event tells which.
+    CheckConstraint("num_nonnulls(author_user_id, author_contact_id) <= 1", name="one_author"),
     CheckConstraint("kind = 'reply' OR author_contact_id IS NULL", name="notes_by_staff"),
     reference("ticket_id", "tickets"),
     reference("author_user_id", "users"),

@@ -140,7 +140,7 @@ class Comment(Entity):
     kind: Annotated[str, Field(examples=["reply", "note"])]
     body: str
     author_user_id: Annotated[
-        UUID | None, Field(description="Of a note: null if no person wrote it, but an inbound hook.")
+        UUID | None, Field(description="Both are null if no person wrote it, but a rule or an inbound hook.")
     ]
     author_contact_id: UUID | None
 

@@ -110,7 +110,7 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
 
     A note leaves the ticket as it is, also its version: who may not read notes must not see that there was one. A
     user's reply answers the client: it stops the clocks that wait for one. A client's reply sets a ticket that is
-    pending, solved or closed back to open.
+    pending, solved or closed back to open. What a rule wrote is no answer, and asks for none.
     """
     ctx, before = await locked(ctx, ticket_id)
     since = len(ctx.events)
@@ -133,12 +133,13 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
         await settled(ctx, before, since=since)
         return comment
     fields: dict[str, Any] = {}
+    reply: Literal["user", "client"] | None = None
     if comment.author_user_id is not None:
-        fields = {"first_responded_at": before.first_responded_at or ctx.now}
-    elif Status(before.status) in _REOPENED_BY_CLIENT:
-        fields = {"status": Status.OPEN}
+        fields, reply = {"first_responded_at": before.first_responded_at or ctx.now}, "user"
+    elif comment.author_contact_id is not None:
+        fields, reply = {"status": Status.OPEN} if Status(before.status) in _REOPENED_BY_CLIENT else {}, "client"
     clocks = await clocks_of(ctx, ticket_id)
-    after = await change(ctx, before, clocks, fields, reply="client" if comment.author_user_id is None else "user")
+    after = await change(ctx, before, clocks, fields, reply=reply)
     await settled(ctx, after, since=since)
     return comment
 

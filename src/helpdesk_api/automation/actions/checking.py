@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from helpdesk_api.automation.actions.schemas import KeptAction
+from helpdesk_api.automation.actions.templating import check_template
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.directory.locations import LOCATIONS
@@ -16,9 +18,6 @@ from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.kit.visibility import FieldNotAllowedError, check_fields
 from helpdesk_api.tickets.resources import TICKETS
-
-# An action as it is kept.
-Action = Mapping[str, Any]
 
 _REFERENCES: Final[Mapping[str, Resource[Any]]] = {
     "company_id": COMPANIES,
@@ -35,7 +34,7 @@ _BY_CLIENT: Final[Mapping[str, str]] = {
 _BY_TURN: Final = frozenset({"assign_round_robin", "assign_least_loaded"})
 
 
-def touched_fields(action: Action) -> frozenset[str]:
+def touched_fields(action: KeptAction) -> frozenset[str]:
     """Name the fields of a ticket that an action may change."""
     kind = action["action"]
     if kind == "set":
@@ -44,14 +43,19 @@ def touched_fields(action: Action) -> frozenset[str]:
         return frozenset({"tags"})
     if kind in _BY_TURN:
         return frozenset({"team_id", "assignee_id"})
-    return frozenset({_BY_CLIENT[kind]})
+    return frozenset({_BY_CLIENT[kind]} if kind in _BY_CLIENT else ())
 
 
-def check_may_act(ctx: Ctx, actions: Sequence[Action], *, pointer: str) -> None:
-    """Refuse actions that the caller could not take. Raises MissingPermissionError and FieldNotAllowedError."""
-    ctx.principal.require("tickets:write")
+def check_may_act(ctx: Ctx, actions: Sequence[KeptAction], *, pointer: str) -> None:
+    """Refuse actions that the caller could not take.
+
+    Raises MissingPermissionError, FieldNotAllowedError, and what reading a template raises.
+    """
     for index, action in enumerate(actions):
         here = f"{pointer}/{index}"
+        ctx.principal.require(_permission_for(action))
+        if action["action"] == "comment":
+            check_template(ctx.principal, action["body"], pointer=f"{here}/body")
         inside = f"{here[1:]}/values/" if action["action"] == "set" else None
         named = {here[1:] if inside is None else inside + name: name for name in sorted(touched_fields(action))}
         check_fields(TICKETS.groups, ctx.principal.field_groups, named)
@@ -59,7 +63,7 @@ def check_may_act(ctx: Ctx, actions: Sequence[Action], *, pointer: str) -> None:
             _check_sees_who_serves(ctx, pointer=here)
 
 
-async def check_actions(ctx: Ctx, actions: Sequence[Action], *, pointer: str) -> None:
+async def check_actions(ctx: Ctx, actions: Sequence[KeptAction], *, pointer: str) -> None:
     """Refuse actions that their author could not take, and references to what is not there, or not to be seen."""
     check_may_act(ctx, actions, pointer=pointer)
     for index, action in enumerate(actions):
@@ -70,7 +74,13 @@ async def check_actions(ctx: Ctx, actions: Sequence[Action], *, pointer: str) ->
                 raise UnknownReferenceError(message, pointer=f"{pointer}/{index}/{place}")
 
 
-def _references(action: Action) -> list[tuple[str, str, Any]]:
+def _permission_for(action: KeptAction) -> str:
+    if action["action"] != "comment":
+        return "tickets:write"
+    return "notes:write" if action["kind"] == "note" else "comments:write"
+
+
+def _references(action: KeptAction) -> list[tuple[str, str, Any]]:
     """Give what an action refers to: the place in it, the field of a ticket that it stands for, and the id."""
     given = action["values"] if action["action"] == "set" else action
     prefix = "values/" if action["action"] == "set" else ""

@@ -1,19 +1,25 @@
-"""What a ticket is to become: changes that wait to be made as one, under the guards that all changes are under."""
+"""What becomes of a ticket: changes that wait to be made as one, and what was said. All under everybody's guards."""
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from helpdesk_api.domain.errors import FieldError, Refusal
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.tickets import service
-from helpdesk_api.tickets.schemas import Ticket
+from helpdesk_api.tickets.schemas import Comment, Ticket
 
 
 class Draft:
-    """A ticket with changes that are not stored yet; each remembers which action it came from."""
+    """A ticket with changes that are not stored yet; each remembers which action it came from.
 
-    def __init__(self, ticket: Ticket) -> None:
+    `author_user_id` is who writes what an integration has written, which has no name of its own.
+    """
+
+    def __init__(self, ticket: Ticket, *, author_user_id: UUID | None = None) -> None:
         self.ticket = ticket
+        self.author_user_id = author_user_id
+        self.comments: list[Comment] = []
         self._changes: dict[str, Any] = {}
         self._sources: dict[str, str] = {}
 

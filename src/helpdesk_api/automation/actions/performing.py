@@ -9,57 +9,64 @@ from typing import Final
 from uuid import UUID
 
 from helpdesk_api.automation.actions.assigning import least_loaded_of_team, next_of_team
-from helpdesk_api.automation.actions.checking import Action
+from helpdesk_api.automation.actions.commenting import comment_on
 from helpdesk_api.automation.actions.drafts import Draft
+from helpdesk_api.automation.actions.schemas import KeptAction
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.locations import LOCATIONS
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.resource import R, Resource
 from helpdesk_api.tickets.parties import default_team
+from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import Ticket
 
-Act = Callable[[Ctx, Draft, Action, str], Awaitable[None]]
+Act = Callable[[Ctx, Draft, KeptAction, str], Awaitable[None]]
 
 
-async def perform(ctx: Ctx, ticket: Ticket, actions: Sequence[Action]) -> Ticket:
+async def perform(ctx: Ctx, ticket: Ticket, actions: Sequence[KeptAction]) -> Ticket:
     """Do to a ticket what actions say; raises what doing each by itself raises, with pointers below `/actions`."""
-    draft = Draft(ticket)
+    return (await performed(ctx, Draft(ticket), actions)).ticket
+
+
+async def performed(ctx: Ctx, draft: Draft, actions: Sequence[KeptAction]) -> Draft:
+    """Do to a ticket what actions say, and give what has become of it."""
     for index, action in enumerate(actions):
         await _ACTS[action["action"]](ctx, draft, action, f"/actions/{index}")
-    return await draft.store(ctx)
+    await draft.store(ctx)
+    return draft
 
 
-async def _set(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+async def _set(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
     del ctx
     for field, value in action["values"].items():
         known = UUID(value) if field.endswith("_id") and value is not None else value
         draft.put({field: known}, pointer=f"{pointer}/values/{field}")
 
 
-async def _add_tags(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+async def _add_tags(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
     del ctx
     draft.put({"tags": sorted({*draft.value("tags"), *action["tags"]})}, pointer=pointer)
 
 
-async def _remove_tags(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+async def _remove_tags(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
     del ctx
     draft.put({"tags": sorted({*draft.value("tags")} - {*action["tags"]})}, pointer=pointer)
 
 
-async def _assign_round_robin(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+async def _assign_round_robin(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
     team_id, pointer = UUID(action["team_id"]), f"{pointer}/team_id"
     user_id = await next_of_team(ctx, team_id, pointer=pointer)
     draft.put({"team_id": team_id, "assignee_id": user_id}, pointer=pointer)
 
 
-async def _assign_least_loaded(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+async def _assign_least_loaded(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
     team_id, pointer = UUID(action["team_id"]), f"{pointer}/team_id"
     user_id = await least_loaded_of_team(ctx, team_id, ticket_id=draft.ticket.id, pointer=pointer)
     draft.put({"team_id": team_id, "assignee_id": user_id}, pointer=pointer)
 
 
-async def _assign_default_team(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+async def _assign_default_team(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
     del action
     location = await _named(ctx, LOCATIONS, draft.value("location_id"))
     team_id = default_team(location, await _named(ctx, COMPANIES, draft.value("company_id")))
@@ -67,11 +74,22 @@ async def _assign_default_team(ctx: Ctx, draft: Draft, action: Action, pointer: 
         draft.put({"team_id": team_id}, pointer=pointer)
 
 
-async def _assign_responsible_user(ctx: Ctx, draft: Draft, action: Action, pointer: str) -> None:
+async def _assign_responsible_user(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
     del action
     company = await _named(ctx, COMPANIES, draft.value("company_id"))
     if company is not None and company.responsible_user_id is not None:
         draft.put({"assignee_id": company.responsible_user_id}, pointer=pointer)
+
+
+async def _comment(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
+    del pointer
+    ticket = await draft.store(ctx)
+    comment = await comment_on(ctx, ticket, action, author_user_id=draft.author_user_id)
+    if comment is None:
+        return
+    draft.comments.append(comment)
+    if comment.kind == "reply":
+        draft.ticket = await crud.fetch(ctx, TICKETS, ticket.id)
 
 
 async def _named(ctx: Ctx, resource: Resource[R], object_id: UUID | None) -> R | None:
@@ -87,4 +105,5 @@ _ACTS: Final[Mapping[str, Act]] = {
     "assign_least_loaded": _assign_least_loaded,
     "assign_default_team": _assign_default_team,
     "assign_responsible_user": _assign_responsible_user,
+    "comment": _comment,
 }

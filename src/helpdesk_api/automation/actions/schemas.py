@@ -12,10 +12,13 @@ from typing_extensions import TypedDict
 
 from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.domain.workflow import Status
-from helpdesk_api.kit.schema import Label, Line
-from helpdesk_api.tickets.schemas import TicketType
+from helpdesk_api.kit.schema import Label, Line, Prose
+from helpdesk_api.tickets.schemas import CommentKind, TicketType
 
 MOST_ACTIONS: Final = 20
+
+# An action as it is kept: plain JSON.
+KeptAction = Mapping[str, Any]
 
 # Also within an answer, whose fields are always there, a value that is not set is absent.
 _SHAPE: Final = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=False)
@@ -109,6 +112,22 @@ class AssignResponsibleUserAction(TypedDict):
     action: Literal["assign_responsible_user"]
 
 
+@with_config(_SHAPE)
+class CommentAction(TypedDict):
+    """Write a public reply or an internal note, unless it comes out blank."""
+
+    action: Literal["comment"]
+    kind: CommentKind
+    body: Annotated[
+        Prose,
+        Field(
+            min_length=1,
+            pattern=r"\S",
+            description="A template: `{{subject}}` becomes the value of a field that `GET /v1/condition-fields` lists.",
+        ),
+    ]
+
+
 Action = Annotated[
     SetAction
     | AddTagsAction
@@ -116,7 +135,8 @@ Action = Annotated[
     | AssignRoundRobinAction
     | AssignLeastLoadedAction
     | AssignDefaultTeamAction
-    | AssignResponsibleUserAction,
+    | AssignResponsibleUserAction
+    | CommentAction,
     Field(discriminator="action"),
 ]
 
