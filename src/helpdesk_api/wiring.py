@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
 from helpdesk_api.assets import asset_routes, asset_types, impact, relations
-from helpdesk_api.automation import analysing, engine, rule_files, rule_routes, rule_runs, trying
+from helpdesk_api.automation import analysing, bulk, engine, macros, rule_files, rule_routes, rule_runs, trying
 from helpdesk_api.directory import card_kinds, companies, contacts, external_references, locations, magic_links
 from helpdesk_api.directory.custom_fields import routes as custom_field_routes
 from helpdesk_api.identity import (
@@ -93,6 +93,7 @@ from helpdesk_api.webhooks.inbound import models as inbound_models
 
 ROUTERS: Sequence[APIRouter] = (
     search.router,
+    bulk.router,
     routes.router,
     presence.router,
     clock_routes.router,
@@ -129,6 +130,7 @@ ROUTERS: Sequence[APIRouter] = (
     rule_routes.router,
     rule_runs.router,
     trying.router,
+    macros.router,
     api_keys.router,
     key_rotation.router,
     key_usage.router,

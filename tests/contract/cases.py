@@ -53,7 +53,17 @@ from tests.contract.pushed_bodies import (
     reference_to_contact,
     reference_to_location,
 )
-from tests.contract.rule_bodies import a_published_rule, a_rule, rule, rule_file, trial
+from tests.contract.rule_bodies import (
+    a_macro,
+    a_published_rule,
+    a_rule,
+    applied,
+    bulk_change,
+    macro,
+    rule,
+    rule_file,
+    trial,
+)
 from tests.contract.sign_in_cases import BODIES as SIGN_IN_BODIES
 from tests.contract.stored_rows import (
     id_of_a_session,
@@ -150,6 +160,7 @@ CASES = (
     Case("calendars", calendar, patch={"time_zone": "Asia/Kathmandu", "effective_from": "2026-01-01T00:00:00Z"}),
     Case("sla-policies", sla_policy, patch={"position": 0}, cleared="description"),
     Case("rule-runs", made=rule_run),
+    Case("macros", macro, patch={"position": 0}, cleared="description"),
     Case("rules", rule, patch={"position": 0}, cleared="description"),
     Case("tickets", ticket, patch={"priority": "urgent"}, cleared="assignee_id", never_null="subject"),
     Case("comments", note, parent=comments_of_new_ticket, created_event="ticket.note_added"),
@@ -248,6 +259,8 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "rules_import": Single(rule_file),
     "rules_publish": Single({"version": None}, parameters=a_rule),
     "rules_try": Single(trial, parameters=a_rule),
+    "macros_apply": Single(applied, parameters=a_macro),
+    "tickets_bulk": Single(bulk_change),
     "tickets_search": Single({"condition": {"not": {"field": "tags", "op": "contains", "value": "parked"}}}),
     "sla_clocks_list_due": Single(),
     "sla_clocks_count_due": Single(),

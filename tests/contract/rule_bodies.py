@@ -43,6 +43,39 @@ def actions(api: Client) -> list[JSON]:
     ]
 
 
+def macro(api: Client) -> JSON:
+    """Give a macro."""
+    return {
+        "name": unique("Macro"),
+        "description": "As agreed.",
+        "position": 10,
+        "team_id": create(api, "teams", **team(api))["id"],
+        "actions": actions(api),
+        "is_active": True,
+    }
+
+
+def a_macro(stage: Stage, api: Client) -> dict[str, str]:
+    """Make a macro; gives its id."""
+    del stage
+    noted = [{"action": "comment", "kind": "note", "body": "Seen."}]
+    return {"id": create(api, "macros", **macro(api) | {"actions": noted})["id"]}
+
+
+def applied(api: Client) -> JSON:
+    """Give a ticket to apply actions to, and who writes."""
+    return {
+        "tickets": [{"ticket_id": create(api, "tickets", **ticket(api))["id"], "version": 1}],
+        "author_user_id": create(api, "users", **user(api))["id"],
+        "dry_run": False,
+    }
+
+
+def bulk_change(api: Client) -> JSON:
+    """Give a ticket and what is done to it."""
+    return applied(api) | {"actions": [{"action": "add_tags", "tags": [unique("tag")]}]}
+
+
 def a_rule(stage: Stage, api: Client) -> dict[str, str]:
     """Make a rule; gives its id."""
     del stage

@@ -30,6 +30,7 @@ OTHER_PERMISSIONS = {
     "event_types_list": ["events:read"],
     "condition_fields_list": [],
     "tickets_search": ["tickets:read"],
+    "macros_apply": ["macros:read"],
     "webhook_egress_get": ["webhook-endpoints:read"],
     "permissions_list": [],
     "sla_clocks_list_due": ["tickets:read"],

@@ -101,9 +101,12 @@ def referring_bodies(operation: Operation, api: Client) -> list[JSON]:
 
 
 def references(operation: Operation, body: JSON) -> list[str]:
-    """Name the places of a body that hold the id of another object, as the schema tells; a filter only looks for it."""
+    """Name the places of a body that hold the id of another object, as the schema tells.
+
+    A filter only looks for it, and of each ticket that is to be changed it is told whether it is there.
+    """
     found = [pointer for pointer, _ in leaves(body) if _schema_at(operation, body, pointer).get("format") == "uuid"]
-    return [pointer for pointer in found if not pointer.startswith("/filter/")]
+    return [pointer for pointer in found if not pointer.startswith(("/filter/", "/tickets/"))]
 
 
 def _schema_at(operation: Operation, body: JSON, pointer: str) -> dict[str, Any]:

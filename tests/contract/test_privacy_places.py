@@ -23,6 +23,7 @@ TELL_APART = {
     ("roles", "slug"),
     ("sla_clocks", "metric"),
     ("sla_policies", "name"),
+    ("macros", "name"),
     ("rules", "name"),
     ("sign_in_attempts", "purpose"),
     ("teams", "name"),

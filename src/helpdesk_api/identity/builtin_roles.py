@@ -45,7 +45,15 @@ _PORTAL = [
     "tickets:create",
     "tickets:read",
 ]
-_SURROUNDINGS = ["calendars:read", "custom-fields:read", "roles:read", "sla-policies:read", "teams:read", "users:read"]
+_SURROUNDINGS = [
+    "calendars:read",
+    "custom-fields:read",
+    "macros:read",
+    "roles:read",
+    "sla-policies:read",
+    "teams:read",
+    "users:read",
+]
 
 
 def _role(name: str, reach: str, permissions: list[str], *groups: str, audience: str = "staff") -> Mapping[str, Any]:
@@ -95,6 +103,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
             "contacts:read",
             "custom-fields:read",
             "locations:read",
+            "macros:read",
             "notes:read",
             "notes:write",
             "teams:read",

@@ -31,6 +31,7 @@ _RESOURCES: Final = {
     "calendars": "calendars",
     "sla-policies": "SLA policies",
     "rules": "rules, which change tickets by themselves",
+    "macros": "macros; applying one needs what its actions need",
     "api-keys": "API keys",
     "sessions": "the sessions of people who signed in",
     "identity-providers": "identity providers, whose word decides who somebody is",

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from helpdesk_api.assets.asset_routes import ASSET_EXAMPLES
+from helpdesk_api.automation.bulk import APPLYING_EXAMPLES
 from helpdesk_api.directory.card_kinds import UPSERT_EXAMPLES
 from helpdesk_api.identity.audit_schemas import AUDIT_EXAMPLE, SEAL_EXAMPLE
 from helpdesk_api.identity.me import ME_EXAMPLE
@@ -53,6 +54,7 @@ _CHANGES: Mapping[str, Mapping[str, Any]] = {
         "effective_from": "2026-12-06T23:00:00Z",
     },
     "SLAPolicyUpdate": {"position": 20},
+    "MacroUpdate": {"is_active": False},
     "RuleUpdate": {"state": "disabled"},
     "WebhookEndpointUpdate": {"is_enabled": False},
     "InboundHookUpdate": {"mapping": {"priority": "'high'"}, "on_recovery": "note"},
@@ -149,6 +151,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield from CLOCK_EXAMPLES.items()
     yield from INBOUND_EXAMPLES.items()
     yield from RULE_EXAMPLES.items()
+    yield from APPLYING_EXAMPLES.items()
     yield from SEARCH_EXAMPLES.items()
     yield (
         "Catalogue",

@@ -19,6 +19,7 @@ from helpdesk_api.assets.asset_types import RepeatedNumberError
 from helpdesk_api.assets.moving import ParentElsewhereError, TooManyPartsError
 from helpdesk_api.assets.relations import AssetsOfTwoCompaniesError, RelatedToItselfError
 from helpdesk_api.automation.analysing import RuleNeverFiresError
+from helpdesk_api.automation.macros import InactiveMacroError, NotOwnMacroError, TooManyMacrosError
 from helpdesk_api.automation.named_references import UnresolvedNameError
 from helpdesk_api.automation.rule_versions import UnknownRuleVersionError
 from helpdesk_api.automation.rule_writing import TooManyRulesError
@@ -233,6 +234,10 @@ OF_OPERATION: Mapping[str, Refusals] = {
         PolicyPublishedError,
         ReachTooNarrowError,
     ),
+    "macros_create": (*_OF_ACTIONS, FieldNotAllowedError, TooManyMacrosError),
+    "macros_update": (*_OF_ACTIONS, FieldNotAllowedError),
+    "macros_apply": (FieldNotAllowedError, InactiveMacroError, NotOwnMacroError, UnknownReferenceError),
+    "tickets_bulk": (*_OF_ACTIONS, FieldNotAllowedError),
     "rules_create": (*_OF_CONDITION, *_OF_ACTIONS, ReachTooNarrowError, TooManyRulesError, RuleNeverFiresError),
     "rules_update": (*_OF_CONDITION, *_OF_ACTIONS, ReachTooNarrowError, RuleNeverFiresError),
     "rules_import": (

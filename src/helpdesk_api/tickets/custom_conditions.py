@@ -35,4 +35,4 @@ async def offered_to(ctx: Ctx, *given: object) -> Mapping[str, OfferedField]:
 def _offered(part: AskedPart) -> OfferedField:
     group = None if part.group == EVERYBODY else part.group
     expression = in_sql(part, tickets.c.custom_fields)
-    return OfferedField(part.field, frozenset(Use), "tickets:read", group, lambda _: expression)
+    return OfferedField(part.field, frozenset(Use) - {Use.TEMPLATE}, "tickets:read", group, lambda _: expression)

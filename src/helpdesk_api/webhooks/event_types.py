@@ -264,6 +264,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             ),
             *_stored("sla_policy", "An SLA policy", "name", "position", "targets", changing="targets"),
             *_stored("rule", "A rule", "actions", "name", "occasions", "position", "state", changing="state"),
+            *_stored("macro", "A macro", "actions", "is_active", "name", changing="is_active"),
             _type("rule.failed", "What a rule wanted to do was refused and undone; `data` tells where and why."),
             _type("rule.disabled", "A rule failed five times in a row and does not fire any more.", "state"),
             *_stored("api_key", "An API key", "name", "scopes", changing="revoked_at", removable=False),

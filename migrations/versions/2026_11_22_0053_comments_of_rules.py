@@ -1,12 +1,12 @@
 """Let a rule reply: no person is the author of what it wrote.
 
-Revision: 0052. Comes after: 0051.
+Revision: 0053. Comes after: 0052.
 """
 
 from alembic import op
 
-revision = "0052"
-down_revision = "0051"
+revision = "0053"
+down_revision = "0052"
 branch_labels = None
 depends_on = None
 
