@@ -15,7 +15,7 @@ from tests.stage import Client, Stage
 SOURCES = Path(__file__).resolve().parents[2] / "src" / "helpdesk_api"
 STORED = (
     *("api_key", "asset", "asset_type", "calendar", "company", "contact", "identity_provider", "location", "role"),
-    *("sla_policy", "team", "inbound_hook", "rule", "user", "webhook_endpoint"),
+    *("sla_policy", "team", "inbound_hook", "macro", "rule", "user", "webhook_endpoint"),
 )
 MOVES = (
     *("started", "warning", "breached", "paused", "resumed", "met", "missed", "cancelled", "reopened", "retargeted"),
