@@ -1,12 +1,12 @@
 """Macros, which built-in roles that work on tickets may read.
 
-Revision: 0054. Comes after: 0053.
+Revision: 0056. Comes after: 0055.
 """
 
 from alembic import op
 
-revision = "0054"
-down_revision = "0053"
+revision = "0056"
+down_revision = "0055"
 branch_labels = None
 depends_on = None
 

@@ -1,12 +1,12 @@
 """Let a rule reply: no person is the author of what it wrote.
 
-Revision: 0053. Comes after: 0052.
+Revision: 0055. Comes after: 0054.
 """
 
 from alembic import op
 
-revision = "0053"
-down_revision = "0052"
+revision = "0055"
+down_revision = "0054"
 branch_labels = None
 depends_on = None
 
