@@ -1,12 +1,12 @@
 """Macros, which built-in roles that work on tickets may read.
 
-Revision: 0056. Comes after: 0055.
+Revision: 0057. Comes after: 0056.
 """
 
 from alembic import op
 
-revision = "0056"
-down_revision = "0055"
+revision = "0057"
+down_revision = "0056"
 branch_labels = None
 depends_on = None
 

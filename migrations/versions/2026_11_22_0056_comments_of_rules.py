@@ -1,12 +1,12 @@
 """Let a rule reply: no person is the author of what it wrote.
 
-Revision: 0055. Comes after: 0054.
+Revision: 0056. Comes after: 0055.
 """
 
 from alembic import op
 
-revision = "0055"
-down_revision = "0054"
+revision = "0056"
+down_revision = "0055"
 branch_labels = None
 depends_on = None
 
