@@ -14,7 +14,8 @@ from tests.stage import Client, Stage
 
 SOURCES = Path(__file__).resolve().parents[2] / "src" / "helpdesk_api"
 STORED = (
-    *("api_key", "asset", "asset_type", "calendar", "company", "contact", "identity_provider", "location", "role"),
+    *("api_key", "asset", "asset_type", "calendar", "company", "contact", "custom_field", "identity_provider"),
+    *("location", "role"),
     *("sla_policy", "team", "inbound_hook", "macro", "rule", "user", "webhook_endpoint"),
 )
 MOVES = (
@@ -38,7 +39,7 @@ FILLED: Mapping[str, tuple[str, ...]] = {
         "retention_settings.updated",
     ),
     "{resource.name}.deleted": (
-        *(f"{name}.deleted" for name in STORED if name != "api_key"),
+        *(f"{name}.deleted" for name in STORED if name not in {"api_key", "custom_field"}),
         "asset_relation.deleted",
         "external_reference.deleted",
     ),
