@@ -129,8 +129,8 @@ TIMELINE_EXAMPLES: Final[dict[str, Any]] = {
 )
 async def list_timeline(id: UUID, request: Request, ctx: Annotated[Ctx, allowed("assets:read")]) -> Page[AssetStep]:
     """List what has happened to an asset."""
-    ctx.principal.require("tickets:read")
     await crud.fetch(ctx, ASSETS, id)
+    ctx.principal.require("tickets:read")
     query = read_query(request, TIMELINE.query_model)
     found = await find_page(ctx, TIMELINE, query, request.app.state.runtime.signer, asset_id=id)
     return Page[AssetStep].trusted(
