@@ -96,14 +96,17 @@ def test_turns_are_exact_however_many_tickets_come_at_once(stage: Stage, api: Cl
     # Two rules share the turns of a team.
     for priority in ("low", "high"):
         condition = {"field": "priority", "op": "eq", "value": priority}
-        a_rule(api, condition=condition, actions=in_turn(team))
+        a_rule(api, "updated", condition=condition, actions=in_turn(team))
 
-    def created(number: int) -> str:
-        assignee: str = a_ticket(api, priority=("low", "high")[number % 2])["assignee_id"]
+    # Changed, not created: creations wait for one another's number.
+    waiting = [a_ticket(api, priority="normal")["id"] for _ in range(32)]
+
+    def raised(number: int) -> str:
+        assignee: str = patch(api, f"tickets/{waiting[number]}", priority=("low", "high")[number % 2])["assignee_id"]
         return assignee
 
     with ThreadPoolExecutor(8) as pool:
-        got = Counter(pool.map(created, range(32)))
+        got = Counter(pool.map(raised, range(32)))
 
     assert got == dict.fromkeys(members, 8)
     turns = stage.sql("SELECT turn FROM assignment_turns WHERE tenant_id = $1 ORDER BY turn", api.tenant.id)
