@@ -48,7 +48,8 @@ SEED = 20_261_122
 IN_FLIGHT = JOBS["webhooks.deliver"].batch
 DRAINED_WITHIN = 120.0 * SCALE
 
-# What waits for a schedule, for Retry-After or for a receiver's patience would wait for minutes.
+# What waits for a schedule, for Retry-After or for a receiver's patience would wait for minutes. What was never tried
+# waits for an earlier message of its object: it has to be woken by that.
 TIME_PASSES = """
     WITH lanes AS (
         UPDATE job_lanes SET due_at = now(), not_before = '-infinity' WHERE (tenant_id, id) IN (
@@ -57,7 +58,10 @@ TIME_PASSES = """
     )
     UPDATE jobs SET run_at = now() WHERE (tenant_id, id) IN (
         SELECT tenant_id, id FROM jobs
-        WHERE tenant_id = $1 AND lease_token IS NULL AND run_at > now() + interval '1 second'
+        WHERE tenant_id = $1 AND lease_token IS NULL AND run_at > now() + interval '1 second' AND id NOT IN (
+            SELECT job_id FROM webhook_deliveries
+            WHERE tenant_id = $1 AND state = 'pending' AND next_attempt_at <= now()
+        )
         FOR UPDATE SKIP LOCKED
     )
     RETURNING id

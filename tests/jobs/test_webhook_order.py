@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator
-from uuid import uuid4
+from datetime import datetime
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -66,6 +67,33 @@ def test_what_waits_behind_a_delivery_goes_on_when_that_is_given_up(
 
     until(lambda: True if len(deliveries(api, state="delivered")) == 2 else None)
     assert versions(receiver, team["id"]) == [1, 1, 2, 3]
+
+
+def test_a_failure_moves_only_the_next_few_of_all_that_wait_behind_it(
+    stage: Stage, api: Client, receiver: WebhookReceiver
+) -> None:
+    an_endpoint(api, receiver, ordered=True)
+    receiver.answer_next(Answer(500), Answer(200), Answer(500))
+    team = create(api, "teams", name="Night shift")
+    first = after_attempts(api, 1)
+    rename(api, team, 80)
+    put_away = "SELECT id, run_at FROM jobs WHERE tenant_id = $1 AND kind = 'webhooks.deliver' AND lease_token IS NULL"
+
+    def waiting() -> dict[UUID, datetime] | None:
+        found = {row["id"]: row["run_at"] for row in stage.sql(f"{put_away} AND run_at > now()", api.tenant.id)}
+        return found if len(found) == len(deliveries(api, state="pending", limit="200")) > 1 else None
+
+    before = until(lambda: found if len(found := waiting() or {}) == 81 else None)
+    make_due(stage, first)
+    until(lambda: next(iter(deliveries(api, state="delivered")), None))
+    second = after_attempts(api, 1, state="pending")
+    after = until(waiting)
+
+    assert len(after) == 80
+    assert len([job for job, run_at in after.items() if before[job] != run_at]) <= 32
+    make_due(stage, second)
+    until(lambda: True if len(deliveries(api, state="delivered", limit="200")) == 81 else None)
+    assert versions(receiver, team["id"]) == [1, 1, 2, 2, *range(3, 82)]
 
 
 def test_messages_of_one_object_are_never_under_way_together(api: Client, receiver: WebhookReceiver) -> None:

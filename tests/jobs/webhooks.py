@@ -47,10 +47,10 @@ def deliveries(api: Client, **query: str) -> list[dict[str, Any]]:
 
 
 def until(look: Callable[[], T | None]) -> T:
-    """Look until there is something; the worker is quick but works when it wants."""
+    """Look until there is something, which neither false nor empty is; the worker works when it wants."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        if (found := look()) is not None:
+        if found := look():
             return found
         time.sleep(0.01)
     raise AssertionError("it did not happen in time")

@@ -3,6 +3,9 @@
 Two things may come first: a delivery of an earlier event that is still pending, and an earlier event that has not been
 dispatched yet. Events of one object are numbered in the order in which they were committed, because whoever records one
 holds the object until the commit.
+
+What waits behind a delivery is put away, and woken by the end of that delivery, the next few at a time: were all woken,
+every failure would cost as much as the object has messages, and a long backlog would never be done.
 """
 
 from collections.abc import Sequence
@@ -21,8 +24,11 @@ from helpdesk_api.webhooks.delivery_log import State
 from helpdesk_api.webhooks.models import webhook_deliveries
 from helpdesk_api.webhooks.outgoing import Outgoing
 
-# What comes first is about to be dispatched, or to be sent: it is looked at again soon.
+# What comes first is about to be dispatched, which wakes nobody: it is looked at again soon.
 _SOON: Final = timedelta(milliseconds=200)
+# Behind a delivery one is woken. Only what a session that had lost its lease puts away too late waits so long.
+_UNLESS_WOKEN: Final = timedelta(minutes=1)
+_WOKEN_TOGETHER: Final = 32
 
 _undispatched = (
     func.jsonb_array_elements_text(jobs.c.payload["event_ids"]).table_valued("value", name="undispatched").lateral()
@@ -61,24 +67,32 @@ _PENDING_BEFORE = Statement(
     .order_by(_asked.c.object_id, _asked.c.seq, webhook_deliveries.c.event_seq)
 )
 _ended = webhook_deliveries.alias("ended")
-_objects_of_ended = func.array(
+_objects = (
     select(_ended.c.object_id)
     .where(_ended.c.tenant_id == bindparam("tenant"), _ended.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
-    .scalar_subquery()
+    .distinct()
+    .subquery("objects")
+)
+_next = (
+    select(webhook_deliveries.c.job_id, webhook_deliveries.c.next_attempt_at)
+    .where(
+        webhook_deliveries.c.tenant_id == bindparam("tenant"),
+        webhook_deliveries.c.endpoint_id == bindparam("endpoint", type_=Uuid),
+        webhook_deliveries.c.object_id == _objects.c.object_id,
+        webhook_deliveries.c.state == State.PENDING,
+    )
+    .order_by(webhook_deliveries.c.event_seq)
+    .limit(_WOKEN_TOGETHER)
+    .lateral("next")
 )
 _WAKE = Statement(
     update(jobs)
     .where(
         jobs.c.tenant_id == bindparam("tenant"),
-        jobs.c.id == webhook_deliveries.c.job_id,
+        # One that was tried waits for its own schedule.
+        jobs.c.id.in_(select(_next.c.job_id).select_from(_objects).join(_next, _next.c.next_attempt_at <= func.now())),
         jobs.c.lease_token.is_(None),
         jobs.c.run_at > func.now(),
-        webhook_deliveries.c.tenant_id == bindparam("tenant"),
-        webhook_deliveries.c.endpoint_id == bindparam("endpoint", type_=Uuid),
-        webhook_deliveries.c.object_id == any_(_objects_of_ended),
-        webhook_deliveries.c.state == State.PENDING,
-        # One that was tried waits for its own schedule.
-        webhook_deliveries.c.next_attempt_at <= func.now(),
     )
     .values(run_at=bindparam("now", type_=DateTime(timezone=True)))
 )
@@ -106,14 +120,13 @@ async def not_before(
     pending = {
         (row["object_id"], row["seq"]): row["next_attempt_at"] for row in await ctx.tx.rows(_PENDING_BEFORE, asked)
     }
-    soon = ctx.real_now + _SOON
     waiting: dict[UUID, datetime] = {}
     for row in rows:
         object_id, seq = row["object_id"], row["event_seq"]
         if (object_id, seq) in pending:
-            waiting[row["delivery_id"]] = max(pending[object_id, seq], soon)
+            waiting[row["delivery_id"]] = max(pending[object_id, seq], ctx.real_now) + _UNLESS_WOKEN
         elif undispatched.get(object_id, seq) < seq:
-            waiting[row["delivery_id"]] = soon
+            waiting[row["delivery_id"]] = ctx.real_now + _SOON
     return waiting
 
 
