@@ -35,6 +35,13 @@ def _sorted_unique(tags: list[str]) -> list[str]:
     return sorted({tag.lower() for tag in tags})
 
 
+def _written(body: str) -> str:
+    if not body.strip():
+        message = "must not be blank"
+        raise ValueError(message)
+    return body
+
+
 _TagList = Annotated[
     list[Label],
     Field(min_length=1, max_length=50, description="Kept in lower case, sorted, each once."),
@@ -120,10 +127,10 @@ class CommentAction(TypedDict):
     kind: CommentKind
     body: Annotated[
         Prose,
+        AfterValidator(_written),
         Field(
-            min_length=1,
-            pattern=r"\S",
             description="A template: `{{subject}}` becomes the value of a field that `GET /v1/condition-fields` lists.",
+            json_schema_extra={"pattern": r"\S"},
         ),
     ]
 
