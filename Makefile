@@ -59,7 +59,9 @@ types: environment ## Check the types, strictly.
 contracts: environment ## Check that every import goes the way the layers allow.
 	@$(BIN)/lint-imports
 
-check: lint types contracts openapi-drift migrations test ## Run everything that must be green before a commit.
+check: environment ## Run everything that must be green before a commit.
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types contracts openapi-drift migrations
+	@$(MAKE) --no-print-directory test
 
 bench: environment ## Measure the product against a hand-written floor; prints ratios.
 	@$(BIN)/python -m bench $(ARGS)
