@@ -46,9 +46,23 @@ def refusal(api: Client, method: str, path: str, **body: object) -> tuple[int, s
     return answer.status_code, problem["code"], (problem["errors"] or [{"pointer": ""}])[0]["pointer"]
 
 
+def told_of(api: Client, asset: JSON, what: str, sort: str) -> list[JSON]:
+    """Read a list of an asset's own in one page, which is what its pages of one come to."""
+    path = f"assets/{asset['id']}/{what}?sort={sort}"
+    whole: list[JSON] = get(api, path)["data"]
+    found: list[JSON] = []
+    cursor = ""
+    while len(found) < len(whole):
+        page = get(api, f"{path}&limit=1{cursor}")
+        found += page["data"]
+        cursor = f"&cursor={page['page']['next_cursor']}"
+    assert (found, cursor) == (whole, "&cursor=None")
+    return whole
+
+
 def stays(api: Client, asset: JSON) -> list[tuple[str | None, str | None, bool]]:
     """Give where an asset has been, the first stay first, and whether it is there still."""
-    told = get(api, f"assets/{asset['id']}/placements?sort=since_at")["data"]
+    told = told_of(api, asset, "placements", "since_at")
     return [(stay["company_id"], stay["location_id"], stay["until_at"] is None) for stay in told]
 
 
@@ -197,7 +211,7 @@ def test_tickets_of_the_client_before_keep_an_asset_that_has_moved_on(api: Clien
     assert refusal(api, "POST", "tickets", subject="x", company_id=company["id"], asset_id=asset["id"]) == (
         *(422, "asset_not_of_company", "#/asset_id"),
     )
-    told = get(api, f"assets/{asset['id']}/timeline?sort=at")["data"]
+    told = told_of(api, asset, "timeline", "at")
     assert [(each["type"], each["company_id"]) for each in told] == [
         ("placement", company["id"]),
         ("ticket", company["id"]),

@@ -116,7 +116,6 @@ def outcome(attempt: Try, value: str) -> tuple[int, list[tuple[str, str]], Any]:
         # Its first message tells, signed, how far all transactions of the database have come; events would follow.
         return answer.status_code, headers, {"data": answer.text.split("data: ")[2:]}
     shown = answer.json()
-    shown.pop("request_id", None)
     if attempt.operation.id == "events_list":
         # It tells how far all transactions of the database have come.
         shown["page"].pop("next_cursor")
@@ -131,7 +130,8 @@ def nobodys() -> str:
 
 def _without(value: Any, taken_out: str) -> Any:  # noqa: ANN401 - any JSON.
     if isinstance(value, dict):
-        return {key: _without(item, taken_out) for key, item in value.items()}
+        # Problems of single items of a batch name the request too.
+        return {key: _without(item, taken_out) for key, item in value.items() if key != "request_id"}
     if isinstance(value, list):
         return [_without(item, taken_out) for item in value]
     return value.replace(taken_out, "ID") if isinstance(value, str) else value

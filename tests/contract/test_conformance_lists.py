@@ -214,6 +214,8 @@ def test_every_list_pages_the_same_way() -> None:
     paged = {operation.id for operation in OPERATIONS if "cursor" in operation.query_parameters()}
 
     # The audit trail, its seals and what is due next belong to no resource, and a search is a list with a body: their
-    # pages are followed in tests/api: test_audit.py, test_due_clocks.py and test_ticket_search.py.
+    # pages are followed in tests/api: test_audit.py, test_due_clocks.py and test_ticket_search.py. So are those of what
+    # an asset has been through, in test_assets.py.
     others = {"audit_list", "audit_seals_list", "sla_clocks_list_due", "tickets_search"}
+    others |= {"assets_list_placements", "assets_list_timeline"}
     assert paged == {operation.id for operation in LISTS} | others

@@ -45,7 +45,10 @@ def crawl(stage: Stage) -> int:
 
             assert with_theirs == with_nobodys, str(attempt)
             status, _, shown = with_theirs
-            if status == 200:
+            if status == 200 and "items" in shown:
+                (item,) = shown["items"]
+                assert (item["outcome"], item["problem"]["code"]) == ("refused", "not_found"), str(attempt)
+            elif status == 200:
                 assert shown["data"] == [], str(attempt)
             else:
                 assert (status, shown["code"]) in {(404, "not_found"), (422, "unknown_reference")}, str(attempt)
