@@ -201,9 +201,10 @@ def test_make_explains_every_promised_target(target: str) -> None:
 def test_ci_runs_the_commands_that_people_run() -> None:
     script = ROOT / ".ci" / "run"
     makefile = (ROOT / "Makefile").read_text()
-    check = re.search(r"^check:(.*)##", makefile, flags=re.MULTILINE)
+    check = re.search(r"^check: environment ##.*\n((?:\t.*\n)+)", makefile, flags=re.MULTILINE)
 
     assert "make check\n" in script.read_text()
     assert script.stat().st_mode & 0o111
     assert check
-    assert check[1].split() == ["lint", "types", "contracts", "openapi-drift", "migrations", "test"]
+    targets = [word for word in check[1].split() if re.fullmatch(r"[a-z][a-z-]+", word)]
+    assert targets == ["lint", "types", "contracts", "openapi-drift", "migrations", "test"]
