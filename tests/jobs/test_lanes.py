@@ -21,7 +21,10 @@ _ROWS_READ = text("SELECT seq_scan, seq_tup_read + idx_tup_fetch FROM pg_stat_xa
 
 
 class _Counting:
-    """The database, counting what one sweep reads of the table of jobs."""
+    """The database, counting what one sweep reads of the table of jobs.
+
+    What earlier transactions of the connection have read may not have been handed over yet: it is there from the start.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,10 +33,12 @@ class _Counting:
     @asynccontextmanager
     async def sweep(self) -> AsyncIterator[Transaction]:
         async with self._database.sweep() as transaction:
+            earlier = await transaction.row(_ROWS_READ)
             yield transaction
             row = await transaction.row(_ROWS_READ)
+            assert earlier is not None
             assert row is not None
-            self.scans_and_rows = (row[0], row[1])
+            self.scans_and_rows = (row[0] - earlier[0], row[1] - earlier[1])
 
 
 async def _put(stage: Stage, tenant_id: UUID, kind: str, lane_ids: Sequence[UUID | None]) -> list[UUID]:
