@@ -74,6 +74,7 @@ class Ticket(BaseModel):
     solved_at: datetime | None
     closed_at: datetime | None
     reopen_count: int
+    custom_fields: dict[str, Any]
     clocks: list[Clock]
 
 
