@@ -70,6 +70,7 @@ class Stage:
     def __init__(self, postgres: RunningPostgres, valkey: RunningValkey, directory: Path, cores: Cores) -> None:
         self.postgres = postgres
         self._valkey = valkey
+        self._numbers: dict[str, int] = {}
         self._directory = directory
         self._cores = cores
 
@@ -79,13 +80,18 @@ class Stage:
         return kept | {
             "HELPDESK_DATABASE_URL": self.postgres.url_of(self.postgres.app_url, database),
             "HELPDESK_MIGRATION_DATABASE_URL": self.postgres.url_of(self.postgres.owner_url, database),
-            "HELPDESK_REDIS_URL": self._valkey.url,
+            "HELPDESK_REDIS_URL": self._valkey_of(database),
             "HELPDESK_SECRET_KEY": SECRET,
             "HELPDESK_OUTBOUND_ALLOW": "127.0.0.0/8",
             # Counted like everybody, but never refused.
             "HELPDESK_RATE_LIMIT_CREDENTIAL": "1000000",
             "HELPDESK_RATE_LIMIT_TENANT": "1000000",
         }
+
+    def _valkey_of(self, database: str) -> str:
+        """Give each database a Valkey of its own: who shares one takes the rings that are meant for the other."""
+        number = self._numbers.setdefault(database, len(self._numbers))
+        return f"{self._valkey.url.rpartition('/')[0]}/{number}"
 
     def superuser_url(self, database: str) -> str:
         """Give the address for what only an administrator may do."""
