@@ -71,6 +71,7 @@ from helpdesk_api.tickets import (
     search,
 )
 from helpdesk_api.webhooks import (
+    card_changes,
     catalogue,
     checksums,
     deliveries,
@@ -100,6 +101,7 @@ ROUTERS: Sequence[APIRouter] = (
     clock_routes.times,
     clock_routes.extensions,
     due_clocks.router,
+    *card_changes.routers,
     companies.router,
     contacts.router,
     card_kinds.companies_router,

@@ -121,6 +121,8 @@ def test_a_follower_from_before_is_told_410_and_how_to_begin_anew(stage: Stage, 
     assert (refused.status_code, problem["code"]) == (410, "events_purged")
     assert problem["errors"][0]["pointer"] == "#/after"
     assert problem["params"].keys() == {"kept_since", "oldest_cursor", "end_cursor"}
+    copied = desk.get("/v1/companies/changes", params={"after": early}).json()
+    assert (copied["code"], copied["params"].keys()) == ("events_purged", problem["params"].keys())
     end = feed(desk, after=problem["params"]["end_cursor"]).json()
     oldest = feed(desk, after=problem["params"]["oldest_cursor"]).json()
     following = feed(desk, after=late).json()

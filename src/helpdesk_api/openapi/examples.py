@@ -31,6 +31,7 @@ from helpdesk_api.retention.preview import PREVIEW_EXAMPLE
 from helpdesk_api.tickets.asset_timelines import TIMELINE_EXAMPLES
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
 from helpdesk_api.tickets.search import SEARCH_EXAMPLES
+from helpdesk_api.webhooks.card_changes import CHANGES_EXAMPLES
 from helpdesk_api.webhooks.catalogue import event_type_list
 from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE, DELIVERIES
 from helpdesk_api.webhooks.feed import EVENT_EXAMPLE
@@ -200,6 +201,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "RetentionPreview", PREVIEW_EXAMPLE
     yield "ErasureCreate", {"reason": ERASURES.example["reason"], "messages": "erase"}
     yield "Event", EVENT_EXAMPLE
+    yield from CHANGES_EXAMPLES.items()
     yield (
         "EventFeed",
         {"data": [EVENT_EXAMPLE], "page": {"next_cursor": _CURSOR, "has_more": False, "kept_since": None}},

@@ -313,6 +313,10 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "events_get": (EventsPurgedError,),
     "events_stream": (UnknownEventTypeError, TooManyStreamsError),
     "events_create_stream_ticket": (AnswerSealedError,),
+    **dict.fromkeys(
+        ("companies_list_changes", "contacts_list_changes", "locations_list_changes"),
+        (EventsPurgedError, CursorMismatchError),
+    ),
     "events_checksum": (UnknownCollectionError, UndecidedChecksumError),
     "tickets_set_presence": (NotOwnNameError, AuthorRequiredError, UnknownReferenceError),
     "tickets_end_presence": (NotOwnNameError, UnknownReferenceError),

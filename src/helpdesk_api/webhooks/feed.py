@@ -125,12 +125,18 @@ def shown(principal: Principal, resources: Resources, row: Record) -> Event:
     })  # fmt: skip
 
 
+def own_left_out(principal: Principal) -> list[ColumnElement[bool]]:
+    """Give the condition for events that the caller has not caused with the same credential, if it has one."""
+    mine = principal.credential_id
+    return [] if mine is None else [events.c.credential_id.is_distinct_from(mine)]
+
+
 def cursor_of(signer: Signer, tenant_id: UUID, position: Position) -> str:
     """Write the cursor of a position."""
     return signer.sign(_POSITION, json.dumps([tenant_id.hex, *position], separators=(",", ":")).encode())
 
 
-def position_of(signer: Signer, tenant_id: UUID, after: str | None) -> Position:
+def position_of(signer: Signer, tenant_id: UUID, after: str | None, *, parameter: str = "after") -> Position:
     """Give the position to go on from: the beginning, the end, or what a cursor says; raises CursorMismatchError."""
     if after is None:
         return BEGINNING
@@ -140,5 +146,5 @@ def position_of(signer: Signer, tenant_id: UUID, after: str | None) -> Position:
     tenant, *position = (None,) if payload is None else json.loads(payload)
     if tenant != tenant_id.hex:
         message = "The cursor is not one of this feed, or is damaged; go on from the last one that was, or start anew."
-        raise CursorMismatchError(message, pointer="/after", location="query")
+        raise CursorMismatchError(message, pointer=f"/{parameter}", location="query")
     return Position(*position)
