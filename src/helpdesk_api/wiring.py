@@ -76,6 +76,7 @@ from helpdesk_api.webhooks import (
     checksums,
     deliveries,
     endpoint_actions,
+    endpoint_notices,
     endpoint_routes,
     events_feed,
     models,
@@ -224,6 +225,7 @@ JOBS: Mapping[str, JobKind] = {
     # One call is one endpoint, most of them waiting for an answer: half of them may hang without delaying the others.
     queueing.DELIVER_PING: JobKind(session.deliver, batch=1, concurrency=64, lease=session.LEASE),
     queueing.DELIVER: JobKind(session.deliver, batch=session.BATCH, concurrency=256, lease=session.LEASE, by_lane=True),
+    endpoint_notices.NOTIFY: JobKind(endpoint_notices.notify, batch=8, concurrency=2, lease=timedelta(seconds=30)),
     replays.REPLAY: JobKind(replaying.replay, batch=1, concurrency=2, lease=timedelta(minutes=1)),
     audit_seals.SEAL: JobKind(audit_seals.seal_events, batch=1, concurrency=2, lease=timedelta(minutes=5)),
     # The lease outlasts an erasure of all but the largest tenants; a second worker would do nothing wrong.

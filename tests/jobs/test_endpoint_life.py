@@ -161,6 +161,36 @@ def test_an_endpoint_is_switched_off_after_five_days_of_failures_only(
     assert in_state(api, "cancelled")["attempt_count"] == 4
 
 
+def test_who_may_change_endpoints_is_written_to_when_one_fails_and_when_it_is_given_up(
+    stage: Stage, sandbox: MakeSandbox, receiver: WebhookReceiver
+) -> None:
+    api = sandbox()
+    roles = {role["slug"]: role["id"] for role in api.get("/v1/roles").json()["data"]}
+    for name, role, is_active in (("ada", "admin", True), ("bob", "agent", True), ("eve", "admin", False)):
+        create(api, "users", name=name, email=f"{name}@desk.example", role_id=roles[role], is_active=is_active)
+    endpoint = an_endpoint(api, receiver)
+    receiver.answer_next(*[Answer(500)] * 3, Answer(410))
+    create(api, "teams", name="Night shift")
+    for attempt in (1, 2, 3):
+        make_due(stage, after_attempts(api, attempt))
+
+    written = until(lambda: mails_if(api, 2))
+
+    until(lambda: switched_off(api, endpoint))
+    assert [(mail["to_address"], mail["subject"]) for mail in written] == [
+        ("ada@desk.example", "A webhook endpoint is failing: 127.0.0.1"),
+        ("ada@desk.example", "A webhook endpoint was switched off: 127.0.0.1"),
+    ]
+    text = api.get(f"/v1/outbound-emails/{written[1]['id']}").json()["text"]
+    assert text.startswith("The receiver at 127.0.0.1 answered 410: it wants no more messages.\n\nIts attempts: ")
+    assert f"PATCH /v1/webhook-endpoints/{endpoint['id']}" in text
+
+
+def mails_if(api: Client, number: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = api.get("/v1/outbound-emails", params={"sort": "created_at"}).json()["data"]
+    return found if len(found) == number else []
+
+
 def test_one_success_makes_a_failing_endpoint_well_again(stage: Stage, api: Client, receiver: WebhookReceiver) -> None:
     endpoint = an_endpoint(api, receiver)
     receiver.answer_next(*[Answer(500)] * 3)

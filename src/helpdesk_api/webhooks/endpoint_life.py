@@ -20,7 +20,7 @@ from helpdesk_api.kit.outbound.identities import check_current
 from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
-from helpdesk_api.webhooks import credentials
+from helpdesk_api.webhooks import credentials, endpoint_notices
 from helpdesk_api.webhooks.endpoints import (
     ENDPOINTS,
     EndpointDisabledError,
@@ -135,7 +135,7 @@ async def verify(ctx: Ctx, endpoint_id: UUID, url: str) -> None:
 
 
 async def disable(ctx: Ctx, endpoint_id: UUID, url: str, reason: Reason) -> None:
-    """Switch off an endpoint because of how its receiver at `url` answers, and record `webhook_endpoint.disabled`.
+    """Switch off an endpoint because of how its receiver at `url` answers, record that and have its owners told.
 
     Leaves alone an endpoint that was removed, switched off or given another URL in the meantime.
     """
@@ -146,16 +146,18 @@ async def disable(ctx: Ctx, endpoint_id: UUID, url: str, reason: Reason) -> None
     changes = crud.difference(ENDPOINTS, before, switched(ctx, is_enabled=False, reason=reason))
     after = await crud.store_changes(moment, ENDPOINTS, before, {name: new for name, (_, new) in changes.items()})
     record(moment, "webhook_endpoint.disabled", object_id=endpoint_id, version=after.version, changes=changes)
+    await endpoint_notices.tell(ctx, endpoint_id, url, reason)
     # What waits is looked at once more, to be cancelled.
     await lanes.reopen(ctx, endpoint_id)
 
 
 async def warn(ctx: Ctx, endpoint_id: UUID, url: str) -> None:
-    """Record that a receiver is failing and will be given up if it goes on."""
+    """Record that a receiver is failing and will be given up if it goes on, and have its owners told."""
     endpoint = await _present(ctx, endpoint_id, url)
     if endpoint is not None:
         moment = await _moment(ctx)
         record(moment, "webhook_endpoint.failing", object_id=endpoint_id, version=endpoint.version)
+        await endpoint_notices.tell(ctx, endpoint_id, url, endpoint_notices.FAILING_SOON)
 
 
 async def shut_if_unready(ctx: Ctx, endpoint_id: UUID) -> None:
