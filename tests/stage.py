@@ -154,9 +154,17 @@ class Stage:
         tenant = self.run(create_tenant(self.runtime.db, f"test {uuid4()}", clock_at=clock_at))
         return self.client(tenant, self.key(tenant, scopes))
 
-    def key(self, tenant: Tenant, scopes: tuple[str, ...], *, expires_at: datetime | None = None) -> str:
+    def key(
+        self,
+        tenant: Tenant,
+        scopes: tuple[str, ...],
+        *,
+        field_groups: tuple[str, ...] = ("*",),
+        expires_at: datetime | None = None,
+    ) -> str:
         """Create an API key."""
-        return self.run(self._issue(tenant, scopes, expires_at))
+        wanted = ApiKeyCreate(name="test", scopes=list(scopes), field_groups=list(field_groups), expires_at=expires_at)
+        return self.run(self._issue(tenant, wanted))
 
     def client(self, tenant: Tenant, key: str) -> Client:
         """Make a client for a key."""
@@ -174,10 +182,9 @@ class Stage:
                 self._parts.push_async_callback(self._behind.close)
             return list(await self._behind.fetch(statement, *arguments))
 
-    async def _issue(self, tenant: Tenant, scopes: tuple[str, ...], expires_at: datetime | None) -> str:
+    async def _issue(self, tenant: Tenant, wanted: ApiKeyCreate) -> str:
         principal = system(tenant.id, is_sandbox=tenant.is_sandbox)
         async with unit_of_work(self.runtime, principal, cause=Cause("command", "test"), request_id="test") as ctx:
-            wanted = ApiKeyCreate(name="test", scopes=list(scopes), field_groups=["*"], expires_at=expires_at)
             _, text = await api_keys.issue(ctx, wanted, is_sandbox=tenant.is_sandbox)
         return text
 

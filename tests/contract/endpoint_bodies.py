@@ -22,6 +22,7 @@ def webhook_endpoint(api: Client) -> JSON:
         "rate_per_second": 50,
         "ordered": True,
         "payload": "full",
+        "field_groups": ["ticket.internal"],
         "payload_version": "2026-11-01",
         "format": "cloudevents",
         "metadata": {"owner": "erp-team"},

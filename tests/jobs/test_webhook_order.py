@@ -161,17 +161,26 @@ def test_a_full_message_tells_the_values_and_a_thin_one_does_not(
     assert request.message["data"]["changed_fields"] == ["name"]
 
 
-def test_who_may_not_read_everything_cannot_have_it_sent(stage: Stage, api: Client) -> None:
-    narrow = stage.client(api.tenant, stage.key(api.tenant, ("webhook-endpoints:write", "tickets:read")))
+def test_who_is_not_shown_a_field_cannot_have_it_sent(stage: Stage, api: Client) -> None:
+    narrow = stage.client(
+        api.tenant, stage.key(api.tenant, ("webhook-endpoints:write", "tickets:read"), field_groups=())
+    )
     wanted = {"url": "http://127.0.0.1:9/", "event_types": ["ticket.status_changed"]}
+    wanted |= {"field_groups": ["ticket.internal"]}
+    full = {"payload": "full"}
     with narrow:
-        created = narrow.post("/v1/webhook-endpoints", json=wanted | {"payload": "full"})
+        created = narrow.post("/v1/webhook-endpoints", json=wanted | full)
         thin = narrow.post("/v1/webhook-endpoints", json=wanted).json()
         changed = narrow.patch(f"/v1/webhook-endpoints/{thin['id']}", json={"payload": "full"})
+        fuller = narrow.post("/v1/webhook-endpoints", json=wanted | full | {"field_groups": []})
+        unknown = narrow.patch(f"/v1/webhook-endpoints/{thin['id']}", json={"field_groups": ["ticket.secrets"]})
 
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_field_group")
+    assert (fuller.status_code, fuller.json()["field_groups"]) == (201, [])
     for answer in (created, changed):
         assert (answer.status_code, answer.json()["code"]) == (403, "full_payload_denied")
-    assert [found["payload"] for found in api.get("/v1/webhook-endpoints").json()["data"]] == ["thin"]
+    kept = api.get("/v1/webhook-endpoints", params={"sort": "created_at"}).json()["data"]
+    assert [found["payload"] for found in kept] == ["thin", "full"]
 
 
 def test_an_endpoint_may_have_its_messages_as_cloudevents(sandbox: MakeSandbox, receiver: WebhookReceiver) -> None:

@@ -290,8 +290,11 @@ def test_a_replay_needs_one_beginning_and_known_types(api: Client, body: dict[st
 def test_who_may_not_read_the_objects_cannot_have_them_sent(
     stage: Stage, api: Client, receiver: WebhookReceiver
 ) -> None:
-    thin, full = an_endpoint(api, receiver, "team.*", "ticket.*"), an_endpoint(api, receiver, payload="full")
-    narrow = stage.client(api.tenant, stage.key(api.tenant, ("webhook-endpoints:write", "teams:read")))
+    thin, full = (
+        an_endpoint(api, receiver, "team.*", "ticket.*"),
+        an_endpoint(api, receiver, payload="full", field_groups=["*"]),
+    )
+    narrow = stage.client(api.tenant, stage.key(api.tenant, ("webhook-endpoints:write", "teams:read"), field_groups=()))
     with narrow:
         refused = ask(narrow, thin, "replay", since=LONG_AGO)
         values = ask(narrow, full, "replay", since=LONG_AGO)

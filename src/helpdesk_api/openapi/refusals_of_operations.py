@@ -106,7 +106,8 @@ from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.webhooks.checksums import UndecidedChecksumError, UnknownCollectionError
 from helpdesk_api.webhooks.credentials import InvalidCertificateError, MissingSecretError
 from helpdesk_api.webhooks.deliveries import DeliveryInProgressError
-from helpdesk_api.webhooks.endpoints import EndpointDisabledError, FullPayloadDeniedError, TooManyEndpointsError
+from helpdesk_api.webhooks.endpoint_checks import FullPayloadDeniedError, TooManyEndpointsError
+from helpdesk_api.webhooks.endpoints import EndpointDisabledError
 from helpdesk_api.webhooks.event_filter import UnknownEventTypeError
 from helpdesk_api.webhooks.feed_start import EventsPurgedError
 from helpdesk_api.webhooks.inbound.hook_rotation import InvalidSecretError, NothingSignedError, TokenRotatingError

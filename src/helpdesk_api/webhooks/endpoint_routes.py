@@ -1,6 +1,6 @@
 """The endpoints of webhook endpoints: the usual ones. What else can be done with one is `webhooks.endpoint_actions`."""
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Body, Request, Response
@@ -23,16 +23,16 @@ from helpdesk_api.kit.unit_of_work import allowed
 from helpdesk_api.webhooks import endpoint_life
 from helpdesk_api.webhooks.conditions import check_condition
 from helpdesk_api.webhooks.credentials import Authentication
+from helpdesk_api.webhooks.endpoint_checks import check_payload, check_room
 from helpdesk_api.webhooks.endpoints import (
     ENDPOINTS,
     NewWebhookEndpoint,
-    Payload,
     WebhookEndpoint,
     WebhookEndpointCreate,
-    check_payload,
-    check_room,
 )
 from helpdesk_api.webhooks.event_visibility import check_subscription
+
+_TELLING: Final = frozenset({"url", "event_types", "condition", "payload", "field_groups"})
 
 router = ResourceRouter(ENDPOINTS)
 add_reading(router, ENDPOINTS)
@@ -60,7 +60,7 @@ async def create_endpoint(
     runtime = request.app.state.runtime
     runtime.outbound.check_url(body.url)
     _check_token_url(runtime, body.authentication)
-    check_payload(ctx, body.payload)
+    check_payload(ctx, body.payload, body.field_groups)
     check_subscription(ctx, runtime.resources, body.event_types)
     await check_condition(ctx, body.condition)
     await check_room(ctx)
@@ -92,17 +92,14 @@ async def update_endpoint(
     runtime = request.app.state.runtime
     changes = body.given()
     _check_token_url(runtime, getattr(body, "authentication", None))
-    payload, patterns = changes.get("payload") or Payload.THIN, changes.get("event_types") or ()
-    condition = changes.get("condition")
     if "url" in changes:
         runtime.outbound.check_url(changes["url"])
-        # Who moves an endpoint has everything sent to another place that it is sent already.
-        before = await crud.fetch_locked(ctx, ENDPOINTS, id)
-        payload, patterns = changes.get("payload") or before.payload, patterns or before.event_types
-        condition = changes.get("condition", before.condition)
-    check_payload(ctx, payload)
-    check_subscription(ctx, runtime.resources, patterns)
-    await check_condition(ctx, condition)
+    if not changes.keys().isdisjoint(_TELLING):
+        # Who changes where messages go or what they tell has all of it sent, also what was chosen before.
+        whole = vars(await crud.fetch_locked(ctx, ENDPOINTS, id)) | changes
+        check_payload(ctx, whole["payload"], whole["field_groups"])
+        check_subscription(ctx, runtime.resources, whole["event_types"])
+        await check_condition(ctx, whole["condition"])
     changed = await endpoint_life.change(ctx, runtime.sealer, id, changes, expected=expected)
     tag_response(response, changed)
     return changed

@@ -1,8 +1,8 @@
 """Webhook endpoints: where messages go, which events they want, and the secrets that sign them.
 
 A secret is shown when it is made and never again; no event, log line or answer holds it, and it is stored sealed. What
-happens to an endpoint during its life is `webhooks.endpoint_life`, the API is `webhooks.endpoint_routes`, sending is
-`webhooks.session`.
+happens to an endpoint during its life is `webhooks.endpoint_life`, what is asked of it and of who makes it
+`webhooks.endpoint_checks`, the API is `webhooks.endpoint_routes`, sending is `webhooks.session`.
 """
 
 from datetime import timedelta
@@ -10,18 +10,16 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime, Field, Strict, StringConstraints
-from sqlalchemy import Text, bindparam, func, select
 
-from helpdesk_api.domain.errors import ConflictError, ForbiddenError
+from helpdesk_api.domain.errors import ConflictError
+from helpdesk_api.identity.permissions import FieldGroupList
 from helpdesk_api.kit.condition_schema import ConditionTree
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.quotas import TenantQuota
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.schema import Entity, Flag, Input, Line, single_line
-from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
-from helpdesk_api.kit.visibility import EVERY_GROUP
 from helpdesk_api.webhooks.credentials import (
     MOST_HEADERS,
     Authentication,
@@ -36,26 +34,7 @@ from helpdesk_api.webhooks.event_types import EVERY_TYPE, EventPattern
 from helpdesk_api.webhooks.models import webhook_endpoints
 from helpdesk_api.webhooks.payload_versions import PAYLOAD_VERSIONS, PayloadVersionName
 
-MOST_ENDPOINTS: Final = 20
 BOTH_SECRETS_SIGN_FOR: Final = timedelta(hours=24)
-
-_tenant = webhook_endpoints.c.tenant_id == bindparam("tenant")
-_ONE_AT_A_TIME = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("what", type_=Text), 0))))
-_COUNT = Statement(select(func.count()).select_from(webhook_endpoints).where(_tenant))
-
-
-class TooManyEndpointsError(ConflictError):
-    """The tenant has as many endpoints as it may have."""
-
-    code = "too_many_endpoints"
-    title = "There may be no more webhook endpoints"
-
-
-class FullPayloadDeniedError(ForbiddenError):
-    """Values of fields would reach the receiver that the caller may not read."""
-
-    code = "full_payload_denied"
-    title = "Full messages need the right to read everything"
 
 
 class EndpointDisabledError(ConflictError):
@@ -147,9 +126,16 @@ class WebhookEndpointCreate(Input):
         Payload,
         Field(
             description="`thin`: what happened, without values. `full`: also the old and new values of the fields, as "
-            "the event feed tells them; only who may read every event whole can choose it."
+            "the event feed tells them to whoever is shown the `field_groups`."
         ),
     ] = Payload.THIN
+    field_groups: Annotated[
+        FieldGroupList,
+        Field(
+            description="The guarded fields whose values full messages tell; `*` for all. What a message of another "
+            "endpoint may tell, only somebody who is shown it can choose, move or replay."
+        ),
+    ] = Field(default=[])
     payload_version: Annotated[
         PayloadVersionName,
         Field(
@@ -208,6 +194,7 @@ class WebhookEndpoint(Entity):
     rate_per_second: int | None
     ordered: bool
     payload: str
+    field_groups: list[str]
     payload_version: Annotated[str, Field(examples=[PAYLOAD_VERSIONS.newest])]
     format: str
     metadata: dict[str, str]
@@ -247,6 +234,7 @@ ENDPOINTS = Resource(
         "paused_at": None,
         "ordered": False,
         "payload": "thin",
+        "field_groups": [],
         "payload_version": PAYLOAD_VERSIONS.newest,
         "format": "standard",
         "metadata": {"owner": "erp-team"},
@@ -269,23 +257,6 @@ def switched(ctx: Ctx, *, is_enabled: bool, reason: Reason = Reason.REQUESTED) -
         "disabled_reason": None if is_enabled else reason,
         "disabled_at": None if is_enabled else ctx.real_now,
     }
-
-
-def check_payload(ctx: Ctx, payload: str) -> None:
-    """Refuse full messages to who could not read all that they tell."""
-    principal = ctx.principal
-    sees_all = principal.may("*:read") and principal.reach.is_unlimited and principal.sees(EVERY_GROUP)
-    if payload == Payload.FULL and not sees_all:
-        message = "An endpoint with full messages is told everything; your permissions, reach or fields are narrower."
-        raise FullPayloadDeniedError(message, pointer="/payload")
-
-
-async def check_room(ctx: Ctx) -> None:
-    """Refuse one endpoint too many; two creations at once are made to count one after the other."""
-    await ctx.tx.run(_ONE_AT_A_TIME, {"what": f"webhook_endpoints {ctx.tenant_id}"})
-    if await ctx.tx.value(_COUNT, {"tenant": ctx.tenant_id}) >= MOST_ENDPOINTS:
-        message = f"A tenant may have {MOST_ENDPOINTS} webhook endpoints."
-        raise TooManyEndpointsError(message, params={"most": MOST_ENDPOINTS})
 
 
 def with_secret(endpoint: WebhookEndpoint, secret: str) -> NewWebhookEndpoint:

@@ -6,18 +6,15 @@ it to (`webhooks.test_messages`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
 
-from helpdesk_api.directory.custom_fields.models import COLUMN
 from helpdesk_api.kit.db import Record
-from helpdesk_api.kit.grouped_values import flattened_changes
+from helpdesk_api.webhooks.event_visibility import Resources
 from helpdesk_api.webhooks.messages import TEST, path_of
 from helpdesk_api.webhooks.payload_versions import FIRST, PAYLOAD_VERSIONS, Message
-
-_GROUPED: Final = frozenset({COLUMN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +26,16 @@ class Written:
     body: bytes
 
 
-def write_message(event: Record, *, tenant_id: UUID) -> Written:
-    """Write the message of an event; the version is that of its endpoint now, also for an attempt that comes late."""
+def write_message(event: Record, resources: Resources, *, tenant_id: UUID) -> Written:
+    """Write the message of an event; the version is that of its endpoint now, also for an attempt that comes late.
+
+    So is what it tells: values of guarded fields only of the groups that its endpoint has now.
+    """
     version: str = event["payload_version"]
     subject = f"{event['object_type']}/{event['object_id']}"
     test = event["data"].get("message") if event["type"] == TEST else None
     if test is None:
-        message = PAYLOAD_VERSIONS.taken_back(_told(event), version)
+        message = PAYLOAD_VERSIONS.taken_back(_told(event, resources), version)
     else:
         subject = test.get("subject", subject)
         message, version = _played(event, test, version)
@@ -78,13 +78,16 @@ def thin_message(event: Record | Mapping[str, Any], *, actor: Mapping[str, Any],
     }
 
 
-def _told(event: Record) -> Message:
+def _told(event: Record, resources: Resources) -> Message:
     actor = {"type": event["actor_type"], "id": event["actor_id"]}
     cause = {"type": event["cause_type"], "id": event["cause_id"]}
     message = thin_message(event, actor=actor, cause=cause)
     if event["payload"] == "thin":
         return message
-    changes = flattened_changes(event["changes"], _GROUPED)
+    resource = resources.get(event["object_type"])
+    changes = event["changes"]
+    if resource is not None:
+        changes = resource.shown_changes(changes, frozenset(event["field_groups"]))
     return {**message, "data": message["data"] | {"changes": changes, "details": event["data"]}}
 
 

@@ -42,6 +42,8 @@ webhook_endpoints = tenant_table(
     Column("rate_per_second", Integer),
     Column("ordered", Boolean, nullable=False, server_default=text("false")),
     Column("payload", Text, nullable=False, server_default="thin"),
+    # Which guarded fields full messages tell, as of a role.
+    Column("field_groups", ARRAY(Text), nullable=False, server_default="{}"),
     # One that is made without naming a version was made by a process that knows the first only.
     Column("payload_version", Text, nullable=False, server_default="2026-11-01"),
     Column("format", Text, nullable=False, server_default="standard"),

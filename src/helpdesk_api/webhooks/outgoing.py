@@ -32,6 +32,7 @@ _LOAD = Statement(
         webhook_deliveries.c.event_seq,
         webhook_endpoints.c.ordered,
         webhook_endpoints.c.payload,
+        webhook_endpoints.c.field_groups,
         webhook_endpoints.c.payload_version,
         webhook_endpoints.c.format,
         webhook_endpoints.c.verified_at,

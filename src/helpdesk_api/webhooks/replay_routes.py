@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request, Response
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.resource_routes import ResourceRouter, add_reading, operation, tag_response
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
-from helpdesk_api.webhooks.endpoints import ENDPOINTS, check_payload
+from helpdesk_api.webhooks.endpoint_checks import check_payload
+from helpdesk_api.webhooks.endpoints import ENDPOINTS
 from helpdesk_api.webhooks.event_types import EVENT_TYPES, is_wanted
 from helpdesk_api.webhooks.event_visibility import check_subscription
 from helpdesk_api.webhooks.feed import position_of
@@ -67,7 +68,7 @@ async def replay(
     """Replay from a point."""
     runtime = request.app.state.runtime
     endpoint = await lock_for_replay(ctx, id)
-    check_payload(ctx, endpoint.payload)
+    check_payload(ctx, endpoint.payload, endpoint.field_groups)
     sent = [name for name in EVENT_TYPES if is_wanted(name, endpoint.event_types) and is_wanted(name, body.event_types)]
     check_subscription(ctx, runtime.resources, sent)
     position = None if body.after is None else position_of(runtime.signer, ctx.tenant_id, body.after)

@@ -48,7 +48,7 @@ class Answer:
 async def post(runtime: Runtime, job: Job, delivery: Outgoing) -> Answer:
     """Send a delivery, signed for this attempt."""
     at = datetime.now(UTC)
-    message = write_message(delivery, tenant_id=job.tenant_id)
+    message = write_message(delivery, runtime.resources, tenant_id=job.tenant_id)
     signature = sign(_keys(runtime.sealer, job, delivery, at), str(delivery["id"]), int(at.timestamp()), message.body)
     secrets = _secrets(runtime.sealer, job, delivery)
     headers = credentials.sent_headers(delivery["headers"], delivery["authentication"], secrets) | _AGENT
