@@ -10,6 +10,7 @@ from helpdesk_api.agreements import calendar_imports, calendar_routes, national_
 from helpdesk_api.assets import asset_routes, asset_types, impact, relations
 from helpdesk_api.automation import analysing, bulk, engine, macros, rule_files, rule_routes, rule_runs, trying
 from helpdesk_api.directory import card_kinds, companies, contacts, external_references, locations, magic_links
+from helpdesk_api.directory.crm import conflicts, reading, sources
 from helpdesk_api.directory.custom_fields import routes as custom_field_routes
 from helpdesk_api.identity import (
     api_keys,
@@ -117,6 +118,11 @@ ROUTERS: Sequence[APIRouter] = (
     relations.router,
     asset_timelines.router,
     custom_field_routes.router,
+    sources.router,
+    conflicts.router,
+    reading.companies_router,
+    reading.contacts_router,
+    reading.locations_router,
     reveal.router,
     teams.router,
     users.router,

@@ -38,6 +38,7 @@ from tests.contract.bodies import (
     ticket,
     user,
 )
+from tests.contract.crm_bodies import crm_source, sync_conflict
 from tests.contract.custom_field_bodies import custom_field
 from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
 from tests.contract.inbound_bodies import MAPPING, inbound_hook, inbound_message, token_of_a_hook
@@ -153,6 +154,8 @@ CASES = (
     Case("asset-relations", asset_relation),
     Case("assets", asset, patch={"status": "in_repair"}, cleared="notes"),
     Case("external-references", external_reference),
+    Case("crm-sources", crm_source, patch={"is_strict": False}, never_null="companies"),
+    Case("sync-conflicts", made=sync_conflict),
     Case("custom-fields", custom_field, patch={"label": "Renamed"}, cleared="description", never_null="label"),
     Case("teams", team, patch={"name": "Renamed"}, cleared="description"),
     Case("users", user, patch={"is_active": False}, cleared="team_id"),
@@ -321,6 +324,10 @@ ACTIONS: Mapping[str, JSON | None] = {
     "tickets_get_presence": None,
     "tickets_get_times": None,
     "tickets_set_presence": {"state": "viewing", "user_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03"},
+    "companies_get_provenance": None,
+    "contacts_get_provenance": None,
+    "locations_get_provenance": None,
+    "sync_conflicts_resolve": {"keep": "theirs"},
     "assets_get_impact": None,
     "assets_list_placements": None,
     "assets_list_timeline": None,

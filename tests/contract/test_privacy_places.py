@@ -66,5 +66,8 @@ def test_every_table_whose_rows_go_with_a_person_is_emptied_of_an_erased_one() -
             "assignment_turns", "external_identities", "passwords", "recovery_codes", "sessions", "sign_in_links",
             "totp_factors",
         ],
-        "contact": ["company_members", "custom_field_values", "external_references", "sessions", "sign_in_links"],
+        "contact": [
+            "card_provenance", "company_members", "custom_field_values", "external_references", "sessions",
+            "sign_in_links", "sync_conflicts",
+        ],
     }  # fmt: skip

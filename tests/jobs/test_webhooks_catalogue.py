@@ -14,7 +14,8 @@ from tests.stage import Client, Stage
 
 SOURCES = Path(__file__).resolve().parents[2] / "src" / "helpdesk_api"
 STORED = (
-    *("api_key", "asset", "asset_type", "calendar", "company", "contact", "custom_field", "identity_provider"),
+    *("api_key", "asset", "asset_type", "calendar", "company", "contact", "crm_source"),
+    *("custom_field", "identity_provider"),
     *("location", "role"),
     *("sla_policy", "team", "inbound_hook", "macro", "rule", "user", "webhook_endpoint"),
 )

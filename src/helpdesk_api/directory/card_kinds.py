@@ -1,5 +1,6 @@
 """The kinds of client cards that other systems write by ids of their own, and by what each may be matched."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from helpdesk_api.directory.companies import COMPANIES, CompanyCreate, CompanyUpdate, check_company
@@ -35,6 +36,8 @@ _LOCATION: Final = CardKind(
     named={"company_external_id": ForeignId("company_id", "company_id")},
     check=check_location,
 )
+
+KINDS: Final[Mapping[str, CardKind[Any]]] = {kind.resource.plural: kind for kind in (_COMPANY, _CONTACT, _LOCATION)}
 
 companies_router = upsert_routes(_COMPANY)
 contacts_router = upsert_routes(_CONTACT)

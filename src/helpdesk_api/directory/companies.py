@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from helpdesk_api.directory.card_fields import TAX_IDS_OF_COMPANY, ObserverIds, TaxId, TaxIds, TaxNumber
 from helpdesk_api.directory.card_reads import watch_reading
+from helpdesk_api.directory.crm.ownership import guarded, noted
 from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, CustomFieldsShown
 from helpdesk_api.directory.custom_fields.models import custom_fields_column, custom_fields_index
 from helpdesk_api.directory.custom_fields.narrowing import CustomFieldQuery, refine
@@ -186,5 +187,5 @@ async def check_company(ctx: Ctx, given: dict[str, Any], before: Company | None)
 router = ResourceRouter(COMPANIES)
 add_reading(router, COMPANIES)
 add_create(router, COMPANIES, CompanyCreate, check=check_company)
-add_update(router, COMPANIES, CompanyUpdate, check=check_company)
+add_update(router, COMPANIES, CompanyUpdate, check=guarded(COMPANIES, check_company), follow=noted(COMPANIES))
 add_delete(router, COMPANIES)

@@ -25,6 +25,7 @@ from helpdesk_api.directory.card_fields import (
 )
 from helpdesk_api.directory.card_reads import watch_reading
 from helpdesk_api.directory.companies import COMPANIES
+from helpdesk_api.directory.crm.ownership import guarded, noted
 from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, CustomFieldsShown
 from helpdesk_api.directory.custom_fields.models import custom_fields_column, custom_fields_index
 from helpdesk_api.directory.custom_fields.narrowing import CustomFieldQuery, refine
@@ -244,5 +245,5 @@ async def check_contact(ctx: Ctx, given: dict[str, Any], before: Contact | None)
 router = ResourceRouter(CONTACTS)
 add_reading(router, CONTACTS)
 add_create(router, CONTACTS, ContactCreate, verb="create", check=check_contact)
-add_update(router, CONTACTS, ContactUpdate, check=check_contact)
+add_update(router, CONTACTS, ContactUpdate, check=guarded(CONTACTS, check_contact), follow=noted(CONTACTS))
 add_delete(router, CONTACTS)

@@ -17,6 +17,7 @@ from helpdesk_api.directory.card_fields import Country, each_once
 from helpdesk_api.directory.card_reads import watch_reading
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS, check_works_for
+from helpdesk_api.directory.crm.ownership import guarded, noted
 from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, CustomFieldsShown
 from helpdesk_api.directory.custom_fields.models import custom_fields_column, custom_fields_index
 from helpdesk_api.directory.custom_fields.narrowing import CustomFieldQuery, refine
@@ -29,7 +30,7 @@ from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import Include, ReferenceList, Resource
-from helpdesk_api.kit.resource_routes import routes
+from helpdesk_api.kit.resource_routes import ResourceRouter, add_create, add_delete, add_reading, add_update
 from helpdesk_api.kit.schema import Entity, Flag, Input, Label, Line, Prose, TimeZone, patch_model
 from helpdesk_api.kit.sql import reference, tenant_table
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
@@ -259,4 +260,8 @@ async def check_location(ctx: Ctx, given: dict[str, Any], before: Location | Non
     return await with_custom_fields(ctx, LOCATIONS, given, before)
 
 
-router = routes(LOCATIONS, create=LocationCreate, update=LocationUpdate, check=check_location)
+router = ResourceRouter(LOCATIONS)
+add_reading(router, LOCATIONS)
+add_create(router, LOCATIONS, LocationCreate, check=check_location)
+add_update(router, LOCATIONS, LocationUpdate, check=guarded(LOCATIONS, check_location), follow=noted(LOCATIONS))
+add_delete(router, LOCATIONS)

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from helpdesk_api.directory.external_references import ExternalId, Source, find_reference
 from helpdesk_api.directory.upsert_schemas import (
     MOST_ITEMS,
+    FieldWarning,
     UpsertBatch,
     Upserted,
     UpsertedBatch,
@@ -159,7 +160,14 @@ async def _write(response: Response, ctx: Ctx, kind: CardKind[R], push: Push, qu
 
 
 def _told(pushed: Pushed[Any]) -> dict[str, Any]:
-    return {"outcome": pushed.outcome, "matched_on": pushed.matched_on, "card": pushed.card}
+    about = {"outcome": pushed.outcome, "matched_on": pushed.matched_on, "card": pushed.card}
+    return about | {"warnings": _warnings(pushed, "#")}
+
+
+def _warnings(pushed: Pushed[Any], place: str) -> list[FieldWarning]:
+    return [
+        FieldWarning(pointer=f"{place}{each.pointer}", code=each.reason, detail=each.detail) for each in pushed.withheld
+    ]
 
 
 async def _write_batch(
@@ -194,6 +202,7 @@ async def _write_item(
     ctx: Ctx, kind: CardKind[Any], body: UpsertBatch, index: int, push: Push | Refusal
 ) -> UpsertedItem:
     about: dict[str, Any] = {"index": index, "id": None, "version": None, "matched_on": None, "problem": None}
+    about["warnings"] = []
     try:
         if isinstance(push, Refusal):
             about["external_id"] = _external_id(body.items[index])
@@ -208,6 +217,7 @@ async def _write_item(
         return UpsertedItem.trusted(about | {"outcome": _OF_ITEM[refusal.kind], "problem": problem})
     card = pushed.card
     told = {"outcome": pushed.outcome, "id": card.id, "version": card.version, "matched_on": pushed.matched_on}
+    told["warnings"] = _warnings(pushed, f"#/items/{index}/card")
     return UpsertedItem.trusted(about | told)
 
 

@@ -52,11 +52,20 @@ class UpsertBatch(Input):
     items: Sequence[Any]
 
 
+class FieldWarning(Output):
+    """A field that was sent and not written; the others were."""
+
+    pointer: Annotated[str, Field(description="Its place in the body.", examples=["#/category"])]
+    code: Annotated[str, Field(examples=["owned_by_source", "owned_by_helpdesk", "newer_known"])]
+    detail: str
+
+
 class Upserted(Output):
     """What became of a card; after a dry run, as it would be."""
 
     outcome: Outcome
     matched_on: Annotated[str | None, Field(description="What an unknown card was matched by, if it was.")]
+    warnings: Annotated[list[FieldWarning], Field(description="The fields that were not written; see crm-sources.")]
 
 
 class UpsertedItem(Output):
@@ -68,6 +77,7 @@ class UpsertedItem(Output):
     id: Annotated[UUID | None, Field(description="The card's id here; that of one created by a dry run is not kept.")]
     version: int | None
     matched_on: Annotated[str | None, Field(description="What an unknown card was matched by, if it was.")]
+    warnings: Annotated[list[FieldWarning], Field(description="The fields that were not written; see crm-sources.")]
     problem: Annotated[Problem | None, Field(description="Why it was refused; its pointers are into the whole body.")]
 
 
@@ -146,10 +156,20 @@ class UpsertShapes(Generic[R]):
         return {
             f"{title}Push": card,
             f"{title}UpsertBatch": {"source": "crm", **match_on, "atomic": False, "dry_run": False, "items": [item]},
-            f"{title}Upserted": {"outcome": "updated", "matched_on": None, "card": stored},
+            f"{title}Upserted": {
+                "outcome": "updated",
+                "matched_on": None,
+                "warnings": [WARNING_EXAMPLE],
+                "card": stored,
+            },
         }
 
 
+WARNING_EXAMPLE: Final = {
+    "pointer": "#/notes",
+    "code": "owned_by_helpdesk",
+    "detail": "notes belongs to the help desk.",
+}
 _CARD: Final = "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e10"
 BATCH_EXAMPLE: Final = {
     "dry_run": False,
@@ -162,6 +182,7 @@ BATCH_EXAMPLE: Final = {
             "id": _CARD,
             "version": 4,
             "matched_on": "domain",
+            "warnings": [],
             "problem": None,
         }
     ],

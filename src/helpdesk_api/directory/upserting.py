@@ -5,7 +5,6 @@ one round. Cards are matched by what they hold only when that is asked for, and 
 writers of the same card wait for each other, so the same card pushed twice at once is created once.
 """
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +17,11 @@ from pydantic import ValidationError
 from sqlalchemy import Column, Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from helpdesk_api.directory.crm.disagreeing import note_conflicts
+from helpdesk_api.directory.crm.fields import CARD_COLUMNS as OWNED
+from helpdesk_api.directory.crm.fields import Card, folded
+from helpdesk_api.directory.crm.ownership import Settled, Withheld, Writer, settle, settle_new
+from helpdesk_api.directory.crm.provenance import Written, note
 from helpdesk_api.directory.external_references import (
     CARD_COLUMNS,
     EXTERNAL_REFERENCES,
@@ -122,6 +126,11 @@ class Push:
     base_version: int | None = None
     source_updated_at: datetime | None = None
 
+    @property
+    def writer(self) -> Writer:
+        """Say who writes."""
+        return Writer(self.source, self.source_updated_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Pushed(Generic[R]):
@@ -130,6 +139,7 @@ class Pushed(Generic[R]):
     outcome: Literal["created", "updated", "unchanged"]
     card: R
     matched_on: str | None = field(default=None)
+    withheld: tuple[Withheld, ...] = ()
 
 
 def check_reach(ctx: Ctx) -> None:
@@ -165,9 +175,11 @@ async def upsert(ctx: Ctx, kind: CardKind[R], push: Push) -> Pushed[R]:
     if matched is not None:
         await _link(ctx, kind, push, matched)
         return await _change(ctx, kind, matched, given, push, matched_on=push.match_on)
-    created = await _create(ctx, kind, given)
+    settled = await _settled_new(ctx, kind, given, push)
+    created = await _create(ctx, kind, settled.given)
     await _link(ctx, kind, push, created.id)
-    return Pushed("created", created)
+    await _note(ctx, kind, created, settled, push)
+    return Pushed("created", created, withheld=settled.withheld)
 
 
 async def _resolved(ctx: Ctx, kind: CardKind[R], push: Push) -> dict[str, Any]:
@@ -250,18 +262,34 @@ async def _change(
     before = await crud.fetch_locked(ctx, resource, card_id)
     check_fields(resource.groups, ctx.principal.field_groups, {name: name for name in given})
     crud.difference(resource, before, given)
-    differing = {name: value for name, value in given.items() if _folded(getattr(before, name)) != _folded(value)}
+    settled = await _settled(ctx, kind, before, given, push)
+    given = settled.given
+    differing = {name: value for name, value in given.items() if folded(getattr(before, name)) != folded(value)}
     changes = await kind.check(ctx, differing, before) if differing else {}
     after = await crud.amend(ctx, resource, card_id, changes, expected=push.base_version)
     if kind.follow is not None and differing:
         await kind.follow(ctx, changes, before, after)
-    return Pushed("unchanged" if after.version == before.version else "updated", after, matched_on)
+    await _note(ctx, kind, after, settled, push)
+    return Pushed("unchanged" if after.version == before.version else "updated", after, matched_on, settled.withheld)
 
 
-def _folded(value: object) -> object:
-    """Give what two systems that write the same text in different Unicode forms agree on."""
-    if isinstance(value, str):
-        return unicodedata.normalize("NFC", value)
-    if isinstance(value, Mapping):
-        return {name: _folded(item) for name, item in value.items()}
-    return [_folded(item) for item in value] if isinstance(value, list) else value
+async def _settled(ctx: Ctx, kind: CardKind[R], before: R, given: dict[str, Any], push: Push) -> Settled:
+    plural = kind.resource.plural
+    if plural not in OWNED:
+        return Settled(given)
+    return await settle(ctx, Card(plural, before.id), before, given, push.writer)
+
+
+async def _settled_new(ctx: Ctx, kind: CardKind[R], given: dict[str, Any], push: Push) -> Settled:
+    plural = kind.resource.plural
+    if plural not in OWNED:
+        return Settled(given)
+    needed = frozenset(name for name, info in kind.create.model_fields.items() if info.is_required())
+    return await settle_new(ctx, plural, given, push.source, needed=needed)
+
+
+async def _note(ctx: Ctx, kind: CardKind[R], after: R, settled: Settled, push: Push) -> None:
+    if settled.noted or settled.guarded:
+        card, at = Card(kind.resource.plural, after.id), push.source_updated_at or ctx.now
+        await note(ctx, card, settled.noted, Written(push.source, at), version=after.version)
+        await note_conflicts(ctx, card, settled, push.writer)

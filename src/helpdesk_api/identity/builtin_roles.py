@@ -71,7 +71,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
     "supervisor": _role(
         "Supervisor",
         "all",
-        [*_CONVERSATION, *_SURROUNDINGS, *_CARDS, "contacts:reveal", "events:read"],
+        [
+            *(*_CONVERSATION, *_SURROUNDINGS, *_CARDS, "contacts:reveal", "crm-sources:read", "events:read"),
+            *("sync-conflicts:read", "sync-conflicts:write"),
+        ],
         *(CLIENT_INTERNAL, CONTACT_DETAILS, STAFF_DETAILS, TICKET_INTERNAL),
     ),
     "agent": _role(
@@ -125,7 +128,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
     "crm_sync": _role(
         "CRM sync",
         "all",
-        [*_CARDS, "custom-fields:read", "events:read", "external-references:read", "external-references:write"],
+        [
+            *(*_CARDS, "crm-sources:read", "custom-fields:read", "events:read", "sync-conflicts:read"),
+            *("external-references:read", "external-references:write"),
+        ],
         CLIENT_COMMERCIAL,
         CLIENT_INTERNAL,
         CONTACT_DETAILS,

@@ -13,6 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 from helpdesk_api.assets.asset_routes import ASSET_EXAMPLES
 from helpdesk_api.automation.bulk import APPLYING_EXAMPLES
 from helpdesk_api.directory.card_kinds import UPSERT_EXAMPLES
+from helpdesk_api.directory.crm.reading import CRM_EXAMPLES
 from helpdesk_api.identity.audit_schemas import AUDIT_EXAMPLE, SEAL_EXAMPLE
 from helpdesk_api.identity.me import ME_EXAMPLE
 from helpdesk_api.identity.permissions import FIELD_GROUPS, FOR_CONTACTS, PERMISSIONS
@@ -146,7 +147,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "Me", ME_EXAMPLE
     yield from SIGN_IN_EXAMPLES
     yield from AGREEMENT_EXAMPLES.items()
-    yield from (UPSERT_EXAMPLES | ASSET_EXAMPLES | TIMELINE_EXAMPLES).items()
+    yield from (UPSERT_EXAMPLES | CRM_EXAMPLES | ASSET_EXAMPLES | TIMELINE_EXAMPLES).items()
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE
     yield from CLOCK_EXAMPLES.items()

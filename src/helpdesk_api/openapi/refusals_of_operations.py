@@ -24,6 +24,9 @@ from helpdesk_api.automation.named_references import UnresolvedNameError
 from helpdesk_api.automation.rule_versions import UnknownRuleVersionError
 from helpdesk_api.automation.rule_writing import TooManyRulesError
 from helpdesk_api.directory.contacts import ContactNotOfCompanyError
+from helpdesk_api.directory.crm.conflicts import ConflictResolvedError
+from helpdesk_api.directory.crm.ownership import FieldOwnedElsewhereError
+from helpdesk_api.directory.crm.sources import FieldAlreadyOwnedError, TooManySourcesError, UnknownCardFieldError
 from helpdesk_api.directory.external_references import OneCardError
 from helpdesk_api.directory.locations import GeofenceWithoutCentreError, LocationNotOfCompanyError
 from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
@@ -126,7 +129,7 @@ Refusals = tuple[type[Refusal], ...]
 _OF_PERSON: Refusals = (RoleExceedsOwnError, ReachMismatchError)
 _OF_PUSH: Refusals = (
     *(ReachTooNarrowError, StaleSourceError, SeveralMatchesError, AlreadyLinkedError, StaleVersionError),
-    *(FieldNotAllowedError, NotNullableError),
+    *(FieldNotAllowedError, NotNullableError, FieldOwnedElsewhereError),
 )
 _OF_CONDITION: Refusals = (
     *(InvalidConditionError, ConditionTooLargeError, UnknownConditionFieldError, ImpossibleComparisonError),
@@ -150,10 +153,18 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "roles_create": (*_OF_ROLE, UnknownPermissionError, UnknownFieldGroupError),
     "roles_update": (*_OF_ROLE, UnknownPermissionError, UnknownFieldGroupError, BuiltInRoleError),
     "roles_delete": (BuiltInRoleError, RoleExceedsOwnError),
-    **dict.fromkeys(("users_create", "users_update", "contacts_create", "contacts_update"), _OF_PERSON),
-    **dict.fromkeys(("companies_create", "companies_update"), _TREE),
+    **dict.fromkeys(("users_create", "users_update", "contacts_create"), _OF_PERSON),
+    "contacts_update": (*_OF_PERSON, FieldOwnedElsewhereError),
+    "companies_create": _TREE,
+    "companies_update": (*_TREE, FieldOwnedElsewhereError),
     "locations_create": (ContactNotOfCompanyError, GeofenceWithoutCentreError),
-    "locations_update": (ContactNotOfCompanyError, GeofenceWithoutCentreError, StillReferencedError),
+    "locations_update": (
+        *(ContactNotOfCompanyError, GeofenceWithoutCentreError, StillReferencedError),
+        FieldOwnedElsewhereError,
+    ),
+    "crm_sources_create": (UnknownCardFieldError, FieldAlreadyOwnedError, TooManySourcesError, AlreadyExistsError),
+    "crm_sources_update": (UnknownCardFieldError, FieldAlreadyOwnedError),
+    "sync_conflicts_resolve": (ConflictResolvedError, FieldNotAllowedError, UnknownReferenceError),
     **dict.fromkeys(
         ("locations_put_by_reference", "locations_upsert"),
         (

@@ -24,6 +24,11 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
         "messengers": "are of its own person",
     },
     "locations": {"time_zone": "a name of a zone", "coordinates": "numbers"},
+    "card_provenance": {EVERY_COLUMN: "names of fields and sources, instants and numbers"},
+    "crm_sources": {EVERY_COLUMN: "names of fields and sources, and words of ours"},
+    "sync_conflicts": {
+        "source": "a name of ours", "field": "names a field", "state": "a word of ours", "resolution": "a word of ours",
+    },
     "custom_field_values": {EVERY_COLUMN: "follows the rows that hold the values, by a trigger"},
     "custom_fields": {
         "resource": "words of ours", "key": "values are called by it", "type": "words of ours",

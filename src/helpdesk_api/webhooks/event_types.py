@@ -249,6 +249,28 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 "A client card lost its id in another system; `changes` holds its last values.",
                 *("company_id", "external_id", "source"),
             ),
+            *_stored(
+                "crm_source",
+                "A CRM source",
+                *("companies", "contacts", "is_strict", "source"),
+                changing="companies",
+            ),
+            _type(
+                "sync_conflict.created",
+                "A source says something else of a field than the card, which it may not change.",
+                *("company_id", "field", "source", "state"),
+                version=_CREATED_FIRST,
+            ),
+            _type(
+                "sync_conflict.updated",
+                "A source says something new of such a field; what was resolved is open again.",
+                "state",
+            ),
+            _type(
+                "sync_conflict.resolved",
+                "It was decided whose value holds, or both say the same by now.",
+                *("resolution", "state"),
+            ),
             *_stored("team", "A team", "description", "name", changing="name"),
             *_stored("user", "A user", "email", "is_active", "name", "role_id", "team_id", changing="team_id"),
             *_stored("role", "A role", "field_groups", "name", "permissions", "reach", changing="permissions"),
