@@ -75,7 +75,7 @@ async def _listen(settings: Settings, bell: LocalBell) -> None:
         try:
             redis = await connect(address)
             try:
-                await Worker(
+                listener = Worker(
                     functions=[func(ring, name=RING, keep_result=0, max_tries=1)],
                     queue_name=QUEUE,
                     redis_pool=redis,
@@ -85,15 +85,26 @@ async def _listen(settings: Settings, bell: LocalBell) -> None:
                     log_results=False,
                     job_serializer=serialize,
                     job_deserializer=json.loads,
-                ).async_run()
+                )
+                try:
+                    await listener.async_run()
+                finally:
+                    # Not Worker.close(): it would wait for rings that nobody needs any more.
+                    for ringing in listener.tasks.values():
+                        ringing.add_done_callback(_leave)
             finally:
-                # Not Worker.close(): it would wait for rings that nobody needs any more.
                 await redis.aclose()
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("doorbell.unheard", error=type(error).__name__)
         # Work that was announced meanwhile is found by looking.
         bell.ring()
         await asyncio.sleep(_ARQ_RESTART_SECONDS)
+
+
+def _leave(ringing: "asyncio.Task[Any]") -> None:
+    """Take note of how a ring ended that arq no longer asks for: Redis went away in the middle of it."""
+    if not ringing.cancelled():
+        ringing.exception()
 
 
 def run(settings: Settings) -> None:
