@@ -5,8 +5,8 @@
 PYTHON ?= python3
 # Which tests to run: a folder, a file or a test, as pytest takes them.
 T ?= tests
-# How many processes run the tests.
-N ?= auto
+# How many processes run the tests: one more than processors, for those that start and kill programs wait half of the time.
+N ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # The history that `make replay` plays.
 LOG ?= tests/data/helpdesk_event_log_sample.csv
 # The sentence that names a new migration.
