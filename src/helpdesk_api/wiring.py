@@ -8,7 +8,18 @@ from fastapi import APIRouter
 
 from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
 from helpdesk_api.assets import asset_routes, asset_types, impact, relations
-from helpdesk_api.automation import analysing, bulk, engine, macros, rule_files, rule_routes, rule_runs, trying
+from helpdesk_api.automation import (
+    analysing,
+    bulk,
+    elapsing,
+    engine,
+    macros,
+    rule_files,
+    rule_routes,
+    rule_runs,
+    trying,
+    waiting,
+)
 from helpdesk_api.directory import card_kinds, companies, contacts, external_references, locations, magic_links
 from helpdesk_api.directory.crm import conflicts, reading, sources
 from helpdesk_api.directory.custom_fields import routes as custom_field_routes
@@ -219,6 +230,7 @@ DEADLINES: Mapping[str, Handler] = {
     clock_rows.WARNING_KIND: firing.reach,
     clock_rows.BREACH_KIND: firing.reach,
     clock_rows.STEP_KIND: firing.reach,
+    waiting.ELAPSED_KIND: _RULES.elapse,
 }
 
 # Types of objects whose changes may change what anybody sees: who listens is looked up again before being told more.
@@ -241,6 +253,8 @@ JOBS: Mapping[str, JobKind] = {
     # The lease outlasts the recomputation of all but the largest tenants; a second worker would do nothing wrong.
     recomputing.RECOMPUTE: JobKind(recomputing.recompute, batch=1, concurrency=2, lease=timedelta(minutes=30)),
     escalating.NOTIFY: JobKind(escalating.notify, batch=8, concurrency=2, lease=timedelta(seconds=30)),
+    # The lease outlasts the arming of all but the largest tenants; a second worker would do nothing wrong.
+    elapsing.ARM: JobKind(_RULES.arm, batch=1, concurrency=1, lease=timedelta(minutes=10)),
     APPLY: JobKind(applying.apply, batch=1, concurrency=2, lease=timedelta(minutes=10)),
     test_clock.ADVANCE: JobKind(test_clock.continue_advance, batch=1, concurrency=2, lease=timedelta(minutes=5)),
 }

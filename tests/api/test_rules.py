@@ -250,8 +250,8 @@ def test_a_trial_tells_what_a_rule_would_do_and_does_nothing(api: Client) -> Non
 
     would_change = {"assignee_id": [None, user], "status": ["new", "open"], "tags": [["dock"], ["dock", "night"]]}
     assert trials == [
-        {"holds": True, "changes": would_change, "refusal": None},
-        {"holds": False, "changes": {}, "refusal": None},
+        {"due_at": None, "holds": True, "changes": would_change, "refusal": None},
+        {"due_at": None, "holds": False, "changes": {}, "refusal": None},
     ]
     assert (refused["holds"], refused["changes"], refused["refusal"]["code"]) == (True, {}, "inactive_user")
     assert get(api, f"tickets/{urgent['id']}")["version"] == 1

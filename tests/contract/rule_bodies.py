@@ -1,6 +1,6 @@
 """Bodies of rules, and what is needed to try one."""
 
-from tests.contract.bodies import JSON, company, create, team, ticket, unique, user
+from tests.contract.bodies import JSON, calendar, company, create, team, ticket, unique, user
 from tests.stage import Client, Stage
 
 
@@ -11,7 +11,13 @@ def rule(api: Client) -> JSON:
         "description": "As agreed.",
         "position": 10,
         "state": "draft",
-        "occasions": ["created", "updated"],
+        "occasions": ["created", "elapsed", "updated"],
+        "timer": {
+            "since": "status_changed_at",
+            "seconds": 14_400,
+            "calendar_id": create(api, "calendars", **calendar(api))["id"],
+            "is_rearmed": True,
+        },
         "condition": {"field": "priority", "op": "gte", "value": "high"},
         "actions": actions(api),
         "stops": True,

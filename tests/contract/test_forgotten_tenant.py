@@ -85,6 +85,15 @@ def fill(stage: Stage, api: Client) -> None:
         """,
         api.tenant.id,
     )
+    stage.sql(
+        """
+        INSERT INTO rule_timers (tenant_id, id, rule_id, ticket_id, instance, fired_count)
+        SELECT rules.tenant_id, gen_random_uuid(), rules.id, tickets.id, 1, 0 FROM rules JOIN tickets USING (tenant_id)
+        WHERE rules.tenant_id = $1 LIMIT 1
+        ON CONFLICT DO NOTHING
+        """,
+        api.tenant.id,
+    )
     api.patch("/v1/retention-settings", json={"events_days": 400})
     stage.sql("INSERT INTO event_log_starts (tenant_id, id) VALUES ($1, $1)", api.tenant.id)
     sign_in(stage, api, create(api, "users", **user(api))["id"])

@@ -55,7 +55,7 @@ def rule(chance: random.Random) -> CompiledRule:
     parts = [comparison(chance) for _ in range(chance.randrange(1, 3))]
     condition = parts[0] if len(parts) == 1 else {chance.choice(("all", "any")): parts}
     occasions = chance.sample(["created", "updated"], chance.choice((1, 1, 2)))
-    given = {"condition": condition, "actions": [action(chance)], "occasions": occasions}
+    given = {"condition": condition, "actions": [action(chance)], "occasions": occasions, "timer": None}
     return compiled({"id": uuid4(), "version": 1, "stops": chance.random() < 0.05, **given})
 
 
@@ -67,6 +67,7 @@ def ladder(chance: random.Random) -> list[CompiledRule]:
             "version": 1,
             "stops": False,
             "occasions": ["updated"],
+            "timer": None,
             "condition": {"field": "tags", "op": "contains", "value": TAGS[step]},
             "actions": [{"action": "add_tags", "tags": [f"{TAGS[step + 1]}"]}],
         })

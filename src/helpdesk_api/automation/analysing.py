@@ -5,6 +5,7 @@ Only what can never be is refused, when it is published. Everything else may be 
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -32,7 +33,7 @@ _LIMITS: Final = Limits(rounds=MOST_ROUNDS, fired=MOST_FIRED)
 _BY_CHANGE: Final = frozenset(
     {Occasion.UPDATED, Occasion.SLA_WARNING, Occasion.SLA_BREACHED, Occasion.SLA_MET, Occasion.SLA_MISSED}
 )
-_EVERY: Final = frozenset(Occasion) - {Occasion.CREATED}
+_EVERY: Final = frozenset(Occasion) - {Occasion.CREATED, Occasion.ELAPSED}
 _BY_TURN: Final = frozenset({"assign_round_robin", "assign_least_loaded"})
 _BY_CLIENT: Final[Mapping[str, str]] = {
     "assign_default_team": "team_id",
@@ -91,7 +92,7 @@ async def analyse_rules(ctx: Annotated[Ctx, allowed("rules:read")]) -> RuleAnaly
     """Analyse rules."""
     rows = await ctx.tx.rows(IN_FORCE, {"tenant": ctx.tenant_id})
     offered = await offered_to(ctx, *(row["condition"] for row in rows))
-    rules = [analysed(compiled(row, offered)) for row in rows]
+    rules = _over_time([compiled(row, offered) for row in rows])
     # It may take a second, in which others are served.
     found = await asyncio.to_thread(analyse, rules, fields_among(offered, Use.RULE), _LIMITS)
     return RuleAnalysis.trusted({"data": [_told(each) for each in found.findings], "is_complete": found.is_complete})
@@ -110,7 +111,23 @@ async def check_can_fire(ctx: Ctx, whole: Mapping[str, Any]) -> None:
 
 def analysed(rule: CompiledRule) -> AnalysedRule:
     """Tell the analysis what it looks at of a rule."""
-    return AnalysedRule(rule.id, rule.occasions, rule.condition, _effect_of(rule.actions), rule.stops)
+    # Time is up for each rule by itself, and sets off no other.
+    occasions = frozenset(_elapsed(rule.id) if each == Occasion.ELAPSED else each for each in rule.occasions)
+    return AnalysedRule(rule.id, occasions, rule.condition, _effect_of(rule.actions), rule.stops)
+
+
+def _over_time(known: Sequence[CompiledRule]) -> list[AnalysedRule]:
+    """Tell the analysis about rules that are armed again: any change may move the instant that they count from."""
+    rearmed = frozenset(_elapsed(rule.id) for rule in known if rule.timer is not None and rule.timer.is_rearmed)
+    told = [analysed(rule) for rule in known]
+    return [
+        replace(each, effect=replace(each.effect, gives=each.effect.gives | rearmed)) if each.effect.gives else each
+        for each in told
+    ]
+
+
+def _elapsed(rule_id: UUID) -> str:
+    return f"{Occasion.ELAPSED}:{rule_id}"
 
 
 def _effect_of(actions: Sequence[Mapping[str, Any]]) -> Effect:

@@ -80,15 +80,27 @@ class Chain:
 
 async def run_chain(ctx: Ctx, chain: Chain, known: Sequence[CompiledRule], happened: Sequence[Event]) -> None:
     """Try rules round after round, until there is nothing more for them to react to."""
+    await _run(ctx, chain, known, _untried(chain, known, happened), happened)
+
+
+async def try_one(ctx: Ctx, chain: Chain, known: Sequence[CompiledRule], rule: CompiledRule) -> None:
+    """Try a rule for which nothing has happened but time, and then those that react to what it does."""
+    await _run(ctx, chain, known, [rule], [])
+
+
+async def _run(
+    ctx: Ctx, chain: Chain, known: Sequence[CompiledRule], tried: Sequence[CompiledRule], happened: Sequence[Event]
+) -> None:
     for _ in range(MOST_ROUNDS):
         mark = len(ctx.events)
-        await _try_all(ctx, chain, known, happened)
+        await _try_all(ctx, chain, tried, happened)
         happened = [event for event in ctx.events[mark:] if event.object_id == chain.ticket.id]
-        if chain.has_ended or not _untried(chain, known, happened):
+        tried = _untried(chain, known, happened)
+        if chain.has_ended or not tried:
             return
-    for rule in _untried(chain, known, happened):
+    for rule in tried:
         chain.skip(rule, SkipReason.DEPTH)
-    _end(ctx, chain, "depth")
+    end(ctx, chain, "depth")
 
 
 def _occasions(happened: Sequence[Event]) -> set[Occasion]:
@@ -106,16 +118,15 @@ def _untried(chain: Chain, known: Sequence[CompiledRule], happened: Sequence[Eve
     return [rule for rule in meant(known, happened) if rule.id not in chain.fired]
 
 
-async def _try_all(ctx: Ctx, chain: Chain, known: Sequence[CompiledRule], happened: Sequence[Event]) -> None:
-    """Try the rules that are for what happened, in their order."""
-    tried = _untried(chain, known, happened)
+async def _try_all(ctx: Ctx, chain: Chain, tried: Sequence[CompiledRule], happened: Sequence[Event]) -> None:
+    """Try rules in their order; what happened is nothing where only time has passed."""
     if not tried:
         return
     chain.occasions |= _occasions(happened)
     changes = {name: change for event in happened for name, change in event.changes.items()}
     of_event = facts_of_event(
-        actor_type=happened[0].actor.type,
-        actor_id=happened[0].actor.id,
+        actor_type=happened[0].actor.type if happened else "system",
+        actor_id=happened[0].actor.id if happened else None,
         changes=changes,
         metrics={event.data["metric"] for event in happened if event.type in _OCCASIONS and "clock_id" in event.data},
         is_of_ticket=True,
@@ -129,7 +140,7 @@ async def _try_all(ctx: Ctx, chain: Chain, known: Sequence[CompiledRule], happen
             continue
         if len(chain.fired) >= MOST_FIRED:
             chain.skip(rule, SkipReason.BUDGET)
-            _end(ctx, chain, "budget")
+            end(ctx, chain, "budget")
             return
         before = chain.ticket
         await _fire(ctx, chain, rule, facts)
@@ -175,6 +186,21 @@ async def _fire(ctx: Ctx, chain: Chain, rule: CompiledRule, facts: Facts) -> Non
     )
 
 
+async def fail(ctx: Ctx, chain: Chain, rule: CompiledRule, refusal: Refusal) -> None:
+    """Note that a rule could not even be tried."""
+    await _note_failure(ctx, rule, chain.ticket, refusal)
+    chain.runs.append(
+        Run(
+            rule.id,
+            rule.version,
+            chain.ticket.version,
+            Outcome.FAILED,
+            reason=refusal.code,
+            detail=refusal.detail,
+        )
+    )
+
+
 async def _note_success(ctx: Ctx, rule: CompiledRule, before: Ticket, after: Ticket) -> None:
     await ctx.tx.run(_SUCCEEDED, {"tenant": ctx.tenant_id, "rule": rule.id})
     record(
@@ -199,7 +225,8 @@ async def _note_failure(ctx: Ctx, rule: CompiledRule, ticket: Ticket, refusal: R
         record(acting, "rule.disabled", object_id=rule.id, version=after.version, changes=changes)
 
 
-def _end(ctx: Ctx, chain: Chain, limit: str) -> None:
+def end(ctx: Ctx, chain: Chain, limit: str) -> None:
+    """End a chain at a limit, and tell."""
     chain.has_ended = True
     data = {"limit": limit, "rule_ids": sorted(map(str, chain.fired))}
     record(as_rule(ctx, None), "ticket.rules_ended", object_id=chain.ticket.id, version=chain.ticket.version, data=data)

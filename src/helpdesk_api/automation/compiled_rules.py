@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from helpdesk_api.automation.timers import Timer, read_timer
 from helpdesk_api.domain.condition_reading import read_condition
 from helpdesk_api.domain.conditions import ALWAYS, Condition, Predicate, paths_of, predicate_of
 from helpdesk_api.kit.context import Ctx, Principal
@@ -27,6 +28,7 @@ class CompiledRule:
     paths: frozenset[str]
     actions: Sequence[Mapping[str, Any]]
     stops: bool
+    timer: Timer | None = None
 
 
 def compiled(row: Record | Mapping[str, Any], offered: Offered = OFFERED) -> CompiledRule:
@@ -43,6 +45,7 @@ def compiled(row: Record | Mapping[str, Any], offered: Offered = OFFERED) -> Com
         paths=paths_of(condition),
         actions=row["actions"],
         stops=row["stops"],
+        timer=read_timer(row["timer"]),
     )
 
 

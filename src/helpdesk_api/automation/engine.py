@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Text, bindparam, cast, func, select
 
+from helpdesk_api.automation import elapsing, waiting
 from helpdesk_api.automation.chains import Chain, meant, run_chain
 from helpdesk_api.automation.compiled_rules import CompiledRule, as_rule, compiled
 from helpdesk_api.automation.rule_runs import write_runs
@@ -20,7 +21,10 @@ from helpdesk_api.automation.rule_versions import IN_FORCE
 from helpdesk_api.automation.rules import RULES, rules
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.deadlines import DueDeadline, Unfired
 from helpdesk_api.kit.events import Event
+from helpdesk_api.kit.jobs import Job
+from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.tickets.custom_conditions import offered_to
 from helpdesk_api.tickets.resources import TICKETS
@@ -45,7 +49,10 @@ class RuleEngine:
 
     async def react(self, ctx: Ctx, ticket: Ticket, happened: Sequence[Event]) -> Ticket:
         """Let rules react to what happened to a ticket, round after round; gives the ticket as they leave it."""
-        return await self._follow(ctx, ticket, happened, await self._rules(ctx))
+        known = await self._rules(ctx)
+        ticket = await self._follow(ctx, ticket, happened, known)
+        await waiting.follow(ctx, [ticket.id], known)
+        return ticket
 
     async def react_to_each(self, ctx: Ctx, parts: Sequence[Sequence[Event]]) -> None:
         """Let rules react to what happened to many tickets, which the caller has locked: each part has one cause.
@@ -61,6 +68,15 @@ class RuleEngine:
             await self._follow(moment, ticket, happened, known)
             # One that failed once too often must not go on with the others.
             known = await self._rules(ctx)
+        await waiting.follow(ctx, {happened[0].object_id for happened in parts}, known)
+
+    async def elapse(self, ctx: Ctx, due: Sequence[DueDeadline]) -> Unfired:
+        """Try the rules for which time is up."""
+        return await elapsing.elapse(ctx, due, self._rules)
+
+    async def arm(self, runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> None:
+        """Let the tickets that are there already wait for rules that were published."""
+        await elapsing.arm(runtime, tenant_id, claimed, self._rules)
 
     async def _follow(
         self, ctx: Ctx, ticket: Ticket, happened: Sequence[Event], known: Sequence[CompiledRule]

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from sqlalchemy import Text, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from helpdesk_api.agreements.calendars import CALENDARS
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.directory.locations import LOCATIONS
@@ -58,6 +59,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "company": _Kind(COMPANIES, "name"),
     "contact": _Kind(CONTACTS, "emails"),
     "location": _Kind(LOCATIONS, "name"),
+    "calendar": _Kind(CALENDARS, "name"),
 }
 _MEMBERS: Final[Mapping[str, str]] = {
     "team_id": "team",
@@ -66,6 +68,7 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "company_id": "company",
     "contact_id": "contact",
     "location_id": "location",
+    "calendar_id": "calendar",
 }
 
 # Takes the kind, what stands there and its pointer; gives what is to stand there instead.

@@ -54,6 +54,7 @@ class RuleInFile(Output):
     description: str | None
     position: int
     occasions: list[str]
+    timer: Annotated[dict[str, JsonValue] | None, Field(description=f"As in a rule. {_NAMED}")]
     condition: Annotated[dict[str, JsonValue] | None, Field(description=f"As in a rule. {_NAMED}")]
     actions: Annotated[JsonValue, Field(description=f"As in a rule. {_NAMED}")]
     stops: bool
@@ -73,6 +74,7 @@ class RuleInFileInput(Input):
     description: Prose | None = None
     position: Count
     occasions: Annotated[list[Occasion], Field(min_length=1, max_length=len(Occasion))]
+    timer: Annotated[dict[str, JsonValue] | None, Field(description=f"As in a rule. {_NAMED}")] = None
     condition: Annotated[dict[str, JsonValue] | None, Field(description=f"As in a rule. {_NAMED}")] = None
     actions: Annotated[JsonValue, Field(description=f"As in a rule. {_NAMED}")]
     stops: Flag = False
@@ -122,7 +124,9 @@ async def export_rules(ctx: Annotated[Ctx, allowed("rules:read")]) -> RuleFile:
     """Export rules."""
     found = await ctx.tx.all(Rule, _ALL, {"tenant": ctx.tenant_id})
     filed = [{"name": rule.name, "description": rule.description, **terms_of(vars(rule))} for rule in found]
-    named = [each | {part: await by_name(ctx, each[part]) for part in ("condition", "actions")} for each in filed]
+    named = [
+        each | {part: await by_name(ctx, each[part]) for part in ("timer", "condition", "actions")} for each in filed
+    ]
     return RuleFile.trusted({"format": FORMAT, "rules": [RuleInFile.trusted(each) for each in named]})
 
 
@@ -152,6 +156,7 @@ async def _bring_in(ctx: Ctx, given: RuleInFileInput, pointer: str) -> dict[str,
     """Write one rule of a file as a draft; refusals point into the file."""
     resolved = {
         **given.model_dump(),
+        "timer": await by_id(ctx, given.timer, pointer=f"{pointer}/timer"),
         "condition": await by_id(ctx, given.condition, pointer=f"{pointer}/condition"),
         "actions": await by_id(ctx, given.actions, pointer=f"{pointer}/actions"),
     }

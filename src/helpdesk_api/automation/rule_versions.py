@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field
 from pydantic_core import to_jsonable_python
 from sqlalchemy import (
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Integer,
@@ -26,6 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from helpdesk_api.automation.actions.schemas import ActionList
 from helpdesk_api.automation.rules import TERMS, Rule, RuleState, rules
+from helpdesk_api.automation.timers import KeptTimer
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit.condition_schema import ConditionTree
 from helpdesk_api.kit.context import Ctx, new_id
@@ -41,9 +43,11 @@ rule_versions = tenant_table(
     Column("recorded_at", DateTime(timezone=True), nullable=False),
     Column("position", Integer, nullable=False),
     Column("occasions", ARRAY(Text), nullable=False),
+    Column("timer", JSONB),
     Column("condition", JSONB),
     Column("actions", JSONB, nullable=False),
     Column("stops", Boolean, nullable=False),
+    CheckConstraint("(timer IS NOT NULL) = ('elapsed' = ANY (occasions))", name="timer_with_its_occasion"),
     UniqueConstraint("tenant_id", "rule_id", "rule_version"),
     versioned=False,
 )
@@ -64,6 +68,7 @@ class RuleVersion(Output):
     recorded_at: Annotated[AwareDatetime, Field(description="When it was published for the first time.")]
     position: int
     occasions: list[str]
+    timer: KeptTimer | None
     condition: ConditionTree | None
     actions: ActionList
     stops: bool

@@ -13,8 +13,10 @@ from sqlalchemy import bindparam, func, select, update
 
 from helpdesk_api.automation.actions.checking import check_actions
 from helpdesk_api.automation.analysing import check_can_fire
+from helpdesk_api.automation.elapsing import schedule_arming
 from helpdesk_api.automation.rule_versions import keep_version, terms_of, version_of
-from helpdesk_api.automation.rules import RULES, Rule, RuleState, rules
+from helpdesk_api.automation.rules import RULES, Occasion, Rule, RuleState, rules
+from helpdesk_api.automation.timers import check_timer
 from helpdesk_api.domain.condition_reading import read_condition
 from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.identity.visibility import ReachTooNarrowError
@@ -52,6 +54,7 @@ async def check_rule(ctx: Ctx, given: Mapping[str, Any], before: Rule | None) ->
         offered = await offered_to(ctx, whole["condition"])
         condition = read_condition(whole["condition"], fields_among(offered, Use.RULE), pointer="/condition")
         check_may_ask(ctx.principal, condition, pointer="/condition", among=offered)
+    await check_timer(ctx, whole["timer"], is_occasion=Occasion.ELAPSED in whole["occasions"], pointer="/timer")
     if "actions" in given or given.get("state") == RuleState.PUBLISHED:
         await check_actions(ctx, whole["actions"], pointer="/actions")
     if given.get("state") == RuleState.PUBLISHED:
@@ -78,6 +81,8 @@ async def begin_anew(ctx: Ctx, given: Mapping[str, Any], before: Rule | None, af
         await keep_version(ctx, after)
     if before is not None and "state" in given:
         await ctx.tx.run(_FORGIVEN, {"tenant": ctx.tenant_id, "rule": after.id})
+    if given.get("state") == RuleState.PUBLISHED and after.timer is not None:
+        await schedule_arming(ctx, after.id)
 
 
 async def publish(ctx: Ctx, rule_id: UUID, *, version: int | None, expected: int | None) -> Rule:

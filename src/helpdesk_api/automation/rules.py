@@ -12,6 +12,7 @@ from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Text, U
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from helpdesk_api.automation.actions.schemas import ActionList
+from helpdesk_api.automation.timers import KeptTimer
 from helpdesk_api.identity.visibility import SHARED
 from helpdesk_api.kit.condition_schema import ConditionTree
 from helpdesk_api.kit.listing import Filter, Sort
@@ -20,7 +21,7 @@ from helpdesk_api.kit.schema import Count, Entity, Flag, Input, Line, Prose
 from helpdesk_api.kit.sql import tenant_table
 
 # What a version of a rule is made of.
-TERMS: Final = ("position", "occasions", "condition", "actions", "stops")
+TERMS: Final = ("position", "occasions", "timer", "condition", "actions", "stops")
 
 rules = tenant_table(
     "rules",
@@ -29,6 +30,7 @@ rules = tenant_table(
     Column("position", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("occasions", ARRAY(Text), nullable=False),
+    Column("timer", JSONB),
     Column("condition", JSONB),
     Column("actions", JSONB, nullable=False),
     Column("stops", Boolean, nullable=False),
@@ -38,6 +40,7 @@ rules = tenant_table(
     Column("failure_count", Integer, nullable=False, server_default="0"),
     CheckConstraint("state IN ('draft', 'published', 'disabled')", name="state"),
     CheckConstraint("state <> 'published' OR published_version IS NOT NULL", name="published_has_version"),
+    CheckConstraint("(timer IS NOT NULL) = ('elapsed' = ANY (occasions))", name="timer_with_its_occasion"),
     UniqueConstraint("tenant_id", "name"),
     Index(None, "tenant_id", "position", "id"),
 )
@@ -55,6 +58,7 @@ class Occasion(StrEnum):
     SLA_ESCALATED = "sla_escalated"
     SLA_MET = "sla_met"
     SLA_MISSED = "sla_missed"
+    ELAPSED = "elapsed"
 
 
 class RuleState(StrEnum):
@@ -89,6 +93,10 @@ class RuleCreate(Input):
         Field(min_length=1, max_length=len(Occasion), description="It is tried when one of these happens to a ticket."),
         AfterValidator(_each_once),
     ]
+    timer: Annotated[
+        KeptTimer | None,
+        Field(description="When it is tried by itself; needed for the occasion `elapsed` and for no other."),
+    ] = None
     condition: Annotated[
         ConditionTree | None,
         Field(description="Of the ticket as earlier rules have left it, and of what happened; null for always."),
@@ -105,6 +113,7 @@ class Rule(Entity):
     position: int
     state: Annotated[str, Field(examples=list(RuleState))]
     occasions: Annotated[list[str], Field(examples=[list(Occasion)])]
+    timer: KeptTimer | None
     condition: ConditionTree | None
     actions: ActionList
     stops: bool
@@ -127,6 +136,7 @@ RULES = Resource(
         "position": 10,
         "state": "published",
         "occasions": ["created", "updated"],
+        "timer": None,
         "condition": {
             "all": [
                 {"field": "priority", "op": "eq", "value": "urgent"},

@@ -1,10 +1,11 @@
 """Trying a rule on a ticket before it bites: it is really done, under every guard there is, and taken back."""
 
+from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 from pydantic_core import to_jsonable_python
 
 from helpdesk_api.automation.actions.checking import check_may_act
@@ -13,6 +14,7 @@ from helpdesk_api.automation.chains import FAULTS
 from helpdesk_api.automation.compiled_rules import as_rule, compiled, facts_about
 from helpdesk_api.automation.rule_writing import check_rule
 from helpdesk_api.automation.rules import RULES
+from helpdesk_api.automation.timers import OUT_OF_REACH, Timer
 from helpdesk_api.domain.errors import Refusal
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
@@ -29,6 +31,7 @@ router = APIRouter(prefix="/v1/rules/{id}", tags=["rules"], route_class=UnitOfWo
 TRIAL_EXAMPLES: Final = {
     "RuleTrialCreate": {"ticket_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40"},
     "RuleTrial": {
+        "due_at": None,
         "holds": True,
         "changes": {"team_id": [None, "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e02"], "tags": [[], ["night"]]},
         "refusal": None,
@@ -52,6 +55,12 @@ class TrialRefusal(Output):
 class RuleTrial(Output):
     """What a rule would do to a ticket as it is now."""
 
+    due_at: Annotated[
+        AwareDatetime | None,
+        Field(
+            description="When its time would be up; null without a timer, or without the instant that it counts from."
+        ),
+    ]
     holds: Annotated[bool, Field(description="Whether the condition holds, or there is none.")]
     changes: Annotated[
         dict[str, Annotated[list[JsonValue], Field(min_length=2, max_length=2)]],
@@ -78,8 +87,11 @@ async def try_rule(id: UUID, body: RuleTrialCreate, ctx: Annotated[Ctx, allowed(
     if ticket is None:
         message = f"There is no ticket {body.ticket_id}."
         raise UnknownReferenceError(message, pointer="/ticket_id")
-    tried = compiled(vars(rule), await offered_to(ctx, rule.condition))
-    holds = tried.holds(await facts_about(ctx, ticket, tried.paths), ctx.now)
+    tried = compiled(vars(rule), await offered_to(ctx, rule.condition, rule.timer))
+    facts = await facts_about(ctx, ticket, tried.paths | ({tried.timer.since} if tried.timer else frozenset()))
+    since = facts.get(tried.timer.since) if tried.timer else None
+    due_at = None if tried.timer is None or since is None else await _due_at(ctx, tried.timer, since)
+    holds = tried.holds(facts, ctx.now)
     changes: dict[str, list[JsonValue]] = {}
     refusal: TrialRefusal | None = None
     if holds:
@@ -94,4 +106,12 @@ async def try_rule(id: UUID, body: RuleTrialCreate, ctx: Annotated[Ctx, allowed(
             if refused.kind not in FAULTS:
                 raise
             refusal = TrialRefusal(code=refused.code, detail=refused.detail)
-    return RuleTrial(holds=holds, changes=changes, refusal=refusal)
+    return RuleTrial(due_at=due_at, holds=holds, changes=changes, refusal=refusal)
+
+
+async def _due_at(ctx: Ctx, timer: Timer, since: datetime) -> datetime | None:
+    try:
+        return await timer.due_at(ctx, since)
+    except OUT_OF_REACH:
+        # A calendar that hardly ever opens.
+        return None

@@ -31,7 +31,7 @@ _STEPS_FOR_ONE: Final = 4_000
 _OF_EVENTS: Final = ("event.", "previous.")
 # What may move with any change, and with a change of status.
 _WITH_ANY: Final = ("updated_at", "due_at", "clocks.", *_OF_EVENTS)
-_WITH_STATUS: Final = frozenset({"solved_at", "closed_at", "reopen_count"})
+_WITH_STATUS: Final = frozenset({"status_changed_at", "solved_at", "closed_at", "reopen_count"})
 
 
 class Found(StrEnum):

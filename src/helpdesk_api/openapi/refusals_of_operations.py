@@ -23,6 +23,7 @@ from helpdesk_api.automation.macros import InactiveMacroError, NotOwnMacroError,
 from helpdesk_api.automation.named_references import UnresolvedNameError
 from helpdesk_api.automation.rule_versions import UnknownRuleVersionError
 from helpdesk_api.automation.rule_writing import TooManyRulesError
+from helpdesk_api.automation.timers import TimerMismatchError, UnknownInstantError
 from helpdesk_api.directory.contacts import ContactNotOfCompanyError
 from helpdesk_api.directory.crm.conflicts import ConflictResolvedError
 from helpdesk_api.directory.crm.ownership import FieldOwnedElsewhereError
@@ -136,6 +137,7 @@ _OF_CONDITION: Refusals = (
     *(InvalidConditionValueError, FieldNotAllowedError),
 )
 _OF_ACTIONS: Refusals = (InvalidTemplateError, UnknownTemplateFieldError, UnknownReferenceError)
+_OF_RULE: Refusals = (*_OF_ACTIONS, ReachTooNarrowError, TimerMismatchError, UnknownInstantError)
 _OF_ROLE: Refusals = (*_OF_PERSON, NotForContactsError)
 _TICKET_PARTIES: Refusals = (
     *(ContactNotOfCompanyError, InactiveCompanyError, InactiveUserError, BudgetOutOfReachError),
@@ -250,13 +252,12 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "macros_update": (*_OF_ACTIONS, FieldNotAllowedError),
     "macros_apply": (FieldNotAllowedError, InactiveMacroError, NotOwnMacroError, UnknownReferenceError),
     "tickets_bulk": (*_OF_ACTIONS, FieldNotAllowedError),
-    "rules_create": (*_OF_CONDITION, *_OF_ACTIONS, ReachTooNarrowError, TooManyRulesError, RuleNeverFiresError),
-    "rules_update": (*_OF_CONDITION, *_OF_ACTIONS, ReachTooNarrowError, RuleNeverFiresError),
+    "rules_create": (*_OF_CONDITION, *_OF_RULE, TooManyRulesError, RuleNeverFiresError),
+    "rules_update": (*_OF_CONDITION, *_OF_RULE, RuleNeverFiresError),
     "rules_import": (
         *_OF_CONDITION,
-        ReachTooNarrowError,
+        *_OF_RULE,
         TooManyRulesError,
-        *_OF_ACTIONS,
         UnresolvedNameError,
     ),
     "rules_publish": (

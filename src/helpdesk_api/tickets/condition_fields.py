@@ -11,7 +11,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, get_args
 
-from sqlalchemy import ColumnElement, Table, select
+from sqlalchemy import ColumnElement, Table, func, select
 
 from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.assets.assets import ASSETS, AssetStatus
@@ -23,7 +23,7 @@ from helpdesk_api.domain.workflow import Status
 from helpdesk_api.kit.context import Principal
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.visibility import FieldNotAllowedError, seen_rows
-from helpdesk_api.tickets.models import sla_clocks, tickets
+from helpdesk_api.tickets.models import comments, sla_clocks, tickets
 from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import Channel, TicketType
 
@@ -122,6 +122,22 @@ def _of_clock(metric: Metric, name: str, kind: FieldType, meaning: str, choices:
     )
 
 
+def _last_reply(side: str, author: str, meaning: str) -> OfferedField:
+    latest = (
+        select(func.max(comments.c.created_at))
+        .where(
+            comments.c.tenant_id == tickets.c.tenant_id,
+            comments.c.ticket_id == tickets.c.id,
+            comments.c.kind == "reply",
+            comments.c[author].is_not(None),
+        )
+        .correlate(tickets)
+        .scalar_subquery()
+    )
+    field = Field(f"last_{side}_reply_at", FieldType.INSTANT, meaning, is_nullable=True)
+    return OfferedField(field, frozenset(Use), _TICKETS, None, lambda _: latest)
+
+
 def _of_event(
     path: str, kind: FieldType, meaning: str, choices: tuple[str, ...] = (), *, is_nullable: bool = False
 ) -> OfferedField:
@@ -152,6 +168,9 @@ _TICKET_FIELDS: Final = (
     _of_ticket("reopen_count", FieldType.INTEGER, "How often it was reopened."),
     _of_ticket("created_at", FieldType.INSTANT, "When it was created."),
     _of_ticket("updated_at", FieldType.INSTANT, "When it was last changed."),
+    _of_ticket("status_changed_at", FieldType.INSTANT, "When it came into its present status."),
+    _last_reply("client", "author_contact_id", "The last message of the client."),
+    _last_reply("user", "author_user_id", "The last public reply of a user."),
     _of_ticket("due_at", FieldType.INSTANT, "The earliest deadline of the running clocks."),
     _of_ticket("first_responded_at", FieldType.INSTANT, "The first public reply of a user."),
     _of_ticket("solved_at", FieldType.INSTANT, "When it was solved."),

@@ -40,6 +40,8 @@ tickets = tenant_table(
     Column("solved_at", DateTime(timezone=True)),
     Column("closed_at", DateTime(timezone=True)),
     Column("reopen_count", Integer, nullable=False),
+    # Kept by a trigger, so that nothing that writes a status can forget it.
+    Column("status_changed_at", DateTime(timezone=True), nullable=False),
     custom_fields_column(),
     custom_fields_index(),
     UniqueConstraint("tenant_id", "number"),
