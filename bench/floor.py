@@ -75,6 +75,7 @@ class Ticket(BaseModel):
     closed_at: datetime | None
     reopen_count: int
     custom_fields: dict[str, Any]
+    attachments: list[dict[str, Any]]
     clocks: list[Clock]
 
 

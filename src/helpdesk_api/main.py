@@ -9,7 +9,9 @@ import gc
 import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from socket import socket
+from typing import ClassVar
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,12 +22,13 @@ from starlette.responses import Response
 
 from helpdesk_api import openapi
 from helpdesk_api.domain.errors import MalformedError, NotFoundError, Refusal
+from helpdesk_api.files import uploading
 from helpdesk_api.identity import operator_routes
 from helpdesk_api.identity.key_usage import keep_storing
 from helpdesk_api.kit import logs, service_routes
 from helpdesk_api.kit.cors import CORS
 from helpdesk_api.kit.doorbell import RedisBell, SilentBell
-from helpdesk_api.kit.exchange import Limits
+from helpdesk_api.kit.exchange import BodyLimit, Limits
 from helpdesk_api.kit.http import Drain, Edge
 from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.problems import InternalError, MethodNotAllowedError, render
@@ -42,6 +45,8 @@ from helpdesk_api.wiring import ROUTERS
 _GRACE_SECONDS = 30
 _BACKLOG = 2_048
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
+_UPLOAD = ("POST", uploading.PATH)
+_UPLOAD_DEADLINE = timedelta(minutes=3)
 
 
 def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
@@ -95,7 +100,10 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
         Edge,
         metrics=metrics,
         drain=ending,
-        limits=Limits(max_body_bytes=settings.max_body_bytes),
+        limits=Limits(
+            max_body_bytes=settings.max_body_bytes,
+            of_uploads={_UPLOAD: BodyLimit(settings.max_file_bytes, _UPLOAD_DEADLINE)},
+        ),
         cors=cors,
     )
     return app
@@ -138,6 +146,12 @@ def _as_refusal(request: Request, error: Exception) -> Refusal:
             return InternalError("The request failed; its id finds the reason in the server's log.")
 
 
+class _Protocol(ReceiveDeadlineProtocol):
+    """Wait longer for uploads than for all else, and a moment longer than until the polite refusal."""
+
+    upload_seconds: ClassVar = {_UPLOAD: _UPLOAD_DEADLINE.total_seconds() + 5}
+
+
 class _Server(uvicorn.Server):
     """A server that stops being ready as soon as it is asked to stop, before it closes anything."""
 
@@ -178,7 +192,7 @@ def serve(settings: Settings) -> None:
         create_app(settings, drain=drain),
         host=settings.host,
         port=settings.port,
-        http=ReceiveDeadlineProtocol,
+        http=_Protocol,
         ws="none",
         loop="uvloop",
         lifespan="on",

@@ -77,6 +77,7 @@ class Settings(BaseSettings):
         float, Field(ge=0.05, le=60, description="How long a request waits for one of them before it is answered 503.")
     ] = 2.0
     max_body_bytes: Annotated[int, Field(ge=1_024, le=64 * 2**20, description="Largest request body.")] = 2**20
+    max_file_bytes: Annotated[int, Field(ge=1_024, le=512 * 2**20, description="Largest file.")] = 25 * 2**20
     sweep_seconds: Annotated[
         float, Field(ge=0.05, le=60, description="How often a worker looks for due work that no bell announced.")
     ] = 1.0

@@ -23,6 +23,7 @@ from helpdesk_api.automation import (
 from helpdesk_api.directory import card_kinds, companies, contacts, external_references, locations, magic_links
 from helpdesk_api.directory.crm import conflicts, reading, sources
 from helpdesk_api.directory.custom_fields import routes as custom_field_routes
+from helpdesk_api.files import uploading
 from helpdesk_api.identity import (
     api_keys,
     audit,
@@ -73,6 +74,7 @@ from helpdesk_api.tickets import (
     clock_rows,
     due_clocks,
     escalating,
+    file_routes,
     firing,
     presence,
     reactions,
@@ -109,6 +111,8 @@ ROUTERS: Sequence[APIRouter] = (
     search.router,
     bulk.router,
     routes.router,
+    uploading.router,
+    file_routes.router,
     presence.router,
     clock_routes.router,
     clock_routes.times,

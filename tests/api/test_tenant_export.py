@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import LargeBinary
 
-from helpdesk_api.identity.tenant_export import EXCEPTED, PROOFS, exported_lines, exported_tables, is_exported
+from helpdesk_api.identity.tenant_export import EXCEPTED, SHOWN_BYTES, exported_lines, exported_tables, is_exported
 from helpdesk_api.kit.sql import metadata
 from tests.contract.bodies import api_key, contact
 from tests.contract.endpoint_bodies import webhook_endpoint
@@ -117,7 +117,7 @@ def test_what_others_refer_to_comes_first() -> None:
             assert other == table.name or order.index(other) < order.index(table.name)
 
 
-def test_of_bytes_only_proofs_are_shown_and_nothing_that_is_called_secret() -> None:
+def test_of_bytes_only_proofs_and_files_are_shown_and_nothing_that_is_called_secret() -> None:
     columns = [column for table in exported_tables() for column in table.c]
     shown = {(column.table.name, column.name) for column in columns if is_exported(column)}
     words = ("hash", "secret", "sealed", "token")
@@ -125,8 +125,10 @@ def test_of_bytes_only_proofs_are_shown_and_nothing_that_is_called_secret() -> N
         place for place in shown if any(word in place[1] for word in words) and not place[1].endswith("_at")
     }  # fmt: skip
 
-    assert {(c.table.name, c.name) for c in columns if isinstance(c.type, LargeBinary) and is_exported(c)} == PROOFS
-    assert suspicious == PROOFS
+    assert {
+        (c.table.name, c.name) for c in columns if isinstance(c.type, LargeBinary) and is_exported(c)
+    } == SHOWN_BYTES
+    assert suspicious == SHOWN_BYTES - {("file_chunks", "content")}
 
 
 def test_no_secret_and_nothing_of_another_tenant_is_in_it(stage: Stage, api: Client) -> None:

@@ -41,6 +41,7 @@ from tests.contract.bodies import (
 from tests.contract.crm_bodies import crm_source, sync_conflict
 from tests.contract.custom_field_bodies import custom_field
 from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
+from tests.contract.file_bodies import a_file, note_with_file, ticket_with_file
 from tests.contract.inbound_bodies import MAPPING, inbound_hook, inbound_message, token_of_a_hook
 from tests.contract.pushed_bodies import (
     asset_of_pushed_cards,
@@ -167,6 +168,7 @@ CASES = (
     Case("rules", rule, patch={"position": 0}, cleared="description"),
     Case("tickets", ticket, patch={"priority": "urgent"}, cleared="assignee_id", never_null="subject"),
     Case("comments", note, parent=comments_of_new_ticket, created_event="ticket.note_added"),
+    Case("files", made=a_file),
     Case("api-keys", api_key, patch={"name": "Renamed"}),
     Case(
         "webhook-endpoints",
@@ -215,7 +217,8 @@ CASES = (
 
 # Bodies that fill the references which the first body must leave empty, by resource or by single operation.
 OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {
-    "comments": (reply,),
+    "comments": (reply, note_with_file),
+    "tickets": (ticket_with_file,),
     "external-references": (reference_to_contact, reference_to_location, reference_to_asset),
     "companies_put_by_reference": (company_of_pushed_company,),
     "companies_upsert": (batch_of(company_of_pushed_company, match_on="domain"),),
@@ -251,6 +254,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "retention_preview_get": Single(),
     "audit_list": Single(),
     "audit_seals_list": Single(),
+    "files_upload": Single(),
     "test_clock_get": Single(),
     "test_clock_advance": Single({"to": "2026-03-02T09:00:00Z"}),
     "me_get": Single(),
@@ -297,8 +301,8 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "calendar_versions_get": Single(parameters=a_calendar_version),
 }
 
-# Operations whose body is, or holds, whatever a stranger may send: any JSON object is a good one.
-FREE_FORM = frozenset({"inbound_hooks_preview", "inbound_receive"})
+# Operations whose body is, or holds, whatever a stranger may send: any JSON object, or any bytes, are a good one.
+FREE_FORM = frozenset({"files_upload", "inbound_hooks_preview", "inbound_receive"})
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _EDIT: JSON = {
@@ -321,21 +325,24 @@ _EDIT: JSON = {
 
 # Operations on one object beside the usual five, with a body that is valid for them.
 ACTIONS: Mapping[str, JSON | None] = {
-    "tickets_get_presence": None,
-    "tickets_get_times": None,
+    **dict.fromkeys(
+        (
+            *(
+                "files_create_link",
+                "files_get_content",
+                "tickets_get_presence",
+                "tickets_get_times",
+                "assets_get_impact",
+            ),
+            *("assets_list_placements", "assets_list_timeline", "users_invite", "users_reset_second_factor"),
+            *("sessions_end", "api_keys_revoke", "api_keys_usage"),
+        )
+    ),
     "tickets_set_presence": {"state": "viewing", "user_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03"},
     "companies_get_provenance": None,
     "contacts_get_provenance": None,
     "locations_get_provenance": None,
     "sync_conflicts_resolve": {"keep": "theirs"},
-    "assets_get_impact": None,
-    "assets_list_placements": None,
-    "assets_list_timeline": None,
-    "users_invite": None,
-    "users_reset_second_factor": None,
-    "sessions_end": None,
-    "api_keys_revoke": None,
-    "api_keys_usage": None,
     "api_keys_rotate": {"overlap_seconds": 0, "force": True},
     "contacts_reveal": {"ticket_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40", "reason": "To call back."},
     "calendars_take_holidays": {

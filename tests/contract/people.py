@@ -13,6 +13,7 @@ from uuid import UUID
 
 from tests.contract.bodies import JSON, Value, create, unique
 from tests.contract.cases import CASES
+from tests.contract.file_bodies import uploaded
 from tests.stage import Client, Stage
 
 STAFF = ("admin", "supervisor", "agent", "light_agent", "contractor", "auditor")
@@ -114,7 +115,9 @@ def _fill(made: People, stack: ExitStack) -> None:
     made.own["tickets"] = a_ticket(made, made.own, "own")
     made.hidden["tickets"] = a_ticket(made, made.hidden, "hidden")
     for which in (made.own, made.hidden):
-        which["comments"] = a_comment(made, which["tickets"], "reply")
+        file_id = uploaded(api)["id"]
+        which["files"] = str(file_id)
+        which["comments"] = a_comment(made, which["tickets"], "reply", file_ids=[file_id])
         (row,) = made.stage.sql("SELECT id FROM events WHERE object_id = $1 LIMIT 1", UUID(which["tickets"]))
         which["events"] = str(row["id"])
     for case in CASES:
@@ -140,7 +143,7 @@ def a_ticket(made: People, of: dict[str, str], subject: str, **more: Value) -> s
     return str(create(made.api, "tickets", **{"subject": unique(subject), "tags": ["inside"], **parties, **more})["id"])
 
 
-def a_comment(made: People, ticket_id: str, kind: str, body: str = "Said.") -> str:
+def a_comment(made: People, ticket_id: str, kind: str, body: str = "Said.", **more: Value) -> str:
     """Make a comment of a user."""
     path = f"tickets/{ticket_id}/comments"
-    return str(create(made.api, path, kind=kind, body=body, author_user_id=made.own["users"])["id"])
+    return str(create(made.api, path, kind=kind, body=body, author_user_id=made.own["users"], **more)["id"])

@@ -52,6 +52,8 @@ PUBLIC_OPERATIONS = frozenset(
 DIRECT_OPERATIONS = PUBLIC_OPERATIONS | {
     "calendars_import",
     "events_stream",
+    "files_get_content",
+    "files_upload",
     "me_add_second_factor",
     "me_change_password",
     "me_confirm_second_factor",

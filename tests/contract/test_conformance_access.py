@@ -22,6 +22,7 @@ OTHER_PERMISSIONS = {
     "contacts_reveal": ["contacts:reveal"],
     "comments_create": ["comments:write", "notes:write"],
     "events_get": ["events:read"],
+    "files_create_link": ["files:read"],
     "events_create_stream_ticket": ["events:read"],
     "events_checksum": ["events:read"],
     "tickets_get_presence": ["notes:read"],

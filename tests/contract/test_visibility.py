@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.contract.bodies import create, unique
+from tests.contract.file_bodies import uploaded
 from tests.contract.operations import OPERATIONS, resolve
 from tests.contract.people import CLIENTS, NARROWED, PRINCIPALS, People, a_comment, a_contact, a_ticket, people
 from tests.stage import Client, Stage, utc
@@ -111,6 +112,34 @@ def test_a_note_is_unobservable_to_those_who_read_replies_only(sandbox_people: P
 
     assert {name: everything_observable(made, name) for name in CLIENTS} == before
     assert made.api.get(f"/v1/tickets/{made.own['tickets']}").json() == ticket
+
+
+def test_a_file_is_seen_exactly_where_what_it_hangs_on_is_seen(sandbox_people: People) -> None:
+    made = sandbox_people
+    of_note, of_ticket, of_nothing = (uploaded(made.api)["id"] for _ in range(3))
+    a_comment(made, made.own["tickets"], "note", file_ids=[of_note])
+    a_ticket(made, made.own, "own", file_ids=[of_ticket])
+    places = (made.own["files"], of_note, of_ticket, made.hidden["files"], of_nothing)
+
+    seen = {
+        name: [
+            {made.client(name).get(f"/v1/files/{file_id}{part}").status_code for part in ("", "/content")}
+            for file_id in places
+        ]
+        for name in PRINCIPALS
+    }
+
+    yes, no, never = {200}, {404}, {403}
+    assert seen == {
+        **{name: [yes, yes, yes, yes, no] for name in ("admin", "supervisor", "agent", "light_agent", "auditor")},
+        "contractor": [yes, no, yes, no, no],
+        "contact": [yes, no, yes, no, no],
+        "contact_manager": [yes, no, yes, no, no],
+        # Their roles say nothing of files.
+        "crm_sync": [never] * 5,
+        "of_companies": [never] * 5,
+    }
+    assert made.api.get(f"/v1/files/{of_nothing}").status_code == 200
 
 
 def plant_canaries(made: People, foreign: People) -> None:

@@ -219,7 +219,10 @@ def test_a_run_tells_who_asked_for_it_under_which_rules_and_in_the_log(stage: St
     run = apply_rules(api)
 
     assert (run["requested_by_type"], run["requested_by_id"]) == ("api_key", me)
-    assert run["rules"] == {rule.name: rule.days.default for rule in CHOSEN} | {"failed_jobs": 90}
+    assert run["rules"] == {rule.name: rule.days.default for rule in CHOSEN} | {
+        "failed_jobs": 90,
+        "unattached_files": 1,
+    }
     told = events(stage, api, object_type="retention_run")
     assert [(event["type"], event["object_id"]) for event in told] == [
         ("retention_run.created", run["id"]),

@@ -11,7 +11,11 @@ from helpdesk_api.identity.permissions import (
     TICKET_INTERNAL,
 )
 
-_CONVERSATION = ["comments:read", "comments:write", "notes:read", "notes:write", "tickets:read", "tickets:write"]
+_FILES = ["files:read", "files:write"]
+_CONVERSATION = [
+    *_FILES,
+    *("comments:read", "comments:write", "notes:read", "notes:write", "tickets:read", "tickets:write"),
+]
 _CARDS = [
     "asset-relations:read",
     "asset-relations:write",
@@ -31,6 +35,7 @@ _CARDS = [
     "locations:write",
 ]
 _PORTAL = [
+    *_FILES,
     "assets:list",
     "assets:read",
     "comments:read",
@@ -98,6 +103,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
         "Light agent",
         "all",
         [
+            *_FILES,
             "asset-relations:read",
             "asset-types:read",
             "assets:read",
@@ -118,7 +124,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
     "contractor": _role(
         "Contractor",
         "team",
-        ["comments:read", "comments:write", "custom-fields:read", "tickets:read", "tickets:write"],
+        [*_FILES, "comments:read", "comments:write", "custom-fields:read", "tickets:read", "tickets:write"],
         TICKET_INTERNAL,
     ),
     "contact": _role("Contact", "own", [*_PORTAL], CONTACT_DETAILS, audience="contact"),

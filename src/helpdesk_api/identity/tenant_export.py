@@ -6,7 +6,7 @@ memory that grows with the tenant, and an export that was cut off is told by its
 would want to know the size of a part before its first byte.
 
 All of it is read in one snapshot. A table that is added is exported without being named; secrets are not, and neither
-are bytes of any kind unless it is said here that they are proof and no secret.
+are bytes of any kind unless it is said here that they are no secret.
 """
 
 import hashlib
@@ -41,9 +41,10 @@ EXCEPTED: Final[dict[str, str]] = {
     "stream_tickets": "hashes of tickets of seconds",
 }
 SECRET_TEXTS: Final = frozenset({("passwords", "hash")})
-# Of all bytes only these are shown: the proof of the audit trail.
-PROOFS: Final = frozenset(
+# Of all bytes only these are shown: the proof of the audit trail, and what people have uploaded.
+SHOWN_BYTES: Final = frozenset(
     {
+        ("file_chunks", "content"),
         ("audit_seals", "event_hashes"),
         ("audit_seals", "previous_hash"),
         ("audit_seals", "hash"),
@@ -117,7 +118,7 @@ def exported_tables() -> list[Table]:
 def is_exported(column: Column[Any]) -> bool:
     """Tell whether the values of a column are shown."""
     place = (column.table.name, column.name)
-    return place not in SECRET_TEXTS and (not isinstance(column.type, LargeBinary) or place in PROOFS)
+    return place not in SECRET_TEXTS and (not isinstance(column.type, LargeBinary) or place in SHOWN_BYTES)
 
 
 def _rows(table: Table, tenant_id: UUID) -> Select[Any]:

@@ -29,6 +29,8 @@ DIRECT: Final = "x-direct"
 class DirectRoute(APIRoute):
     """Serve an endpoint that commits by itself, with strict parsing."""
 
+    takes_json = True
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "openapi_extra": {**(kwargs.get("openapi_extra") or {}), DIRECT: True}})
 
@@ -39,7 +41,8 @@ class DirectRoute(APIRoute):
 
         async def serve(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
-            await read_body(strict)
+            if self.takes_json:
+                await read_body(strict)
             try:
                 refuse_unknown(strict, parameters)
                 return await handler(strict)
@@ -47,6 +50,12 @@ class DirectRoute(APIRoute):
                 raise invalid_request(error) from error
 
         return serve
+
+
+class RawBodyRoute(DirectRoute):
+    """Serve an endpoint that reads the bytes of the body by itself, whatever they are."""
+
+    takes_json = False
 
 
 class _Known(Authentication):

@@ -6,7 +6,8 @@ answer carries, logging and measuring are the concern of `kit.http`.
 
 import asyncio
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from starlette.types import Message, Receive, Scope, Send
@@ -44,12 +45,29 @@ class BodyTooSlowError(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """How many bytes the body of a request may have, and the time for them to arrive."""
+
+    max_bytes: int
+    deadline: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may take: bytes of body, time for them to arrive, and time to hear that they were too many."""
+    """What one request may take: bytes of body, time for them to arrive, and time to hear that they were too many.
+
+    What is uploaded is longer than all else: `of_uploads` says so by method and path.
+    """
 
     max_body_bytes: int = 1_000_000
     body_deadline: timedelta = timedelta(seconds=20)
     linger: timedelta = timedelta(seconds=5)
+    of_uploads: Mapping[tuple[str, str], BodyLimit] = field(default_factory=dict)
+
+    def of(self, scope: Scope) -> BodyLimit:
+        """Give the limit for the body of a request."""
+        usual = BodyLimit(self.max_body_bytes, self.body_deadline)
+        return self.of_uploads.get((scope["method"], scope["path"]), usual)
 
 
 class Exchange:
@@ -59,7 +77,8 @@ class Exchange:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._limits = limits
+        self._linger = limits.linger
+        self._limit = limits.of(scope)
         self._cors = cors
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
@@ -70,12 +89,12 @@ class Exchange:
         self._must_linger = False
         self._body_bytes = 0
         self._body_arrived = b"content-length" not in self.headers and b"transfer-encoding" not in self.headers
-        self._deadline = asyncio.get_running_loop().time() + limits.body_deadline.total_seconds()
+        self._deadline = asyncio.get_running_loop().time() + self._limit.deadline.total_seconds()
 
     async def refuse_announced_size(self) -> None:
         """Refuse a body whose announced length is over the limit, before a byte of it is read."""
         length = self.headers.get(b"content-length", b"")
-        if length.isdigit() and (len(length) > _LONGEST_LENGTH or int(length) > self._limits.max_body_bytes):
+        if length.isdigit() and (len(length) > _LONGEST_LENGTH or int(length) > self._limit.max_bytes):
             await self._refuse_body(self._too_large())
 
     async def receive(self) -> Message:
@@ -86,14 +105,14 @@ class Exchange:
             async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError:
-            seconds = self._limits.body_deadline.total_seconds()
+            seconds = self._limit.deadline.total_seconds()
             too_slow = BodyTooSlowError(f"The body did not arrive within {seconds:g} seconds.")
             await self._refuse_body(too_slow)
             raise too_slow from None
         if message["type"] == "http.request":
             self._body_bytes += len(message.get("body", b""))
             self._body_arrived = not message.get("more_body", False)
-            if self._body_bytes > self._limits.max_body_bytes:
+            if self._body_bytes > self._limit.max_bytes:
                 too_large = self._too_large()
                 await self._refuse_body(too_large)
                 raise too_large
@@ -136,7 +155,7 @@ class Exchange:
         if not self._must_linger:
             return
         try:
-            async with asyncio.timeout(self._limits.linger.total_seconds()):
+            async with asyncio.timeout(self._linger.total_seconds()):
                 message = await self._receive()
                 while message["type"] == "http.request" and message.get("more_body", False):
                     message = await self._receive()
@@ -155,5 +174,5 @@ class Exchange:
         await self.refuse(refusal)
 
     def _too_large(self) -> BodyTooLargeError:
-        limit = self._limits.max_body_bytes
+        limit = self._limit.max_bytes
         return BodyTooLargeError(f"The body has more than {limit:,} bytes.", params={"max_bytes": limit})

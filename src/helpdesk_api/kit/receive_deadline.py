@@ -8,6 +8,7 @@ of `kit.exchange`; a body that the application has not asked for by then is cut 
 """
 
 from asyncio import TimerHandle, Transport
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from uuid_utils import uuid7
@@ -25,6 +26,8 @@ class ReceiveDeadlineProtocol(HttpToolsProtocol):
     header_seconds: ClassVar[float] = 10.0
     # Longer than `Limits.body_deadline`, so that the polite refusal comes first.
     body_seconds: ClassVar[float] = 25.0
+    # What is uploaded takes longer, by method and path.
+    upload_seconds: ClassVar[Mapping[tuple[str, str], float]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,7 +67,8 @@ class ReceiveDeadlineProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._has_advanced = True
-        self._owe(self.body_seconds)
+        request = self.scope["method"], self.scope["path"]
+        self._owe(self.upload_seconds.get(request, self.body_seconds))
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)

@@ -5,6 +5,7 @@ control characters. Output models are made from rows without validating again. E
 """
 
 import re
+from collections.abc import Collection
 from copy import copy
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
@@ -120,13 +121,16 @@ class Input(BaseModel):
         return self.model_dump(include=self.model_fields_set)
 
 
-def patch_model(create: type[Input], *, of: str | None = None) -> type[Input]:
+def patch_model(create: type[Input], *, of: str | None = None, without: Collection[str] = ()) -> type[Input]:
     """Make the model of a merge patch (RFC 7396) from that of a creation: no field is required or has a default.
 
-    `of` names what is changed, where the model of the creation is not named after it.
+    `of` names what is changed, where the model of the creation is not named after it; `without` what is
+    given only once.
     """
     fields: dict[str, Any] = {}
     for name, info in create.model_fields.items():
+        if name in without:
+            continue
         field = copy(info)
         field.default = PydanticUndefined
         # A factory keeps the default out of the schema. Its value is never used: only what is given counts.

@@ -14,6 +14,7 @@ from helpdesk_api.assets.asset_routes import ASSET_EXAMPLES
 from helpdesk_api.automation.bulk import APPLYING_EXAMPLES
 from helpdesk_api.directory.card_kinds import UPSERT_EXAMPLES
 from helpdesk_api.directory.crm.reading import CRM_EXAMPLES
+from helpdesk_api.files.schemas import FILE_EXAMPLES
 from helpdesk_api.identity.audit_schemas import AUDIT_EXAMPLE, SEAL_EXAMPLE
 from helpdesk_api.identity.me import ME_EXAMPLE
 from helpdesk_api.identity.permissions import FIELD_GROUPS, FOR_CONTACTS, PERMISSIONS
@@ -132,6 +133,8 @@ def of_operation(operation_id: str, status: str) -> dict[str, Any] | str | None:
             return {"now": "2026-03-14T11:20:00Z", "advancing_to": "2026-04-01T00:00:00Z", "fired_count": 500}
         case "tenants_export", "200":
             return EXPORT
+        case "files_get_content", "200":
+            return "17:02 E0417 paper jam at dock 3"
         case "events_stream", "200":
             return _STREAM
         case _:
@@ -147,7 +150,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "Me", ME_EXAMPLE
     yield from SIGN_IN_EXAMPLES
     yield from AGREEMENT_EXAMPLES.items()
-    yield from (UPSERT_EXAMPLES | CRM_EXAMPLES | ASSET_EXAMPLES | TIMELINE_EXAMPLES).items()
+    yield from (UPSERT_EXAMPLES | CRM_EXAMPLES | ASSET_EXAMPLES | TIMELINE_EXAMPLES | FILE_EXAMPLES).items()
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE
     yield from CLOCK_EXAMPLES.items()

@@ -91,6 +91,7 @@ TAGS = {
     "calendars": "When the service company works; business time is counted by them.",
     "rules": "What is done to tickets by itself, in order, within the change that gave the occasion.",
     "rule-runs": "What came of each rule that was tried: what its condition answered and what it changed.",
+    "files": "Files that hang on tickets and comments, and are seen by whoever sees those.",
     "macros": "Named lists of actions that people apply to tickets, with their own rights.",
     "condition-fields": "What conditions of searches, rules and webhook endpoints can ask about.",
     "sla-policies": "Promises of how fast tickets are answered and resolved, tried in order.",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from helpdesk_api.domain.errors import Kind, Refusal
+from helpdesk_api.domain.file_names import UNKNOWN
 from helpdesk_api.identity.tenant_export import NDJSON
 from helpdesk_api.kit.problems import MEDIA_TYPE, status_of
 from helpdesk_api.openapi import examples, refusals
@@ -90,6 +91,8 @@ def complete(operation: Schema, shape: Shape, components: Components) -> Schema:
     completed["parameters"] = _parameters(operation, shape, components)
     if shape.has_body:
         completed["requestBody"] = _body(operation["requestBody"], components)
+    elif shape.has_bytes:
+        completed["requestBody"] = operation["requestBody"]
     completed["responses"] = _answers(operation["responses"], shape, components)
     return completed
 
@@ -195,7 +198,7 @@ def _success(status: str, response: Schema, shape: Shape, components: Components
         said = SUCCESS_TEXT["page" if shape.pages or shape.follows else f"{shape.method} {status}"]
     answer: Schema = {"description": said, "headers": components.headers(*names)}
     content = response.get("content", {})
-    streamed = next((name for name in (EVENT_STREAM, NDJSON) if name in content), None)
+    streamed = next((name for name in (EVENT_STREAM, NDJSON, UNKNOWN) if name in content), None)
     if streamed is not None:
         answer["content"] = {streamed: {"schema": {"type": "string"}, **_example(shape.id, status, {}, components)}}
     elif content:

@@ -133,6 +133,7 @@ _OF_SHAPE: tuple[tuple[Callable[[Shape], object], Refusals], ...] = (
     (lambda shape: shape.parameters or shape.has_body or shape.is_known, (InvalidError,)),
     (lambda shape: shape.names_object and (shape.is_known or shape.is_of_operator), (NotFoundError,)),
     (lambda shape: shape.has_body, (*UNREADABLE, BodyTooSlowError, UnsupportedMediaError)),
+    (lambda shape: shape.has_bytes, (BodyTooSlowError,)),
     (lambda shape: shape.has_body, (ValueTooLargeError, UnstorableValueError)),
     (lambda shape: shape.takes_key, (InvalidIdempotencyKeyError, IdempotencyKeyReusedError, RequestInProgressError)),
     (lambda shape: shape.takes_key, (AnswerWithheldError,)),

@@ -43,6 +43,7 @@ from helpdesk_api.domain.condition_reading import (
 from helpdesk_api.domain.errors import NotFoundError, Refusal
 from helpdesk_api.domain.templates import InvalidTemplateError, UnknownTemplateFieldError
 from helpdesk_api.domain.workflow import InvalidTransitionError
+from helpdesk_api.files.storing import TooManyUnattachedFilesError
 from helpdesk_api.identity.api_keys import ExpiryInPastError
 from helpdesk_api.identity.key_grants import NothingGrantedError, ScopeExceedsOwnError, SeveralHoldersError
 from helpdesk_api.identity.key_rotation import KeyEndedError, KeyRotatingError
@@ -219,12 +220,20 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "sla_clocks_release_deadline": (ClockStoppedError, NoManualDeadlineError),
     "sla_clocks_extend": (BudgetOutOfReachError, TooManyTicketsError),
     "tickets_search": _OF_CONDITION,
+    "files_upload": (TooManyUnattachedFilesError,),
+    "files_create_link": (AnswerSealedError,),
     "tickets_create": _TICKET_PARTIES,
     "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
     "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError),
     **dict.fromkeys(("contacts_erase", "users_erase"), (ErasurePendingError,)),
     **dict.fromkeys(("contacts_export", "users_export"), (PartialExportError,)),
-    "comments_create": (ContactNotOfCompanyError, BudgetOutOfReachError, NotOwnNameError, AuthorRequiredError),
+    "comments_create": (
+        UnknownReferenceError,
+        ContactNotOfCompanyError,
+        BudgetOutOfReachError,
+        NotOwnNameError,
+        AuthorRequiredError,
+    ),
     "calendars_create": (InvalidCalendarError, NeverOpensError),
     "calendars_update": (*_EDITED_HOURS, NothingTakesEffectError),
     "calendars_plan": (*_EDITED_HOURS, NothingTakesEffectError, TooManyClocksError),

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 
+from helpdesk_api.domain.file_names import UNKNOWN
 from helpdesk_api.kit.direct_routes import DIRECT
 from helpdesk_api.kit.operator_route import OPERATOR_SCHEME
 from helpdesk_api.kit.resource import Resource
@@ -16,7 +17,7 @@ _WRITING = frozenset({"post", "put", "patch", "delete"})
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One operation. `fields` are the names that its body may have."""
+    """One operation. `fields` are the names that its body may have; what `has_bytes` takes no JSON, but any body."""
 
     id: str
     method: str
@@ -28,6 +29,7 @@ class Shape:
     parameters: frozenset[tuple[str, str]]
     fields: frozenset[str]
     has_body: bool
+    has_bytes: bool
     answers_version: bool
 
     @property
@@ -117,6 +119,7 @@ class Shape:
 
 def shape_of(method: str, operation: Schema, schemas: dict[str, Schema], by_tag: dict[str, Resource[Any]]) -> Shape:
     """Read the shape of an operation that FastAPI described."""
+    taken = operation.get("requestBody", {}).get("content", {})
     body = _named_schema(operation.get("requestBody", {}), schemas)
     schemes = {scheme for need in operation.get("security", []) for scheme in need}
     success = next(response for status, response in operation["responses"].items() if status.startswith("2"))
@@ -131,7 +134,8 @@ def shape_of(method: str, operation: Schema, schemas: dict[str, Schema], by_tag:
         is_direct=bool(operation.get(DIRECT)),
         parameters=frozenset((item["in"], item["name"]) for item in operation.get("parameters", [])),
         fields=frozenset(body.get("properties", {})),
-        has_body="requestBody" in operation,
+        has_body=bool(taken) and UNKNOWN not in taken,
+        has_bytes=UNKNOWN in taken,
         answers_version={"id", "version", "updated_at"} <= shown.keys(),
     )
 

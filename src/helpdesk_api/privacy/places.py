@@ -37,6 +37,10 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
     },
     "erasures": {EVERY_COLUMN: "the ledger itself; its reason is redacted when it is done"},
     "event_redactions": {EVERY_COLUMN: "hashes only"},
+    "files": {
+        "media_type": "a name of a format", "detected_media_type": "a name of a format", "sha256": "a hash",
+        "uploaded_by_type": "a word of ours",
+    },
     "events": {EVERY_COLUMN: "searched by a way of its own, through `redact_event`"},
     "external_references": {EVERY_COLUMN: "ids in other systems; those of an erased person are removed"},
     "idempotency_keys": {EVERY_COLUMN: "whole answers, searched by a way of their own"},

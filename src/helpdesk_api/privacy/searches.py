@@ -12,6 +12,7 @@ from sqlalchemy import Column, Table, cast, or_
 from sqlalchemy.dialects.postgresql import JSONB
 
 from helpdesk_api.domain.redaction import ERASED, Redactor
+from helpdesk_api.files.models import files
 from helpdesk_api.kit.idempotency import idempotency_keys
 from helpdesk_api.kit.mail.queue import outbound_emails
 from helpdesk_api.privacy.event_search import search_events
@@ -20,6 +21,7 @@ from helpdesk_api.privacy.people import PersonType
 from helpdesk_api.privacy.places import Place, places
 from helpdesk_api.privacy.sign_in_search import sign_in_searches
 from helpdesk_api.privacy.work import Search, Work, page_of
+from helpdesk_api.tickets.attachments import delete_locked, files_of
 from helpdesk_api.tickets.models import comments, tickets
 from helpdesk_api.webhooks.inbound.models import inbound_messages
 
@@ -38,7 +40,16 @@ def searches(person_type: PersonType) -> Sequence[Search]:
         written = [_written(comments, (comments.c.body,), comments.c.author_user_id)]
     ways = sign_in_searches(person_type)
     named = map(_named, places())
-    return [*ways, *written, *named, _stored_answers, _sealed_emails, _inbound_messages, search_events]
+    return [
+        *ways,
+        *written,
+        _files(person_type),
+        *named,
+        _stored_answers,
+        _sealed_emails,
+        _inbound_messages,
+        search_events,
+    ]
 
 
 def _written(table: Table, texts: tuple[Column[Any], ...], author: Column[UUID]) -> Search:
@@ -47,6 +58,21 @@ def _written(table: Table, texts: tuple[Column[Any], ...], author: Column[UUID])
         empties = work.erasure.messages == "erase"
         page = await page_of(work, table, texts, author == work.erasure.person_id, after)
         return await page.rewrite(lambda _, text: ERASED if empties and text else redactor.text(text))
+
+    return search
+
+
+def _files(person_type: PersonType) -> Search:
+    """Delete files of the person: nobody can be taken out of one, so those of a contact go whatever else stays."""
+
+    async def search(work: Work, after: UUID) -> UUID | None:
+        if person_type == "user" and work.erasure.messages != "erase":
+            return None
+        page = await page_of(work, files, (), files_of(person_type, work.ctx.tenant_id, work.erasure.person_id), after)
+        for row in page.rows:
+            await delete_locked(work.ctx, row["id"])
+        await work.count(files.name, len(page.rows))
+        return page.end
 
     return search
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from helpdesk_api.automation.rule_runs import RUNS_KEPT
+from helpdesk_api.files.models import UNATTACHED_FILES_KEPT
 from helpdesk_api.identity.event_purging import KeptEvents
 from helpdesk_api.identity.key_usage import USAGE_KEPT
 from helpdesk_api.identity.sign_in.models import LINKS_KEPT, SESSIONS_KEPT
@@ -68,6 +69,6 @@ CHOSEN: Final[Sequence[Rule]] = (
     EVENTS_KEPT,
     SECURITY_EVENTS_KEPT,
 )
-RULES: Final[Sequence[Rule]] = (FAILED_JOBS_KEPT, *CHOSEN)
+RULES: Final[Sequence[Rule]] = (FAILED_JOBS_KEPT, UNATTACHED_FILES_KEPT, *CHOSEN)
 
 DEFAULTS: Final[Mapping[str, int | None]] = {rule.name: rule.days.default for rule in RULES}

@@ -44,6 +44,8 @@ tickets = tenant_table(
     Column("status_changed_at", DateTime(timezone=True), nullable=False),
     custom_fields_column(),
     custom_fields_index(),
+    # What the API shows of the files on it: tickets are read most of all, and files do not change.
+    Column("attachments", JSONB, nullable=False, server_default="[]"),
     UniqueConstraint("tenant_id", "number"),
     CheckConstraint("status IN ('new', 'open', 'pending', 'on_hold', 'solved', 'closed')", name="status"),
     CheckConstraint("priority IN ('low', 'normal', 'high', 'urgent')", name="priority"),
@@ -85,6 +87,7 @@ comments = tenant_table(
     Column("body", Text, nullable=False),
     Column("author_user_id", Uuid),
     Column("author_contact_id", Uuid),
+    Column("attachments", JSONB, nullable=False, server_default="[]"),
     CheckConstraint("kind IN ('reply', 'note')", name="kind"),
     # One of which no person is the author was written by a rule or an inbound hook; its event tells which.
     CheckConstraint("num_nonnulls(author_user_id, author_contact_id) <= 1", name="one_author"),

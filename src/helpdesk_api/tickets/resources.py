@@ -11,6 +11,7 @@ from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.directory.custom_fields.narrowing import CustomFieldQuery, refine
 from helpdesk_api.directory.locations import LOCATIONS
 from helpdesk_api.domain.workflow import Status
+from helpdesk_api.files.schemas import ATTACHMENT_EXAMPLE
 from helpdesk_api.identity.teams import TEAMS
 from helpdesk_api.identity.tenants import TICKET_NUMBERS
 from helpdesk_api.identity.users import USERS
@@ -57,6 +58,7 @@ TICKETS = Resource(
         "closed_at": None,
         "reopen_count": 0,
         "custom_fields": {"printer_model": "ZT-411"},
+        "attachments": [ATTACHMENT_EXAMPLE],
         "clocks": [
             {
                 "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e45",
@@ -123,6 +125,7 @@ COMMENTS = Resource(
         "body": "A technician will be at dock 3 at eleven.",
         "author_user_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03",
         "author_contact_id": None,
+        "attachments": [],
     },
     filters=(Filter("kind", comments.c.kind, CommentKind),),
     rows={

@@ -72,7 +72,7 @@ async def create_ticket(
 )
 async def update_ticket(
     id: UUID,
-    body: Annotated[patch_model(TicketCreate), Body(media_type=MERGE_PATCH)],  # type: ignore[valid-type]  # made at run time.
+    body: Annotated[patch_model(TicketCreate, without={"file_ids"}), Body(media_type=MERGE_PATCH)],  # type: ignore[valid-type]  # made at run time.
     response: Response,
     expected: IfMatch,
     ctx: Annotated[Ctx, allowed("tickets:write")],

@@ -10,6 +10,7 @@ from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, CustomFieldsShown
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.domain.workflow import Status
+from helpdesk_api.files.schemas import Attachment, FileIds
 from helpdesk_api.identity.permissions import TICKET_INTERNAL
 from helpdesk_api.kit.schema import Entity, Input, Instant, Label, Line, Output, Prose, Seconds
 from helpdesk_api.kit.visibility import FieldGroup
@@ -56,6 +57,7 @@ class TicketCreate(Input):
     tags: Tags = Field(default=[])
     channel: Annotated[Channel, Field(description="How the ticket came in.")] = "api"
     custom_fields: CustomFieldsInput = Field(default={})
+    file_ids: FileIds = Field(default=[])
 
 
 class ClockShown(TypedDict):
@@ -109,6 +111,7 @@ class Ticket(Entity):
     closed_at: AwareDatetime | None
     reopen_count: int
     custom_fields: CustomFieldsShown
+    attachments: Annotated[list[Attachment], Field(description="The files that came with it, as they were uploaded.")]
     clocks: Annotated[list[ClockShown], Field(description="The latest SLA clock of each metric.")]
 
 
@@ -121,6 +124,7 @@ class CommentCreate(Input):
     body: Annotated[Prose, Field(min_length=1, pattern=r"\S", description="Not blank.")]
     author_user_id: Annotated[UUID | None, Field(description="The user who writes.")] = None
     author_contact_id: Annotated[UUID | None, Field(description="The contact who writes; replies only.")] = None
+    file_ids: FileIds = Field(default=[])
 
     @model_validator(mode="after")
     def _has_one_author(self) -> "CommentCreate":
@@ -143,6 +147,7 @@ class Comment(Entity):
         UUID | None, Field(description="Both are null if no person wrote it, but a rule or an inbound hook.")
     ]
     author_contact_id: UUID | None
+    attachments: Annotated[list[Attachment], Field(description="The files that came with it, as they were uploaded.")]
 
 
 class ManualDeadline(Input):

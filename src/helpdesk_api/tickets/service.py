@@ -16,11 +16,13 @@ from helpdesk_api.agreements.promises import DECIDING, Promise, promises_for
 from helpdesk_api.directory.custom_fields.values import with_custom_fields
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.domain.workflow import FINISHED, Status, check_transition, is_reopen
+from helpdesk_api.files import storing
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import check_version
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.events import Changes, record
 from helpdesk_api.tickets import clock_rows
+from helpdesk_api.tickets.attachments import attach_to_ticket
 from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.models import comments
 from helpdesk_api.tickets.parties import (
@@ -49,6 +51,7 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     """Create a ticket with its number and clocks."""
     since = len(ctx.events)
     values = dict(values)
+    files = await storing.claim(ctx, values.pop("file_ids", ()))
     values["company_id"] = await company_for(ctx, values["company_id"], values["contact_id"])
     company = await served_company(ctx, values["company_id"])
     place = await place_for(ctx, values.get("location_id"), values["company_id"])
@@ -73,7 +76,7 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
         "closed_at": ctx.now if status is Status.CLOSED else None,
         "reopen_count": 0,
     }
-    created = await crud.add(ctx, TICKETS, values, object_id=ticket_id)
+    created = await attach_to_ticket(ctx, await crud.add(ctx, TICKETS, values, object_id=ticket_id), files)
     await clock_rows.write(ctx, (), clocks.after, created.version)
     return await settled(ctx, created, since=since)
 
@@ -116,7 +119,7 @@ async def add_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> C
     since = len(ctx.events)
     if values["author_contact_id"] is not None and values["author_contact_id"] != before.contact_id:
         await company_for(ctx, before.company_id, values["author_contact_id"], field="author_contact_id")
-    comment = await _store_comment(ctx, ticket_id, values)
+    comment = await _store_comment(ctx, ticket_id, dict(values))
     is_reply = comment.kind == "reply"
     record(
         ctx,
@@ -244,8 +247,10 @@ def _record_changes(ctx: Ctx, after: Ticket, changes: Changes) -> None:
         record(ctx, f"ticket.{name}", object_id=after.id, version=after.version, changes=part)
 
 
-async def _store_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -> Comment:
-    """Store the row only: the event of a comment is the ticket's, with the ticket's version."""
+async def _store_comment(ctx: Ctx, ticket_id: UUID, values: dict[str, Any]) -> Comment:
+    """Store the row and what hangs on it: the event of a comment is the ticket's, with the ticket's version."""
+    files = await storing.claim(ctx, values.pop("file_ids", ()))
+    values["attachments"] = storing.shown(files)
     row = await ctx.tx.first(
         Comment,
         insert(comments)
@@ -263,4 +268,5 @@ async def _store_comment(ctx: Ctx, ticket_id: UUID, values: Mapping[str, Any]) -
     if row is None:
         message = "an insert with RETURNING gave no row"
         raise LookupError(message)
+    await storing.attach(ctx, files, ticket_id=ticket_id, comment_id=row.id)
     return row

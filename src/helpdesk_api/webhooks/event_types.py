@@ -205,10 +205,19 @@ _SIGN_IN: Final = (
     _type("sign_in_settings.updated", "Where the front ends of the tenant are was changed.", "staff_url"),
 )
 
+_FILE: Final = (
+    _type(
+        "file.created", "A file was uploaded; its name is told by nothing but the file itself.", version=_CREATED_FIRST
+    ),
+    _type("file.attached", "A file was hung on the ticket or comment that `data` names."),
+    _type("file.deleted", "A file was deleted, by hand or because nobody had attached it within a day."),
+)
+
 EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
     dict(
         [
             *_TICKET,
+            *_FILE,
             *_TENANT,
             *_stored("company", "A company", "domains", "is_active", "name", changing="name"),
             *_stored("contact", "A contact", "company_id", "emails", "name", "phones", changing="emails"),

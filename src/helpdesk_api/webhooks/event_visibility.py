@@ -1,13 +1,13 @@
 """Which events a principal sees, and what of them: those of objects it may read, without the fields it is not shown.
 
 An event of an object needs the permission to read that object, and for a reach that is not unlimited the object must
-be among its rows now; what was deleted is then no longer told. Events of an internal note need `notes:read`.
+be among its rows now; what was deleted is then no longer told. Events of internal notes and of files need `notes:read`.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, any_, exists, false, literal, or_
+from sqlalchemy import ColumnElement, all_, and_, any_, exists, false, literal, or_
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.identity.visibility import ReachTooNarrowError
@@ -18,7 +18,10 @@ from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.visibility import seen_rows
 from helpdesk_api.webhooks.event_types import EVENT_TYPES, is_wanted
 
-NOTE_ADDED: Final = "ticket.note_added"
+# A file may hang on a note, and what was deleted no longer tells whether it did.
+_OF_NOTES: Final = frozenset(
+    {"ticket.note_added", *(name for name, event_type in EVENT_TYPES.items() if event_type.object_type == "file")}
+)
 
 Resources = Mapping[str, Resource[Any]]
 
@@ -31,7 +34,7 @@ def seen_events(ctx: Ctx, resources: Resources) -> list[ColumnElement[bool]]:
     principal = ctx.principal
     conditions: list[ColumnElement[bool]] = []
     if not principal.may("notes:read"):
-        conditions.append(events.c.type != NOTE_ADDED)
+        conditions.append(events.c.type != all_(literal(sorted(_OF_NOTES), ARRAY(events.c.type.type))))
     readable = [name for name, resource in resources.items() if principal.may(f"{resource.plural}:read")]
     if not principal.reach.is_unlimited:
         conditions.append(or_(false(), *(_of_seen(resources[name], principal) for name in readable)))
@@ -42,7 +45,7 @@ def seen_events(ctx: Ctx, resources: Resources) -> list[ColumnElement[bool]]:
 
 def may_see(principal: Principal, resources: Resources, row: Record) -> bool:
     """Tell of one event what `seen_events` tells a statement, but for whether its object is among the seen rows."""
-    if row["type"] == NOTE_ADDED and not principal.may("notes:read"):
+    if row["type"] in _OF_NOTES and not principal.may("notes:read"):
         return False
     resource = resources.get(row["object_type"])
     if resource is None:
@@ -66,7 +69,7 @@ def check_subscription(ctx: Ctx, resources: Resources, patterns: Iterable[str]) 
         if is_wanted(name, patterns):
             resource = resources.get(event_type.object_type)
             principal.require(f"{resource.plural}:read" if resource is not None else "audit:read")
-            if name == NOTE_ADDED:
+            if name in _OF_NOTES:
                 principal.require("notes:read")
 
 
