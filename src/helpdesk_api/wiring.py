@@ -20,7 +20,15 @@ from helpdesk_api.automation import (
     trying,
     waiting,
 )
-from helpdesk_api.directory import card_kinds, companies, contacts, external_references, locations, magic_links
+from helpdesk_api.directory import (
+    card_kinds,
+    companies,
+    contacts,
+    duplicates,
+    external_references,
+    locations,
+    magic_links,
+)
 from helpdesk_api.directory.crm import conflicts, reading, sources
 from helpdesk_api.directory.custom_fields import routes as custom_field_routes
 from helpdesk_api.files import uploading
@@ -119,6 +127,8 @@ ROUTERS: Sequence[APIRouter] = (
     clock_routes.extensions,
     due_clocks.router,
     *card_changes.routers,
+    duplicates.companies_router,
+    duplicates.contacts_router,
     companies.router,
     contacts.router,
     card_kinds.companies_router,

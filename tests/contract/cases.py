@@ -284,6 +284,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
             "reason": "Outage.",
         }
     ),
+    **{f"{plural}_list_duplicates": Single() for plural in ("companies", "contacts")},
     **{f"{plural}_list_changes": Single() for plural in ("companies", "contacts", "locations")},
     "events_list": Single(),
     "events_get": Single(parameters=an_event),

@@ -151,7 +151,10 @@ def test_no_table_that_names_a_person_for_signing_in_is_forgotten(stage: Stage) 
     )
 
     goes_with = {whose: {row["name"] for row in rows if row["whose"] == whose} for whose in ("users", "contacts")}
-    of_card = ("card_provenance", "company_members", "custom_field_values", "external_references", "sync_conflicts")
+    of_card = (
+        *("card_keys", "card_provenance", "company_members", "custom_field_values", "external_references"),
+        "sync_conflicts",
+    )
     assert goes_with == {
         # Whose turn it is in a team is no way in, and says nothing of a person.
         "users": {*OF_USER, "api_keys", "assignment_turns"},

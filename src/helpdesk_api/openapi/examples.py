@@ -14,6 +14,7 @@ from helpdesk_api.assets.asset_routes import ASSET_EXAMPLES
 from helpdesk_api.automation.bulk import APPLYING_EXAMPLES
 from helpdesk_api.directory.card_kinds import UPSERT_EXAMPLES
 from helpdesk_api.directory.crm.reading import CRM_EXAMPLES
+from helpdesk_api.directory.duplicates import DUPLICATES_EXAMPLES
 from helpdesk_api.files.schemas import FILE_EXAMPLES
 from helpdesk_api.identity.audit_schemas import AUDIT_EXAMPLE, SEAL_EXAMPLE
 from helpdesk_api.identity.me import ME_EXAMPLE
@@ -205,7 +206,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "RetentionPreview", PREVIEW_EXAMPLE
     yield "ErasureCreate", {"reason": ERASURES.example["reason"], "messages": "erase"}
     yield "Event", EVENT_EXAMPLE
-    yield from CHANGES_EXAMPLES.items()
+    yield from (CHANGES_EXAMPLES | DUPLICATES_EXAMPLES).items()
     yield (
         "EventFeed",
         {"data": [EVENT_EXAMPLE], "page": {"next_cursor": _CURSOR, "has_more": False, "kept_since": None}},

@@ -336,6 +336,9 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "events_stream": (UnknownEventTypeError, TooManyStreamsError),
     "events_create_stream_ticket": (AnswerSealedError,),
     **dict.fromkeys(
+        ("companies_list_duplicates", "contacts_list_duplicates"), (CursorMismatchError, ReachTooNarrowError)
+    ),
+    **dict.fromkeys(
         ("companies_list_changes", "contacts_list_changes", "locations_list_changes"),
         (EventsPurgedError, CursorMismatchError),
     ),
