@@ -348,6 +348,8 @@ def test_triggers_do_what_is_written_down_here_and_nothing_else(stage: Stage) ->
 
     with_custom_fields = ("companies", "contacts", "locations", "tickets")
     assert [tuple(row) for row in triggers] == [
+        ("companies", "company_keys", "O"),
+        ("contacts", "contact_keys", "O"),
         *((table, "custom_fields_of_changed", "O") for table in with_custom_fields),
         *((table, "custom_fields_of_new", "O") for table in with_custom_fields),
         ("tenants", "no_test_clock_later", "O"),

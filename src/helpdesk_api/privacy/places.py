@@ -18,6 +18,7 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
     "audit_seals": {EVERY_COLUMN: "hashes only"},
     "calendar_versions": {EVERY_COLUMN: "hours and holidays, which clocks are measured by and nobody may change"},
     "calendars": {EVERY_COLUMN: "hours and holidays; a version of its own stands for every change"},
+    "card_keys": {EVERY_COLUMN: "follows the cards, by a trigger"},
     "companies": {"name": "names a company", "domains": "name a company", "tax_ids": "name a company"},
     "contacts": {
         "name": "names its own person", "emails": "are of its own person", "phones": "are of its own person",
