@@ -67,9 +67,7 @@ def test_every_table_whose_rows_go_with_a_person_is_emptied_of_an_erased_one() -
             "totp_factors",
         ],
         "contact": [
-        "contact": [
             *("card_keys", "card_provenance", "company_members", "custom_field_values", "external_references"),
             *("sessions", "sign_in_links", "sync_conflicts"),
-        ],
         ],
     }  # fmt: skip
