@@ -3,13 +3,13 @@
 Trigrams cannot be looked up through row-level security (their operators are not leakproof), equality can: a trigger
 keeps the values that two cards may share, among them parts of the name, and pg_trgm compares the few that share one.
 
-Revision: 0061. Comes after: 0060.
+Revision: 0062. Comes after: 0061.
 """
 
 from alembic import op
 
-revision = "0061"
-down_revision = "0060"
+revision = "0062"
+down_revision = "0061"
 branch_labels = None
 depends_on = None
 
