@@ -20,6 +20,12 @@ MAPPING: JSON = {
     "company_external_id": "item.client",
     "tags": "item.tags",
     "custom_fields": "item.fields",
+    "card": "{name: item.name}",
+    "card_kind": "item.kind",
+    "card_source": "'crm'",
+    "card_external_id": "item.id",
+    "card_action": "item.action",
+    "card_updated_at": "item.changed_at",
 }
 
 

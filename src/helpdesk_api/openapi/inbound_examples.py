@@ -38,7 +38,9 @@ INBOUND_EXAMPLES: Final[dict[str, Any]] = {
     "TokenRotation": {"overlap_seconds": 3_600, "force": False},
     "InboundSecretRotation": {"overlap_seconds": 3_600, "force": False, "secret": None},
     "InboundPreviewRequest": {"body": _MESSAGE, "mapping": {"priority": "'high'"}},
-    "InboundPreview": {"data": [{"result": _RESULT | {"ticket_id": None}, "ticket": _TICKET, "note": None}]},
+    "InboundPreview": {
+        "data": [{"result": _RESULT | {"ticket_id": None}, "ticket": _TICKET, "note": None, "card": None}]
+    },
     "InboundReceipt": {
         "message_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e72",
         "is_repetition": False,

@@ -115,6 +115,7 @@ from helpdesk_api.webhooks.endpoint_checks import FullPayloadDeniedError, TooMan
 from helpdesk_api.webhooks.endpoints import EndpointDisabledError
 from helpdesk_api.webhooks.event_filter import UnknownEventTypeError
 from helpdesk_api.webhooks.feed_start import EventsPurgedError
+from helpdesk_api.webhooks.inbound.forms import InvalidFormError
 from helpdesk_api.webhooks.inbound.hook_rotation import InvalidSecretError, NothingSignedError, TokenRotatingError
 from helpdesk_api.webhooks.inbound.hooks import HookExceedsOwnError, TooManyInboundHooksError
 from helpdesk_api.webhooks.inbound.mapping import IncompleteMappingError
@@ -329,7 +330,7 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "inbound_messages_retry": (HookExceedsOwnError, NothingToRetryError, HookDeletedError),
     "inbound_receive": (
         *(NotFoundError, InboundHookDisabledError, InvalidSignatureError, TimestampOutOfToleranceError),
-        ViewAsReadOnlyError,
+        *(ViewAsReadOnlyError, InvalidFormError),
     ),
     "events_list": (UnknownEventTypeError, TooManyStreamsError, EventsPurgedError),
     "events_get": (EventsPurgedError,),

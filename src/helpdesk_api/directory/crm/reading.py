@@ -67,6 +67,9 @@ def provenance_routes(resource: Resource[Any]) -> ResourceRouter:
     one = resource.name
 
     async def get_provenance(id: UUID, ctx: Ctx) -> CardProvenance:
+        if ctx.principal.type == "contact":
+            # Which systems the company works with is nothing for its clients.
+            raise resource.missing(id)
         await crud.fetch(ctx, resource, id)
         written = await written_by(ctx, id)
         declared = await declared_for(ctx, Card(resource.plural, id))

@@ -25,7 +25,9 @@ from helpdesk_api.kit.undoing import undoable
 from helpdesk_api.tickets import service
 from helpdesk_api.tickets.models import tickets
 from helpdesk_api.tickets.schemas import Ticket
-from helpdesk_api.webhooks.inbound.mapping import Alert, State, StoredMapping, Unmapped, alerts_in
+from helpdesk_api.webhooks.inbound.card_expressions import PushedCard
+from helpdesk_api.webhooks.inbound.card_handling import lock_all, write_card
+from helpdesk_api.webhooks.inbound.mapping import Alert, State, StoredMapping, Unmapped, found_in
 from helpdesk_api.webhooks.inbound.models import inbound_alerts
 from helpdesk_api.webhooks.inbound.named import company_of, team_of
 
@@ -67,6 +69,8 @@ class Outcome(StrEnum):
     UPDATED = "updated"
     RECOVERED = "recovered"
     IGNORED = "ignored"
+    CREATED = "created"
+    UNCHANGED = "unchanged"
     FAILED = "failed"
 
 
@@ -80,12 +84,21 @@ class InboundResult(TypedDict):
         str,
         Field(
             description="`opened`: a new ticket. `updated`: a note on the open one. `recovered`: that ended. "
-            "`ignored`: there is no open ticket to update or end. `failed`: see `code` and `detail`.",
+            "`ignored`: there is no open ticket to update or end. `failed`: see `code` and `detail`. Of a card: "
+            "`created`, `updated`, `unchanged`, or `ignored` as `code` tells.",
             examples=list(Outcome),
         ),
     ]
     ticket_id: Annotated[str | None, Field(json_schema_extra={"format": "uuid"})]
-    code: Annotated[str | None, Field(description="Why it failed: `unmapped`, or the code of a problem.")]
+    card_kind: Annotated[str | None, Field(examples=["companies"])]
+    card_id: Annotated[str | None, Field(json_schema_extra={"format": "uuid"})]
+    code: Annotated[
+        str | None,
+        Field(
+            description="Why it failed: `unmapped`, or the code of a problem. Why a card was ignored: `id_only` (the "
+            "message says nothing but its id), `stale_source`, `not_archived`."
+        ),
+    ]
     detail: str | None
 
 
@@ -100,7 +113,8 @@ class Manner:
 
 async def handle(ctx: Ctx, manner: Manner, body: object, *, without: Collection[int] = ()) -> list[InboundResult]:
     """Do what the alerts of a message ask for, but for those at some places; `ctx` acts as the hook."""
-    found = [each for each in alerts_in(manner.mapping, body) if each.index not in without]
+    found = [each for each in found_in(manner.mapping, body) if each.index not in without]
+    await lock_all(ctx, [each for each in found if isinstance(each, PushedCard)])
     # In one order, for messages that share alerts and come at the same time.
     for key_hash in sorted({_hash(each) for each in found if isinstance(each, Alert)}):
         key = {"tenant": ctx.tenant_id, "hook": manner.hook_id, "key_hash": key_hash}
@@ -142,17 +156,20 @@ async def ticket_of(ctx: Ctx, alert: Alert) -> dict[str, Any]:
     }
 
 
-def failed(each: Alert | Unmapped, code: str, detail: str) -> InboundResult:
-    """Tell that nothing could be done about an alert."""
-    return InboundResult(
-        index=each.index,
-        dedupe_key=each.dedupe_key if isinstance(each, Alert) else None,
-        state=each.state if isinstance(each, Alert) else None,
-        outcome=Outcome.FAILED,
-        ticket_id=None,
-        code=code,
-        detail=detail,
-    )
+def result_of(each: Alert | PushedCard | Unmapped, outcome: str, **about: str | None) -> InboundResult:
+    """Tell what became of an alert or card; `about` gives what else there is to tell."""
+    told: dict[str, Any] = {"index": each.index, "outcome": outcome}
+    if isinstance(each, Alert):
+        told |= {"dedupe_key": each.dedupe_key, "state": each.state}
+    if isinstance(each, PushedCard):
+        told |= {"dedupe_key": each.external_id or None, "state": each.action, "card_kind": each.kind or None}
+    nothing = dict.fromkeys(InboundResult.__annotations__)
+    return cast("InboundResult", nothing | told | about)
+
+
+def failed(each: Alert | PushedCard | Unmapped, code: str, detail: str) -> InboundResult:
+    """Tell that nothing could be done about an alert or card."""
+    return result_of(each, Outcome.FAILED, code=code, detail=detail)
 
 
 def note_of(alert: Alert) -> str:
@@ -160,23 +177,18 @@ def note_of(alert: Alert) -> str:
     return f"{_HEADINGS[alert.state]}: {alert.note}"
 
 
-async def _handled(ctx: Ctx, manner: Manner, each: Alert | Unmapped) -> InboundResult:
+async def _handled(ctx: Ctx, manner: Manner, each: Alert | PushedCard | Unmapped) -> InboundResult:
     if isinstance(each, Unmapped):
         return failed(each, UNMAPPED, each.detail)
     try:
         async with undoable(ctx):
+            if isinstance(each, PushedCard):
+                written, card_id, code = await write_card(ctx, each)
+                return result_of(each, written, card_id=card_id, code=code)
             outcome, ticket_id = await _done(ctx, manner, each)
     except _TOLD as refusal:
         return failed(each, refusal.code, refusal.detail)
-    return InboundResult(
-        index=each.index,
-        dedupe_key=each.dedupe_key,
-        state=each.state,
-        outcome=outcome,
-        ticket_id=None if ticket_id is None else str(ticket_id),
-        code=None,
-        detail=None,
-    )
+    return result_of(each, outcome, ticket_id=None if ticket_id is None else str(ticket_id))
 
 
 async def _done(ctx: Ctx, manner: Manner, alert: Alert) -> tuple[Outcome, UUID | None]:

@@ -159,7 +159,7 @@ async def rotate_secret(
 
 async def _to_be_changed(ctx: Ctx, hook_id: UUID, expected: int | None) -> InboundHook:
     before = await crud.fetch_locked(ctx, HOOKS, hook_id)
-    check_powers(ctx)
+    check_powers(ctx, before.mapping)
     check_version(before.version, expected)
     return before
 

@@ -81,12 +81,12 @@ add_delete(router, HOOKS)
     description=(
         "Stores a hook and shows this once the token for its address `/v1/inbound/{token}`, and the secret if one was "
         "made. Whoever creates a hook must be able to do what it does: `tickets:write`, `notes:write` and "
-        "`companies:read` for every client. A tenant may have 100. Records `inbound_hook.created`."
+        "`companies:read`, or to write every field of client cards, for all clients. A tenant may have 100. Records "
+        "`inbound_hook.created`."
     ),
 )
 async def create_hook(body: InboundHookCreate, request: Request, response: Response, ctx: _Writing) -> NewInboundHook:
     """Create a hook."""
-    check_powers(ctx)
     await check_room(ctx)
     preset = None if body.preset is None else PRESETS[body.preset]
     mapping = completed(
@@ -94,6 +94,7 @@ async def create_hook(body: InboundHookCreate, request: Request, response: Respo
         {} if body.mapping is None else body.mapping.given(),
         pointer="/mapping",
     )
+    check_powers(ctx, mapping)
     given: dict[str, Any] = (
         body.signature.model_dump() if body.signature else dict(UNSIGNED if preset is None else preset.signature)
     )
@@ -132,12 +133,13 @@ async def update_hook(
     ctx: _Writing,
 ) -> InboundHook:
     """Change a hook."""
-    check_powers(ctx)
     before = await crud.fetch_locked(ctx, HOOKS, id)
+    check_powers(ctx, before.mapping)
     check_version(before.version, expected)
     given = body.given()
     preset = None if given.get("preset") is None else PRESETS[PresetName(given["preset"])]
     changes = given | _mapping(before, preset, body)
+    check_powers(ctx, changes.get("mapping", before.mapping))
     signature = given.get("signature") or (
         preset.signature if preset is not None and "signature" not in given else None
     )
@@ -166,10 +168,10 @@ async def update_hook(
 )
 async def preview_message(id: UUID, body: InboundPreviewRequest, ctx: _Writing) -> InboundPreview:
     """Look at a message."""
-    check_powers(ctx)
     hook = await crud.fetch(ctx, HOOKS, id)
     given = {} if body.mapping is None else body.mapping.given()
     mapping = completed(hook.mapping, given, pointer="/mapping")
+    check_powers(ctx, mapping)
     return await preview(ctx, hook, mapping, body.body)
 
 

@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import Text, bindparam, func, select
 
 from helpdesk_api.domain.errors import ConflictError, ForbiddenError
+from helpdesk_api.identity.permissions import CLIENT_COMMERCIAL, CLIENT_INTERNAL, CONTACT_DETAILS
 from helpdesk_api.kit.context import Ctx, Principal
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import Resource
@@ -32,6 +33,9 @@ from helpdesk_api.webhooks.signing import new_secret
 MOST_HOOKS: Final = 100
 # What a hook does is what these permissions allow.
 PERMISSIONS: Final = ("tickets:write", "notes:write", "companies:read")
+CARD_PERMISSIONS: Final = ("companies:write", "contacts:write", "locations:write")
+
+_CARD_GROUPS: Final = (CLIENT_COMMERCIAL, CLIENT_INTERNAL, CONTACT_DETAILS)
 
 # What goes with a secret that takes the place of another at once.
 WITHOUT_PREVIOUS: Final[dict[str, Any]] = {"sealed_previous_secret": None, "previous_secret_expires_at": None}
@@ -136,25 +140,34 @@ HOOKS = Resource(
 )
 
 
-def principal_of_hook(tenant_id: UUID, hook_id: UUID, *, is_sandbox: bool) -> Principal:
+def _permissions(mapping: Mapping[str, Any]) -> tuple[str, ...]:
+    return PERMISSIONS if mapping.get("card") is None else CARD_PERMISSIONS
+
+
+def principal_of_hook(tenant_id: UUID, hook_id: UUID, mapping: Mapping[str, Any], *, is_sandbox: bool) -> Principal:
     """Give who acts on what a hook was sent."""
     return Principal(
         type="inbound_hook",
         id=hook_id,
         tenant_id=tenant_id,
-        permissions=frozenset(PERMISSIONS),
+        permissions=frozenset(_permissions(mapping)),
         field_groups=frozenset({EVERY_GROUP}),
         is_sandbox=is_sandbox,
         credential_id=hook_id,
     )
 
 
-def check_powers(ctx: Ctx) -> None:
-    """Refuse to who could not do by hand what a hook does; raises HookExceedsOwnError."""
+def check_powers(ctx: Ctx, mapping: Mapping[str, Any]) -> None:
+    """Refuse to who could not do by hand what a hook with this mapping does; raises HookExceedsOwnError.
+
+    Of client cards it writes every field, so whoever makes one must be shown every field.
+    """
     principal = ctx.principal
-    lacking = [permission for permission in PERMISSIONS if not principal.may(permission)]
+    lacking = [permission for permission in _permissions(mapping) if not principal.may(permission)]
+    if mapping.get("card") is not None:
+        lacking += [group for group in _CARD_GROUPS if not principal.sees(group)]
     if lacking or not principal.reach.is_unlimited:
-        message = f"A hook acts on every client's tickets; you lack {', '.join(lacking) or 'that reach'}."
+        message = f"A hook acts for every client; you lack {', '.join(lacking) or 'that reach'}."
         raise HookExceedsOwnError(message, params={"permission": lacking[0] if lacking else None})
 
 

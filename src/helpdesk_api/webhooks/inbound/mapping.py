@@ -1,4 +1,4 @@
-"""What a hook makes of a message: the alerts in it, and of each the words of a ticket.
+"""What a hook makes of a message: the alerts in it, and of each the words of a ticket; or client cards.
 
 Every field of a mapping is a JMESPath expression over `body`, the whole message, and `item`, one alert of it. What an
 expression finds is made to fit where it can be (a long subject is cut), and refused where guessing would be worse. What
@@ -12,14 +12,20 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, cast, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
-from typing_extensions import TypedDict
+from pydantic import Field
 
 from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.domain.errors import InvalidError
-from helpdesk_api.kit.expressions import LONGEST, Budget, ExpressionError, check_expression, evaluate
-from helpdesk_api.kit.schema import Input
+from helpdesk_api.kit.expressions import Budget, ExpressionError, evaluate
 from helpdesk_api.tickets.schemas import TicketType
+from helpdesk_api.webhooks.inbound.card_expressions import (
+    CardError,
+    CardExpressions,
+    Expression,
+    PushedCard,
+    StoredCardExpressions,
+    pushed_card,
+)
 
 MOST_ITEMS: Final = 100
 _LONGEST_SUBJECT: Final = 200
@@ -48,15 +54,7 @@ class State(StrEnum):
     RECOVER = "recover"
 
 
-Expression = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=LONGEST),
-    AfterValidator(check_expression),
-    Field(description="JMESPath over `body`, the whole message, and `item`, the alert.", examples=["item.labels.job"]),
-]
-
-
-class InboundMapping(Input):
+class InboundMapping(CardExpressions):
     """Where in a message to find what makes a ticket: JMESPath expressions over `body` and `item`."""
 
     items: Annotated[
@@ -112,13 +110,13 @@ class InboundMapping(Input):
     ] = None
 
 
-class StoredMapping(TypedDict):
+class StoredMapping(StoredCardExpressions):
     """Where in a message to find what makes a ticket: JMESPath expressions over `body` and `item`."""
 
     items: str | None
-    dedupe_key: str
+    dedupe_key: str | None
     state: str | None
-    subject: str
+    subject: str | None
     description: str | None
     note: str | None
     priority: str | None
@@ -172,7 +170,8 @@ class _FieldError(Exception):
 def completed(base: Mapping[str, Any], given: Mapping[str, Any], *, pointer: str) -> StoredMapping:
     """Give a whole mapping from what there is and what is changed; raises IncompleteMappingError."""
     whole: dict[str, Any] = dict.fromkeys(InboundMapping.model_fields) | dict(base) | dict(given)
-    for field in ("dedupe_key", "subject"):
+    needed = ("dedupe_key", "subject") if whole["card"] is None else ("card_kind", "card_source", "card_external_id")
+    for field in needed:
         if whole[field] is None:
             message = f"A mapping needs an expression for {field}."
             raise IncompleteMappingError(message, pointer=f"{pointer}/{field}")
@@ -182,14 +181,27 @@ def completed(base: Mapping[str, Any], given: Mapping[str, Any], *, pointer: str
     return cast("StoredMapping", whole)
 
 
-def alerts_in(mapping: StoredMapping, body: object) -> list[Alert | Unmapped]:
-    """Give the alerts of a message, in order; what cannot be mapped stands in its place with the reason."""
+def found_in(mapping: StoredMapping, body: object) -> list[Alert | PushedCard | Unmapped]:
+    """Give the alerts or cards of a message, in order; what cannot be mapped stands in its place with the reason."""
     budget = Budget()
     try:
         items = _items(mapping, body, budget)
     except _FieldError as error:
         return [Unmapped(0, error.field, str(error))]
-    return [_alert(mapping, body, item, index, budget) for index, item in enumerate(items)]
+    read = _alert if mapping.get("card") is None else _card
+    return [read(mapping, body, item, index, budget) for index, item in enumerate(items)]
+
+
+def _card(mapping: StoredMapping, body: object, item: object, index: int, budget: Budget) -> PushedCard | Unmapped:
+    scope = {"body": body, "item": item}
+
+    def find(field: str) -> object:
+        return _found(mapping, field, scope, budget)
+
+    try:
+        return pushed_card(index, find, lambda field: _text(field, find(field)))
+    except (_FieldError, CardError) as error:
+        return Unmapped(index, error.field, str(error))
 
 
 def _items(mapping: StoredMapping, body: object, budget: Budget) -> list[object]:

@@ -85,6 +85,8 @@ MESSAGES = Resource(
                 "state": "open",
                 "outcome": "opened",
                 "ticket_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40",
+                "card_kind": None,
+                "card_id": None,
                 "code": None,
                 "detail": None,
             }
@@ -152,7 +154,8 @@ async def retry_message(
 ) -> InboundMessage:
     """Try a message again."""
     before = await crud.fetch_locked(ctx, MESSAGES, id)
-    check_powers(ctx)
+    hook = (await crud.fetch_many(ctx, HOOKS, [before.hook_id])).get(before.hook_id)
+    check_powers(ctx, {} if hook is None else hook.mapping)
     if before.state != "failed":
         message = f"The message {id} is done."
         raise NothingToRetryError(message)
@@ -168,7 +171,9 @@ async def retry(ctx: Ctx, before: InboundMessage) -> InboundMessage:
         message = f"The hook {before.hook_id} was deleted."
         raise HookDeletedError(message)
     done = [result for result in before.results if result["outcome"] != Outcome.FAILED]
-    acting = replace(ctx, principal=principal_of_hook(ctx.tenant_id, hook.id, is_sandbox=ctx.principal.is_sandbox))
+    acting = replace(
+        ctx, principal=principal_of_hook(ctx.tenant_id, hook.id, hook.mapping, is_sandbox=ctx.principal.is_sandbox)
+    )
     again = await handle(
         acting,
         Manner(hook.id, hook.mapping, hook.on_recovery),

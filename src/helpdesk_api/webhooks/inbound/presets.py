@@ -16,16 +16,22 @@ from pydantic import Field
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.schema import Output
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
+from helpdesk_api.webhooks.inbound import crm_presets
 from helpdesk_api.webhooks.inbound.mapping import StoredMapping, completed
 from helpdesk_api.webhooks.inbound.schemes import UNSIGNED, StoredSignature
 
 
 class PresetName(StrEnum):
-    """A monitoring system that we know."""
+    """A monitoring system or CRM that we know."""
 
     ALERTMANAGER = "alertmanager"
     GRAFANA = "grafana"
     ZABBIX = "zabbix"
+    AMOCRM = "amocrm"
+    BITRIX24 = "bitrix24"
+    HUBSPOT = "hubspot"
+    SALESFORCE = "salesforce"
+    PIPEDRIVE = "pipedrive"
 
 
 class InboundPreset(Output):
@@ -95,6 +101,18 @@ _GRAFANA_SIGNATURE: Final[StoredSignature] = {
     "timestamp_header": "X-Grafana-Alerting-Timestamp",
 }
 
+_READ_THE_REST: Final = " What it only names, with no fields, is ignored (`id_only`): read it there and push it."
+
+
+def _of_crm(name: PresetName, mapping: Mapping[str, str], description: str) -> InboundPreset:
+    return InboundPreset(
+        name=name,
+        description=f"{description} Client cards are written as those of the source `{name}`.",
+        mapping=completed({}, mapping, pointer="/mapping"),
+        signature=UNSIGNED,
+    )
+
+
 PRESETS: Final[Mapping[PresetName, InboundPreset]] = {
     PresetName.ALERTMANAGER: InboundPreset(
         name=PresetName.ALERTMANAGER,
@@ -126,6 +144,27 @@ PRESETS: Final[Mapping[PresetName, InboundPreset]] = {
         mapping=_ZABBIX,
         signature=UNSIGNED,
     ),
+    PresetName.AMOCRM: _of_crm(
+        PresetName.AMOCRM, crm_presets.AMOCRM, "Webhooks of contacts and companies, with the address of the hook."
+    ),
+    PresetName.BITRIX24: _of_crm(
+        PresetName.BITRIX24,
+        crm_presets.BITRIX24,
+        f"Outbound webhooks of contacts and companies, or answers of crm.company.* and crm.contact.*.{_READ_THE_REST}",
+    ),
+    PresetName.HUBSPOT: _of_crm(
+        PresetName.HUBSPOT,
+        crm_presets.HUBSPOT,
+        f"Subscriptions to contact and company events; property changes tell a value.{_READ_THE_REST}",
+    ),
+    PresetName.SALESFORCE: _of_crm(
+        PresetName.SALESFORCE,
+        crm_presets.SALESFORCE,
+        f"Change Data Capture of Account and Contact, each event posted as JSON.{_READ_THE_REST}",
+    ),
+    PresetName.PIPEDRIVE: _of_crm(
+        PresetName.PIPEDRIVE, crm_presets.PIPEDRIVE, "Webhooks (v1 or v2) of persons and organizations."
+    ),
 }
 
 router = APIRouter(prefix="/v1/inbound-presets", tags=["inbound-hooks"], route_class=UnitOfWorkRoute)
@@ -135,7 +174,7 @@ router = APIRouter(prefix="/v1/inbound-presets", tags=["inbound-hooks"], route_c
     "",
     operation_id="inbound_presets_list",
     summary="List the presets of inbound hooks",
-    description="Lists the monitoring systems that a hook can be made for by name, and what it is then filled with.",
+    description="Lists the systems that a hook can be made for by name, and what it is then filled with.",
 )
 async def list_presets(ctx: Annotated[Ctx, allowed("inbound-hooks:read")]) -> InboundPresets:
     """List presets."""

@@ -10,20 +10,24 @@ from helpdesk_api.domain.errors import Refusal
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.grouped_values import flattened
 from helpdesk_api.kit.schema import Output
+from helpdesk_api.kit.undoing import undoable
 from helpdesk_api.tickets.resources import TICKETS
+from helpdesk_api.webhooks.inbound.card_expressions import PushedCard
 from helpdesk_api.webhooks.inbound.handling import (
     UNMAPPED,
     InboundResult,
     Manner,
     Outcome,
     failed,
+    handle,
     note_of,
     open_ticket_of,
     outcome_of,
+    result_of,
     ticket_of,
 )
 from helpdesk_api.webhooks.inbound.hooks import InboundHook
-from helpdesk_api.webhooks.inbound.mapping import Alert, StoredMapping, Unmapped, alerts_in
+from helpdesk_api.webhooks.inbound.mapping import Alert, StoredMapping, Unmapped, found_in
 
 
 class PreviewedTicket(Output):
@@ -45,6 +49,9 @@ class PreviewedAlert(Output):
     result: Annotated[InboundResult, Field(description="`ticket_id` is that of the ticket which is open now.")]
     ticket: Annotated[PreviewedTicket | None, Field(description="Only if one would be opened.")]
     note: Annotated[str | None, Field(description="The internal note, if there would be one.")]
+    card: Annotated[
+        dict[str, JsonValue] | None, Field(description="The fields of a client card, as the message tells them.")
+    ]
 
 
 class InboundPreview(Output):
@@ -56,12 +63,24 @@ class InboundPreview(Output):
 async def preview(ctx: Ctx, hook: InboundHook, mapping: StoredMapping, body: object) -> InboundPreview:
     """Tell what would be done; each alert by itself, as if the others were not there."""
     manner = Manner(hook.id, mapping, hook.on_recovery)
-    return InboundPreview(data=[await _previewed(ctx, manner, each) for each in alerts_in(mapping, body)])
+    if mapping["card"] is not None:
+        return InboundPreview(data=await _previewed_cards(ctx, manner, body))
+    found = [each for each in found_in(mapping, body) if not isinstance(each, PushedCard)]
+    return InboundPreview(data=[await _previewed(ctx, manner, each) for each in found])
+
+
+async def _previewed_cards(ctx: Ctx, manner: Manner, body: object) -> list[PreviewedAlert]:
+    """Write the cards and take it back; each as the ones before it have left the rest."""
+    cards = {each.index: each.card for each in found_in(manner.mapping, body) if isinstance(each, PushedCard)}
+    async with undoable(ctx) as part:
+        results = await handle(ctx, manner, body)
+        part.undo()
+    return [PreviewedAlert(result=each, ticket=None, note=None, card=cards.get(each["index"])) for each in results]
 
 
 async def _previewed(ctx: Ctx, manner: Manner, each: Alert | Unmapped) -> PreviewedAlert:
     if isinstance(each, Unmapped):
-        return PreviewedAlert(result=failed(each, UNMAPPED, each.detail), ticket=None, note=None)
+        return PreviewedAlert(result=failed(each, UNMAPPED, each.detail), ticket=None, note=None, card=None)
     ticket_id = await open_ticket_of(ctx, manner, each)
     outcome = outcome_of(each.state, is_open=ticket_id is not None)
     opened = None
@@ -69,7 +88,7 @@ async def _previewed(ctx: Ctx, manner: Manner, each: Alert | Unmapped) -> Previe
         try:
             values = await with_custom_fields(ctx, TICKETS, await ticket_of(ctx, each), None)
         except Refusal as refusal:
-            return PreviewedAlert(result=failed(each, refusal.code, refusal.detail), ticket=None, note=None)
+            return PreviewedAlert(result=failed(each, refusal.code, refusal.detail), ticket=None, note=None, card=None)
         opened = PreviewedTicket(
             subject=each.subject,
             description=each.description,
@@ -80,13 +99,5 @@ async def _previewed(ctx: Ctx, manner: Manner, each: Alert | Unmapped) -> Previe
             tags=each.tags,
             custom_fields=flattened(values["custom_fields"]),
         )
-    result = InboundResult(
-        index=each.index,
-        dedupe_key=each.dedupe_key,
-        state=each.state,
-        outcome=outcome,
-        ticket_id=None if ticket_id is None else str(ticket_id),
-        code=None,
-        detail=None,
-    )
-    return PreviewedAlert(result=result, ticket=opened, note=None if ticket_id is None else note_of(each))
+    result = result_of(each, outcome, ticket_id=None if ticket_id is None else str(ticket_id))
+    return PreviewedAlert(result=result, ticket=opened, note=None if ticket_id is None else note_of(each), card=None)

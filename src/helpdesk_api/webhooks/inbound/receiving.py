@@ -19,7 +19,6 @@ from helpdesk_api.domain.errors import ConflictError, NotFoundError
 from helpdesk_api.kit.caller import admit, cause_of
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.db import Record
-from helpdesk_api.kit.direct_routes import DirectRoute
 from helpdesk_api.kit.events import Changes, record
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import Output
@@ -27,6 +26,7 @@ from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
 from helpdesk_api.kit.tokens import KeyToken, read_key
 from helpdesk_api.kit.unit_of_work import repeated, unit_of_work
+from helpdesk_api.webhooks.inbound.forms import FormRoute
 from helpdesk_api.webhooks.inbound.handling import InboundResult, Manner, handle
 from helpdesk_api.webhooks.inbound.hooks import principal_of_hook
 from helpdesk_api.webhooks.inbound.messages import MESSAGES, InboundMessage, retry, state_of
@@ -117,7 +117,7 @@ async def _find(request: Request) -> _Found:
     return _Found(token, row)
 
 
-router = APIRouter(prefix="/v1/inbound", tags=["inbound-messages"], route_class=DirectRoute)
+router = APIRouter(prefix="/v1/inbound", tags=["inbound-messages"], route_class=FormRoute)
 
 
 @router.post(
@@ -126,11 +126,11 @@ router = APIRouter(prefix="/v1/inbound", tags=["inbound-messages"], route_class=
     operation_id="inbound_receive",
     summary="Send a message to an inbound hook",
     description=(
-        "For monitoring and other systems: opens, updates and solves tickets as the mapping of the hook says. A "
-        "message that was sent before has no effect again. One that cannot be mapped is kept, with `failed` in the "
-        "answer, for whoever mends the mapping: sending it again is not needed. Counts for the hook and its tenant as "
-        "requests with an API key do. Records `inbound_message.created`, `inbound_message.failed`, and what happens to "
-        "tickets."
+        "For monitoring systems, CRMs and others: opens, updates and solves tickets, or writes client cards, as the "
+        "mapping of the hook says. A form is taken as the JSON it stands for. A message that was sent before has no "
+        "effect again. One that cannot be mapped is kept, with `failed` in the answer, for whoever mends the mapping: "
+        "sending it again is not needed. Counts for the hook and its tenant as requests with an API key do. Records "
+        "`inbound_message.created`, `inbound_message.failed`, and what happens to tickets or cards."
     ),
 )
 async def receive(
@@ -142,7 +142,9 @@ async def receive(
     """Take a message."""
     del token
     runtime: Runtime = request.app.state.runtime
-    principal = principal_of_hook(hook.tenant_id, hook.row["id"], is_sandbox=hook.row["is_sandbox"])
+    principal = principal_of_hook(
+        hook.tenant_id, hook.row["id"], hook.row["mapping"], is_sandbox=hook.row["is_sandbox"]
+    )
     await admit(request, principal)
     if not hook.row["is_enabled"]:
         raise InboundHookDisabledError("The hook is switched off.")
