@@ -1,12 +1,12 @@
 """Let inbound hooks write client cards: mappings and results say so, and of what is stored that it is no card.
 
-Revision: 0062. Comes after: 0061.
+Revision: 0063. Comes after: 0062.
 """
 
 from alembic import op
 
-revision = "0062"
-down_revision = "0061"
+revision = "0063"
+down_revision = "0062"
 branch_labels = None
 depends_on = None
 
