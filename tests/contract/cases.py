@@ -324,25 +324,16 @@ _EDIT: JSON = {
     "effective_from": "2026-01-01T00:00:00Z",
 }
 
+_WITHOUT_BODY = (
+    "files_create_link", "files_get_content", "tickets_get_presence", "tickets_get_times", "assets_get_impact",
+    "assets_list_placements", "assets_list_timeline", "users_invite", "users_reset_second_factor", "sessions_end",
+    "api_keys_revoke", "api_keys_usage", "companies_get_provenance", "contacts_get_provenance",
+    "locations_get_provenance",
+)  # fmt: skip
 # Operations on one object beside the usual five, with a body that is valid for them.
 ACTIONS: Mapping[str, JSON | None] = {
-    **dict.fromkeys(
-        (
-            *(
-                "files_create_link",
-                "files_get_content",
-                "tickets_get_presence",
-                "tickets_get_times",
-                "assets_get_impact",
-            ),
-            *("assets_list_placements", "assets_list_timeline", "users_invite", "users_reset_second_factor"),
-            *("sessions_end", "api_keys_revoke", "api_keys_usage"),
-        )
-    ),
+    **dict.fromkeys(_WITHOUT_BODY),
     "tickets_set_presence": {"state": "viewing", "user_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03"},
-    "companies_get_provenance": None,
-    "contacts_get_provenance": None,
-    "locations_get_provenance": None,
     "sync_conflicts_resolve": {"keep": "theirs"},
     "api_keys_rotate": {"overlap_seconds": 0, "force": True},
     "contacts_reveal": {"ticket_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40", "reason": "To call back."},
