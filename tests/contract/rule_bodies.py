@@ -1,6 +1,7 @@
 """Bodies of rules, and what is needed to try one."""
 
 from tests.contract.bodies import JSON, calendar, company, create, team, ticket, unique, user
+from tests.contract.custom_field_bodies import extended
 from tests.stage import Client, Stage
 
 
@@ -37,6 +38,7 @@ def actions(api: Client) -> list[JSON]:
         "team_id": create(api, "teams", **team(api))["id"],
         "assignee_id": create(api, "users", **user(api))["id"],
     }
+    values["custom_fields"] = extended(api, "tickets")
     return [
         {"action": "set", "values": values},
         {"action": "add_tags", "tags": ["night"]},

@@ -16,6 +16,8 @@ from helpdesk_api.automation.chains import MOST_FIRED, MOST_ROUNDS
 from helpdesk_api.automation.compiled_rules import CompiledRule, compiled
 from helpdesk_api.automation.rule_versions import IN_FORCE
 from helpdesk_api.automation.rules import RULES, Occasion
+from helpdesk_api.directory.custom_fields.conditions import PREFIX
+from helpdesk_api.directory.custom_fields.models import COLUMN
 from helpdesk_api.domain.conditions import FieldType
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.domain.rule_analysis import AnalysedRule, Effect, Finding, Found, Limits, analyse, of_one
@@ -137,7 +139,8 @@ def _effect_of(actions: Sequence[Mapping[str, Any]]) -> Effect:
     for action in actions:
         match action:
             case {"action": "set", "values": given}:
-                values |= {name: _value(name, value) for name, value in given.items()}
+                values |= {name: _value(name, value) for name, value in given.items() if name != COLUMN}
+                unknown |= _custom_paths(given.get(COLUMN, {}))
                 # A place brings its client along.
                 unknown |= {"company_id"} if "location_id" in given else set()
                 gives |= _BY_CHANGE
@@ -167,6 +170,11 @@ def _effect_of(actions: Sequence[Mapping[str, Any]]) -> Effect:
     return Effect(
         known, frozenset(unknown), frozenset(adds), frozenset(removes), gives=frozenset(gives), repeats=repeats
     )
+
+
+def _custom_paths(given: Mapping[str, Any]) -> set[str]:
+    """Name what conditions may ask of custom fields; of money two things."""
+    return {f"{PREFIX}{key}{part}" for key in given for part in ("", ".amount", ".currency")}
 
 
 def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - of whatever type the field is.

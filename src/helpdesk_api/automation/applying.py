@@ -27,7 +27,6 @@ from helpdesk_api.kit.problems import Problem, problem_of
 from helpdesk_api.kit.schema import Count, Flag, Input, Output
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.kit.undoing import undoable
-from helpdesk_api.kit.visibility import shown_changes
 from helpdesk_api.tickets.clock_batches import hold
 from helpdesk_api.tickets.reactions import settled
 from helpdesk_api.tickets.resources import TICKETS
@@ -155,5 +154,5 @@ def _changes(ctx: Ctx, happened: Sequence[Event]) -> dict[str, list[JsonValue]]:
         for name, (old, new) in event.changes.items():
             whole[name] = (whole[name][0] if name in whole else old, new)
     lasting = {name: change for name, change in whole.items() if change[0] != change[1]}
-    shown = shown_changes(lasting, TICKETS.groups, ctx.principal.field_groups)
+    shown = TICKETS.shown_changes(lasting, ctx.principal.field_groups)
     return {name: to_jsonable_python(list(change)) for name, change in sorted(shown.items())}

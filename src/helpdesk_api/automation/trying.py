@@ -95,12 +95,13 @@ async def try_rule(id: UUID, body: RuleTrialCreate, ctx: Annotated[Ctx, allowed(
     changes: dict[str, list[JsonValue]] = {}
     refusal: TrialRefusal | None = None
     if holds:
-        since = len(ctx.events)
+        mark = len(ctx.events)
         try:
             async with undoable(ctx) as part:
                 await perform(as_rule(ctx, rule.id), ticket, tried.actions)
-                for event in ctx.events[since:]:
-                    changes |= {name: to_jsonable_python(list(change)) for name, change in event.changes.items()}
+                made = {name: change for event in ctx.events[mark:] for name, change in event.changes.items()}
+                shown = TICKETS.shown_changes(made, ctx.principal.field_groups)
+                changes = {name: to_jsonable_python(list(change)) for name, change in shown.items()}
                 part.undo()
         except Refusal as refused:
             if refused.kind not in FAULTS:

@@ -36,6 +36,11 @@ _OF_DEFINITION: Final = (
     *(TooManyCustomFieldsError, InvalidChoicesError, InvalidDependencyError, InvalidConditionError),
     *(ConditionTooLargeError, UnknownConditionFieldError, ImpossibleComparisonError, InvalidConditionValueError),
 )
+# Where actions are written that may set them.
+_WITH_ACTIONS: Final = (
+    *("rules_create", "rules_update", "rules_import", "rules_publish"),
+    *("macros_create", "macros_update", "tickets_bulk"),
+)
 _CARDS: Final = ("companies", "contacts", "locations")
 
 OF_CUSTOM_FIELDS: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
@@ -45,6 +50,7 @@ OF_CUSTOM_FIELDS: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
         for plural in (*_CARDS, "tickets")
         for verb in ("create", "update", "put_by_reference", "upsert")
     },
+    **dict.fromkeys(_WITH_ACTIONS, _OF_VALUES),
     **{f"{plural}_list": _OF_NARROWING for plural in (*_CARDS, "tickets")},
     "tickets_search": _OF_NARROWING,
 }

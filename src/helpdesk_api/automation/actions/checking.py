@@ -8,6 +8,8 @@ from helpdesk_api.automation.actions.schemas import KeptAction
 from helpdesk_api.automation.actions.templating import check_template
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
+from helpdesk_api.directory.custom_fields.models import COLUMN
+from helpdesk_api.directory.custom_fields.values import check_custom_fields
 from helpdesk_api.directory.locations import LOCATIONS
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
 from helpdesk_api.identity.teams import TEAMS
@@ -66,12 +68,21 @@ def check_may_act(ctx: Ctx, actions: Sequence[KeptAction], *, pointer: str) -> N
 async def check_actions(ctx: Ctx, actions: Sequence[KeptAction], *, pointer: str) -> None:
     """Refuse actions that their author could not take, and references to what is not there, or not to be seen."""
     check_may_act(ctx, actions, pointer=pointer)
+    await check_custom_values(ctx, actions, pointer=pointer)
     for index, action in enumerate(actions):
         for place, field, wanted in _references(action):
             resource = _REFERENCES[field]
             if not await crud.fetch_many(ctx, resource, [UUID(str(wanted))]):
                 message = f"There is no {resource.name} {wanted}."
                 raise UnknownReferenceError(message, pointer=f"{pointer}/{index}/{place}")
+
+
+async def check_custom_values(ctx: Ctx, actions: Sequence[KeptAction], *, pointer: str) -> None:
+    """Refuse values of custom fields that no ticket could have, or that the caller is not shown."""
+    for index, action in enumerate(actions):
+        if action["action"] == "set" and COLUMN in action["values"]:
+            here = f"{pointer}/{index}/values/{COLUMN}"
+            await check_custom_fields(ctx, TICKETS, action["values"][COLUMN], pointer=here)
 
 
 def _permission_for(action: KeptAction) -> str:

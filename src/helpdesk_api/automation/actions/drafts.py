@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from helpdesk_api.directory.custom_fields.models import COLUMN
 from helpdesk_api.domain.errors import FieldError, Refusal
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.tickets import service
@@ -31,6 +32,11 @@ class Draft:
         """Note new values; `pointer` is where they stand in the list of actions."""
         self._changes |= changes
         self._sources |= dict.fromkeys(changes, pointer)
+
+    def put_custom_fields(self, values: Mapping[str, Any], *, pointer: str) -> None:
+        """Note new values of custom fields, beside those that are noted already; null empties one."""
+        self.put({COLUMN: {**self._changes.get(COLUMN, {}), **values}}, pointer=pointer)
+        self._sources |= {f"{COLUMN}/{key}": f"{pointer}/{key}" for key in values}
 
     async def store(self, ctx: Ctx) -> Ticket:
         """Make the changes; raises what changing a ticket raises, pointing at the action."""

@@ -13,6 +13,7 @@ from helpdesk_api.automation.actions.commenting import comment_on
 from helpdesk_api.automation.actions.drafts import Draft
 from helpdesk_api.automation.actions.schemas import KeptAction
 from helpdesk_api.directory.companies import COMPANIES
+from helpdesk_api.directory.custom_fields.models import COLUMN
 from helpdesk_api.directory.locations import LOCATIONS
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
@@ -40,8 +41,12 @@ async def performed(ctx: Ctx, draft: Draft, actions: Sequence[KeptAction]) -> Dr
 async def _set(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
     del ctx
     for field, value in action["values"].items():
+        here = f"{pointer}/values/{field}"
+        if field == COLUMN:
+            draft.put_custom_fields(value, pointer=here)
+            continue
         known = UUID(value) if field.endswith("_id") and value is not None else value
-        draft.put({field: known}, pointer=f"{pointer}/values/{field}")
+        draft.put({field: known}, pointer=here)
 
 
 async def _add_tags(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:

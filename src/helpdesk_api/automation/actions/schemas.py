@@ -11,6 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, with_co
 from typing_extensions import TypedDict
 
 from helpdesk_api.agreements.sla_policy_schemas import Priority
+from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput
 from helpdesk_api.domain.workflow import Status
 from helpdesk_api.kit.schema import Label, Line, Prose
 from helpdesk_api.tickets.schemas import CommentKind, TicketType
@@ -63,6 +64,7 @@ class TicketValues(TypedDict, total=False):
     location_id: UUID | None
     team_id: UUID | None
     assignee_id: UUID | None
+    custom_fields: CustomFieldsInput
 
 
 @with_config(_SHAPE)

@@ -6,6 +6,7 @@ was retired, or before it was required, stands in nobody's way: only what a writ
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from helpdesk_api.directory.custom_fields.models import COLUMN
 from helpdesk_api.directory.custom_fields.types import read_value
 from helpdesk_api.domain.condition_reading import read_condition
 from helpdesk_api.domain.conditions import predicate_of
-from helpdesk_api.domain.errors import FieldError, InvalidError
+from helpdesk_api.domain.errors import FieldError, InvalidError, Refusal
 from helpdesk_api.identity.visibility import SHARED, rows_of
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.grouped_values import EVERYBODY, flattened
@@ -103,6 +104,22 @@ async def with_custom_fields(
     was = {} if before is None else vars(before)
     _check_required(ctx, definitions, (was, old) if before is not None else None, (was | given, new))
     return given | {COLUMN: _grouped(definitions, new)} if asked or before is None else given
+
+
+async def check_custom_fields(ctx: Ctx, resource: Resource[Any], asked: Mapping[str, Any], *, pointer: str) -> None:
+    """Refuse values that could be given to no object; what depends on the object is left to the writing of it.
+
+    Raises UnknownCustomFieldError, FieldNotAllowedError, RetiredCustomFieldError, InvalidCustomValueError,
+    UnknownReferenceError and CustomFieldsTooLargeError, with pointers below the given one.
+    """
+    definitions = await definitions_of(ctx, resource.plural)
+    try:
+        await _check_named(ctx, definitions, _merged(ctx, definitions, {}, asked))
+    except Refusal as refusal:
+        refusal.errors = tuple(
+            replace(error, pointer=pointer + error.pointer.removeprefix(f"/{COLUMN}")) for error in refusal.errors
+        )
+        raise
 
 
 def _merged(
