@@ -16,7 +16,7 @@ OPEN = {"field": "status", "op": "eq", "value": "open"}
 
 def timer(since: str, hours: int, **more: Any) -> Any:  # noqa: ANN401 - JSON.
     """Say when time is up."""
-    return {"since": since, "seconds": hours * HOUR, **more}
+    return {"since": since, "seconds": hours * HOUR, "calendar_id": None, "is_rearmed": False, **more}
 
 
 def waiting(api: Client, since: str, hours: int, **values: Any) -> Any:  # noqa: ANN401 - JSON.

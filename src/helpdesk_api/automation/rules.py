@@ -12,7 +12,7 @@ from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Text, U
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from helpdesk_api.automation.actions.schemas import ActionList
-from helpdesk_api.automation.timers import KeptTimer
+from helpdesk_api.automation.timers import KeptTimer, RuleTimerInput
 from helpdesk_api.identity.visibility import SHARED
 from helpdesk_api.kit.condition_schema import ConditionTree
 from helpdesk_api.kit.listing import Filter, Sort
@@ -94,7 +94,7 @@ class RuleCreate(Input):
         AfterValidator(_each_once),
     ]
     timer: Annotated[
-        KeptTimer | None,
+        RuleTimerInput | None,
         Field(description="When it is tried by itself; needed for the occasion `elapsed` and for no other."),
     ] = None
     condition: Annotated[

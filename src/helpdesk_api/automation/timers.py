@@ -7,10 +7,10 @@ wait for it is `automation.waiting`, what happens then `automation.elapsing`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, NotRequired
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, PlainSerializer, with_config
+from pydantic import Field, PlainSerializer
 from typing_extensions import TypedDict
 
 from helpdesk_api.agreements.calendar_versions import hours_of, latest_version
@@ -20,7 +20,7 @@ from helpdesk_api.domain.conditions import FieldType
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.schema import Flag
+from helpdesk_api.kit.schema import Flag, Input
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.tickets.condition_fields import OfferedField, check_shown
 from helpdesk_api.tickets.custom_conditions import offered_to
@@ -42,27 +42,37 @@ class TimerMismatchError(InvalidError):
     title = "The occasion elapsed and a timer go together"
 
 
-@with_config(ConfigDict(extra="forbid", json_schema_serialization_defaults_required=False))
+_Since = Annotated[
+    str,
+    Field(
+        max_length=100,
+        examples=["status_changed_at", "clocks.resolution.due_at"],
+        description="A field of type `instant` that `GET /v1/condition-fields` lists for rules.",
+    ),
+]
+_Seconds = Annotated[
+    int, Field(ge=-_YEAR, le=_YEAR, strict=True, description="How long after that instant; before it if negative.")
+]
+_CalendarId = Annotated[UUID | None, Field(description="Only open time of this calendar counts; null for all time.")]
+_REARMED: Final = "Whether it fires again once `since` has come to be another instant."
+
+
+class RuleTimerInput(Input):
+    """When time is up for a ticket."""
+
+    since: _Since
+    seconds: _Seconds
+    calendar_id: _CalendarId = None
+    is_rearmed: Annotated[Flag, Field(description=_REARMED)] = False
+
+
 class RuleTimer(TypedDict):
     """When time is up for a ticket."""
 
-    since: Annotated[
-        str,
-        Field(
-            max_length=100,
-            examples=["status_changed_at", "clocks.resolution.due_at"],
-            description="A field of type `instant` that `GET /v1/condition-fields` lists for rules.",
-        ),
-    ]
-    seconds: Annotated[
-        int, Field(ge=-_YEAR, le=_YEAR, strict=True, description="How long after that instant; before it if negative.")
-    ]
-    calendar_id: NotRequired[
-        Annotated[UUID | None, Field(description="Only open time of this calendar counts; null or absent: all time.")]
-    ]
-    is_rearmed: NotRequired[
-        Annotated[Flag, Field(description="Whether it fires again once `since` has come to be another instant.")]
-    ]
+    since: _Since
+    seconds: _Seconds
+    calendar_id: _CalendarId
+    is_rearmed: Annotated[bool, Field(description=_REARMED)]
 
 
 # What comes out was read when it came in.
