@@ -6,7 +6,15 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from helpdesk_api.agreements import calendar_imports, calendar_routes, national_holidays, sla_policies
+from helpdesk_api.agreements import (
+    calendar_imports,
+    calendar_routes,
+    contract_routes,
+    contract_turns,
+    national_holidays,
+    services,
+    sla_policies,
+)
 from helpdesk_api.assets import asset_routes, asset_types, impact, relations
 from helpdesk_api.automation import (
     analysing,
@@ -159,6 +167,8 @@ ROUTERS: Sequence[APIRouter] = (
     national_holidays.router,
     national_holidays.countries_router,
     sla_policies.router,
+    services.router,
+    contract_routes.router,
     analysing.router,
     rule_files.router,
     rule_routes.router,
@@ -245,6 +255,7 @@ DEADLINES: Mapping[str, Handler] = {
     clock_rows.BREACH_KIND: firing.reach,
     clock_rows.STEP_KIND: firing.reach,
     waiting.ELAPSED_KIND: _RULES.elapse,
+    contract_turns.TURN_KIND: contract_turns.turn,
 }
 
 # Types of objects whose changes may change what anybody sees: who listens is looked up again before being told more.

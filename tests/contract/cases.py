@@ -38,6 +38,8 @@ from tests.contract.bodies import (
     ticket,
     user,
 )
+from tests.contract.calendar_bodies import CALENDAR_EDIT
+from tests.contract.contract_bodies import a_contract, amendment, contract, service
 from tests.contract.crm_bodies import crm_source, sync_conflict
 from tests.contract.custom_field_bodies import custom_field
 from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
@@ -163,6 +165,8 @@ CASES = (
     Case("roles", role, patch={"permissions": ["tickets:read", "tickets:write"]}),
     Case("calendars", calendar, patch={"time_zone": "Asia/Kathmandu", "effective_from": "2026-01-01T00:00:00Z"}),
     Case("sla-policies", sla_policy, patch={"position": 0}, cleared="description"),
+    Case("services", service, patch={"is_active": False}, cleared="description"),
+    Case("contracts", contract, patch={"name": "Renamed"}, cleared="notes"),
     Case("rule-runs", made=rule_run),
     Case("macros", macro, patch={"position": 0}, cleared="description"),
     Case("rules", rule, patch={"position": 0}, cleared="description"),
@@ -298,6 +302,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "holiday_countries_list": Single(),
     "tickets_end_presence": Single(parameters=somebody_at_a_ticket),
     "sla_policy_versions_list": Single(parameters=a_policy),
+    "contracts_amend": Single(amendment, parameters=a_contract),
     "calendar_versions_list": Single(parameters=a_calendar_version),
     "calendar_versions_get": Single(parameters=a_calendar_version),
 }
@@ -305,31 +310,13 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
 # Operations whose body is, or holds, whatever a stranger may send: any JSON object, or any bytes, are a good one.
 FREE_FORM = frozenset({"files_upload", "inbound_hooks_preview", "inbound_receive"})
 
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_EDIT: JSON = {
-    "name": "Edited",
-    "time_zone": "Europe/Rome",
-    "weekly_hours": {day: [{"start": "09:00", "end": "17:00"}] for day in _DAYS},
-    "seasons": [
-        {
-            "name": "Summer",
-            "first_on": "2026-07-01",
-            "last_on": "2026-08-31",
-            "repeats_yearly": True,
-            "weekly_hours": {day: [{"start": "09:00", "end": "17:00"}] for day in _DAYS},
-        }
-    ],
-    "special_hours": [{"on": "2026-12-12", "name": "Stocktaking", "hours": [{"start": "09:00", "end": "17:00"}]}],
-    "holidays": [{"on": "2026-12-24", "name": "Christmas Eve", "start": "13:00", "end": "24:00", "source": "own"}],
-    "effective_from": "2026-01-01T00:00:00Z",
-}
-
 _WITHOUT_BODY = (
     "files_create_link", "files_get_content", "tickets_get_presence", "tickets_get_times", "assets_get_impact",
     "assets_list_placements", "assets_list_timeline", "users_invite", "users_reset_second_factor", "sessions_end",
     "api_keys_revoke", "api_keys_usage", "companies_get_provenance", "contacts_get_provenance",
-    "locations_get_provenance",
+    "locations_get_provenance", "contracts_list_versions",
 )  # fmt: skip
+
 # Operations on one object beside the usual five, with a body that is valid for them.
 ACTIONS: Mapping[str, JSON | None] = {
     **dict.fromkeys(_WITHOUT_BODY),
@@ -353,8 +340,8 @@ ACTIONS: Mapping[str, JSON | None] = {
         "effective_from": "2026-01-01T00:00:00Z",
         "dry_run": False,
     },
-    "calendars_plan": _EDIT,
-    "calendars_apply": {"edit": _EDIT, "plan": "bm90IGEgcGxhbg"},
+    "calendars_plan": CALENDAR_EDIT,
+    "calendars_apply": {"edit": CALENDAR_EDIT, "plan": "bm90IGEgcGxhbg"},
     "calendars_import": {
         "file": "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20261231\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
         "first_year": 2026,

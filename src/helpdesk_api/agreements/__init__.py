@@ -1,1 +1,1 @@
-"""What was promised: calendars of working time and SLA policies."""
+"""What was promised: calendars of working time, SLA policies, services and contracts."""

@@ -79,6 +79,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
         [
             *(*_CONVERSATION, *_SURROUNDINGS, *_CARDS, "contacts:reveal", "crm-sources:read", "events:read"),
             *("sync-conflicts:read", "sync-conflicts:write"),
+            *("contracts:read", "contracts:write", "services:read", "services:write"),
         ],
         *(CLIENT_INTERNAL, CONTACT_DETAILS, STAFF_DETAILS, TICKET_INTERNAL),
     ),
@@ -95,7 +96,9 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
             "contacts:create",
             "contacts:read",
             "contacts:reveal",
+            "contracts:read",
             "locations:read",
+            "services:read",
         ],
         *(CLIENT_INTERNAL, STAFF_DETAILS, TICKET_INTERNAL),
     ),
@@ -115,6 +118,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
             "macros:read",
             "notes:read",
             "notes:write",
+            "services:read",
             "teams:read",
             "tickets:read",
             "users:read",
@@ -137,6 +141,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
         [
             *(*_CARDS, "crm-sources:read", "custom-fields:read", "events:read", "sync-conflicts:read"),
             *("external-references:read", "external-references:write"),
+            *("contracts:read", "contracts:write", "services:read"),
         ],
         CLIENT_COMMERCIAL,
         CLIENT_INTERNAL,

@@ -33,6 +33,8 @@ _RESOURCES: Final = {
     "roles": "roles",
     "calendars": "calendars",
     "sla-policies": "SLA policies",
+    "services": "what is offered to clients",
+    "contracts": "contracts, with all that has been agreed",
     "rules": "rules, which change tickets by themselves",
     "macros": "macros; applying one needs what its actions need",
     "api-keys": "API keys",

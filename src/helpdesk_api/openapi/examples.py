@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from helpdesk_api.agreements.contract_routes import CONTRACT_EXAMPLES
 from helpdesk_api.assets.asset_routes import ASSET_EXAMPLES
 from helpdesk_api.automation.bulk import APPLYING_EXAMPLES
 from helpdesk_api.directory.card_kinds import UPSERT_EXAMPLES
@@ -58,6 +59,8 @@ _CHANGES: Mapping[str, Mapping[str, Any]] = {
         "effective_from": "2026-12-06T23:00:00Z",
     },
     "SLAPolicyUpdate": {"position": 20},
+    "ServiceUpdate": {"is_active": False},
+    "ContractUpdate": {"notes": None},
     "MacroUpdate": {"is_active": False},
     "RuleUpdate": {"state": "disabled"},
     "WebhookEndpointUpdate": {"is_enabled": False},
@@ -150,7 +153,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "ProblemType", catalogue()["stale_version"].model_dump()
     yield "Me", ME_EXAMPLE
     yield from SIGN_IN_EXAMPLES
-    yield from AGREEMENT_EXAMPLES.items()
+    yield from (AGREEMENT_EXAMPLES | CONTRACT_EXAMPLES).items()
     yield from (UPSERT_EXAMPLES | CRM_EXAMPLES | ASSET_EXAMPLES | TIMELINE_EXAMPLES | FILE_EXAMPLES).items()
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE

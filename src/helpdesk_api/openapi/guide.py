@@ -94,6 +94,8 @@ TAGS = {
     "files": "Files that hang on tickets and comments, and are seen by whoever sees those.",
     "macros": "Named lists of actions that people apply to tickets, with their own rights.",
     "condition-fields": "What conditions of searches, rules and webhook endpoints can ask about.",
+    "services": "What is offered to clients, and who may ask for it.",
+    "contracts": "What has been agreed with clients: what applied when, as known when.",
     "sla-policies": "Promises of how fast tickets are answered and resolved, tried in order.",
     "events": "Everything that happened, in the order in which it was committed.",
     "webhook-endpoints": "Where events are sent.",

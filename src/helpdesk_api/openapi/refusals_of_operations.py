@@ -8,6 +8,12 @@ from collections.abc import Mapping
 from helpdesk_api.agreements.calendar_files import CalendarFileTooLargeError, NotACalendarFileError
 from helpdesk_api.agreements.calendar_imports import CalendarNotFetchedError
 from helpdesk_api.agreements.calendar_versions import NeverOpensError, NothingTakesEffectError, TooManyVersionsError
+from helpdesk_api.agreements.contract_amending import (
+    InvalidTermsError,
+    NothingHeldError,
+    SubjectOfOthersError,
+    TooManyContractVersionsError,
+)
 from helpdesk_api.agreements.national_holidays import (
     NoNationalHolidaysError,
     TooManyHolidaysError,
@@ -250,6 +256,11 @@ OF_OPERATION: Mapping[str, Refusals] = {
     "calendars_import": (
         *(*_EDITED_HOURS, TooManyHolidaysError, UnsafeURLError, CalendarNotFetchedError),
         *(NotACalendarFileError, CalendarFileTooLargeError),
+    ),
+    "services_list": (UnknownReferenceError,),
+    "contracts_amend": (
+        *(NothingHeldError, InvalidTermsError, SubjectOfOthersError, UnknownReferenceError),
+        TooManyContractVersionsError,
     ),
     "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError, ReachTooNarrowError),
     "sla_policies_update": (

@@ -30,6 +30,11 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
     "sync_conflicts": {
         "source": "a name of ours", "field": "names a field", "state": "a word of ours", "resolution": "a word of ours",
     },
+    "contract_versions": {
+        "time_zone": "a name of a zone", "renewal": "a word of ours", "services": "ids",
+    },
+    "contracts": {"status": "a word of ours"},
+    "services": {"categories": "name kinds of companies", "territories": "name territories"},
     "custom_field_values": {EVERY_COLUMN: "follows the rows that hold the values, by a trigger"},
     "custom_fields": {
         "resource": "words of ours", "key": "values are called by it", "type": "words of ours",

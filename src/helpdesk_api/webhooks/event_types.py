@@ -103,6 +103,14 @@ _TICKET: Final = (
     _type("ticket.rule_applied", "A rule fired for a ticket; `data` tells which version of which."),
     _type("ticket.rules_ended", "Rules were kept from going on with a ticket; `data` tells the limit and the rules."),
 )
+_CONTRACT: Final = (
+    _type(
+        "contract.amended",
+        "Terms of a contract were stated for a span of time; `data` tells which, for when, and why.",
+    ),
+    _type("contract.status_changed", "A contract has begun, ended, or was suspended, resumed or amended.", "status"),
+    _type("contract.notice_due", "The last chance for giving notice before a term of a contract ends has come."),
+)
 _LOOKED_AT: Final = (
     _type("user.unusual_reading", "A member of staff has read unusually many client cards within an hour."),
     _type("contact.revealed", "Somebody was shown the contact details of a contact, for the ticket named in `data`."),
@@ -293,6 +301,9 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 "calendar.deadlines_recomputed",
                 "The deadlines of open tickets follow an edit of a calendar now; `details` counts those that moved.",
             ),
+            *_stored("service", "A service", "is_active", "name", "needs_contract", changing="is_active"),
+            *_stored("contract", "A contract", "name", "number", "status", changing="name"),
+            *_CONTRACT,
             *_stored("sla_policy", "An SLA policy", "name", "position", "targets", changing="targets"),
             *_stored("rule", "A rule", "actions", "name", "occasions", "position", "state", changing="state"),
             *_stored("macro", "A macro", "actions", "is_active", "name", changing="is_active"),
