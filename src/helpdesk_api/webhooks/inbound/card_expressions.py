@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from helpdesk_api.kit.expressions import LONGEST, check_expression
 from helpdesk_api.kit.schema import Input
+from helpdesk_api.webhooks.inbound.fitting import MisfitError
 
 KINDS: Final = ("companies", "contacts", "locations")
 ACTIONS: Final = ("upsert", "delete", "ignore")
@@ -84,31 +85,23 @@ class PushedCard:
     card: dict[str, Any]
 
 
-class CardError(Exception):
-    """What was found makes no card; `field` is that of the mapping."""
-
-    def __init__(self, field: str, detail: str) -> None:
-        super().__init__(f"{field} {detail}")
-        self.field = field
-
-
 def pushed_card(index: int, find: Callable[[str], object], text: Callable[[str], str]) -> PushedCard:
-    """Read one card; `find` gives what the expression of a field finds, `text` that as a text. Raises CardError."""
+    """Read one card; `find` gives what the expression of a field finds, `text` that as a text. Raises MisfitError."""
     kind, action = text("card_kind"), text("card_action") or "upsert"
     if kind not in KINDS:
         return PushedCard(index, "", "", "", "ignore", None, {})
     if action not in ACTIONS:
-        raise CardError("card_action", f"found {action[:60]!r}, which is none of {', '.join(ACTIONS)}")
+        raise MisfitError("card_action", f"found {action[:60]!r}, which is none of {', '.join(ACTIONS)}")
     source, external_id = text("card_source"), text("card_external_id")
     for field, found in (("card_source", source), ("card_external_id", external_id)):
         if not found:
-            raise CardError(field, "found nothing")
+            raise MisfitError(field, "found nothing")
     return PushedCard(index, kind, source, external_id, action, _instant(text("card_updated_at")), _told(find("card")))
 
 
 def _told(found: object) -> dict[str, Any]:
     if not isinstance(found, dict | None):
-        raise CardError("card", "must find an object")
+        raise MisfitError("card", "must find an object")
     # What a message does not tell stays: a CRM that knows no value writes an empty text.
     cleaned = {name: _cleaned(value) for name, value in (found or {}).items()}
     return {name: value for name, value in cleaned.items() if value not in (None, "")}
@@ -135,7 +128,7 @@ def _instant(text: str) -> datetime | None:
             return datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS_SINCE else number, UTC)
         found = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
-        raise CardError("card_updated_at", f"found {text[:60]!r}, which is no instant") from None
+        raise MisfitError("card_updated_at", f"found {text[:60]!r}, which is no instant") from None
     if found.tzinfo is None:
-        raise CardError("card_updated_at", f"found {text[:60]!r}, which tells no zone")
+        raise MisfitError("card_updated_at", f"found {text[:60]!r}, which tells no zone")
     return found

@@ -1,11 +1,9 @@
 """What a hook makes of a message: the alerts in it, and of each the words of a ticket; or client cards.
 
-Every field of a mapping is a JMESPath expression over `body`, the whole message, and `item`, one alert of it. What an
-expression finds is made to fit where it can be (a long subject is cut), and refused where guessing would be worse. What
-is then done about an alert is `webhooks.inbound.handling`.
+Every field of a mapping is a JMESPath expression over `body`, the whole message, and `item`, one alert of it. What it
+finds is made to fit by `webhooks.inbound.fitting`; what is then done about an alert is `webhooks.inbound.handling`.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,24 +17,31 @@ from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit.expressions import Budget, ExpressionError, evaluate
 from helpdesk_api.tickets.schemas import TicketType
 from helpdesk_api.webhooks.inbound.card_expressions import (
-    CardError,
     CardExpressions,
     Expression,
     PushedCard,
     StoredCardExpressions,
     pushed_card,
 )
+from helpdesk_api.webhooks.inbound.fitting import (
+    LONGEST_KEY,
+    LONGEST_SUBJECT,
+    LONGEST_TEXT,
+    MisfitError,
+    as_id,
+    as_key,
+    as_reference,
+    as_tags,
+    as_text,
+    as_values,
+    cut,
+    needed,
+    one_of,
+)
 
 MOST_ITEMS: Final = 100
-_LONGEST_SUBJECT: Final = 200
-_LONGEST_TEXT: Final = 65_536
-_LONGEST_KEY: Final = 1_000
-_LONGEST_TAG: Final = 60
-_MOST_TAGS: Final = 50
 _PRIORITIES: Final = get_args(Priority)
 _TYPES: Final = get_args(TicketType)
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_LINE_ENDS: Final = re.compile(r"\r\n?|\u2028|\u2029")
 
 
 class IncompleteMappingError(InvalidError):
@@ -161,12 +166,6 @@ class Unmapped:
     detail: str
 
 
-class _FieldError(Exception):
-    def __init__(self, field: str, detail: str) -> None:
-        super().__init__(detail)
-        self.field = field
-
-
 def completed(base: Mapping[str, Any], given: Mapping[str, Any], *, pointer: str) -> StoredMapping:
     """Give a whole mapping from what there is and what is changed; raises IncompleteMappingError."""
     whole: dict[str, Any] = dict.fromkeys(InboundMapping.model_fields) | dict(base) | dict(given)
@@ -186,7 +185,7 @@ def found_in(mapping: StoredMapping, body: object) -> list[Alert | PushedCard | 
     budget = Budget()
     try:
         items = _items(mapping, body, budget)
-    except _FieldError as error:
+    except MisfitError as error:
         return [Unmapped(0, error.field, str(error))]
     read = _alert if mapping.get("card") is None else _card
     return [read(mapping, body, item, index, budget) for index, item in enumerate(items)]
@@ -199,8 +198,8 @@ def _card(mapping: StoredMapping, body: object, item: object, index: int, budget
         return _found(mapping, field, scope, budget)
 
     try:
-        return pushed_card(index, find, lambda field: _text(field, find(field)))
-    except (_FieldError, CardError) as error:
+        return pushed_card(index, find, lambda field: as_text(field, find(field)))
+    except MisfitError as error:
         return Unmapped(index, error.field, str(error))
 
 
@@ -209,11 +208,9 @@ def _items(mapping: StoredMapping, body: object, budget: Budget) -> list[object]
         return [body]
     found = _found(mapping, "items", {"body": body, "item": body}, budget)
     if not isinstance(found, list):
-        message = "items must find a list of alerts"
-        raise _FieldError("items", message)
+        raise MisfitError("items", "must find a list of alerts")
     if len(found) > MOST_ITEMS:
-        message = f"items found {len(found)} alerts; a message may have {MOST_ITEMS}"
-        raise _FieldError("items", message)
+        raise MisfitError("items", f"found {len(found)} alerts; a message may have {MOST_ITEMS}")
     return found
 
 
@@ -221,29 +218,29 @@ def _alert(mapping: StoredMapping, body: object, item: object, index: int, budge
     scope = {"body": body, "item": item}
 
     def text(field: str) -> str:
-        return _text(field, _found(mapping, field, scope, budget))
+        return as_text(field, _found(mapping, field, scope, budget))
 
     try:
         subject = " ".join(text("subject").split())
         description = text("description")
         return Alert(
             index=index,
-            dedupe_key=_key(text("dedupe_key")),
-            state=_one_of("state", text("state") or State.OPEN, tuple(State)),
-            subject=_cut(_needed("subject", subject), _LONGEST_SUBJECT),
-            description=_cut(description, _LONGEST_TEXT),
-            note=_cut(text("note") or "\n\n".join(filter(None, (subject, description))), _LONGEST_TEXT),
-            priority=_one_of("priority", text("priority") or "normal", _PRIORITIES),
-            type=_one_of("type", text("type") or "incident", _TYPES),
-            team_id=_id("team_id", text("team_id")),
-            team_name=_cut(text("team_name"), _LONGEST_KEY),
-            company_id=_id("company_id", text("company_id")),
-            company_domain=_cut(text("company_domain").lower(), _LONGEST_KEY),
-            company_reference=_reference(text("company_source"), text("company_external_id")),
-            tags=_tags(_found(mapping, "tags", scope, budget)),
-            custom_fields=_values(_found(mapping, "custom_fields", scope, budget)),
+            dedupe_key=as_key(text("dedupe_key")),
+            state=one_of("state", text("state") or State.OPEN, tuple(State)),
+            subject=cut(needed("subject", subject), LONGEST_SUBJECT),
+            description=cut(description, LONGEST_TEXT),
+            note=cut(text("note") or "\n\n".join(filter(None, (subject, description))), LONGEST_TEXT),
+            priority=one_of("priority", text("priority") or "normal", _PRIORITIES),
+            type=one_of("type", text("type") or "incident", _TYPES),
+            team_id=as_id("team_id", text("team_id")),
+            team_name=cut(text("team_name"), LONGEST_KEY),
+            company_id=as_id("company_id", text("company_id")),
+            company_domain=cut(text("company_domain").lower(), LONGEST_KEY),
+            company_reference=as_reference(text("company_source"), text("company_external_id")),
+            tags=as_tags(_found(mapping, "tags", scope, budget)),
+            custom_fields=as_values(_found(mapping, "custom_fields", scope, budget)),
         )
-    except _FieldError as error:
+    except MisfitError as error:
         return Unmapped(index, error.field, str(error))
 
 
@@ -255,71 +252,4 @@ def _found(mapping: StoredMapping, field: str, scope: dict[str, object], budget:
     try:
         return evaluate(expression, scope, budget)
     except ExpressionError as error:
-        message = f"{field} {error}"
-        raise _FieldError(field, message) from error
-
-
-def _text(field: str, found: object) -> str:
-    match found:
-        case None:
-            return ""
-        case bool():
-            return "true" if found else "false"
-        case str() | int() | float():
-            return _UNPRINTABLE.sub("", _LINE_ENDS.sub("\n", str(found))).strip()
-        case _:
-            message = f"{field} must find a text, not {'a list' if isinstance(found, list) else 'an object'}"
-            raise _FieldError(field, message)
-
-
-def _values(found: object) -> dict[str, Any]:
-    if not isinstance(found, dict | None):
-        message = "custom_fields must find an object"
-        raise _FieldError("custom_fields", message)
-    # What a message does not tell is not set.
-    return {key: value for key, value in (found or {}).items() if value is not None}
-
-
-def _needed(field: str, text: str) -> str:
-    if not text:
-        message = f"{field} found nothing"
-        raise _FieldError(field, message)
-    return text
-
-
-def _key(text: str) -> str:
-    if len(_needed("dedupe_key", text)) > _LONGEST_KEY:
-        message = f"dedupe_key found more than {_LONGEST_KEY} characters"
-        raise _FieldError("dedupe_key", message)
-    return text
-
-
-def _one_of(field: str, text: str, known: tuple[Any, ...]) -> Any:  # noqa: ANN401 - a member of what is known.
-    for value in known:
-        if value == text:
-            return value
-    message = f"{field} found {_cut(text, 60)!r}, which is none of {', '.join(known)}"
-    raise _FieldError(field, message)
-
-
-def _id(field: str, text: str) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        message = f"{field} found {_cut(text, 60)!r}, which is no id"
-        raise _FieldError(field, message) from None
-
-
-def _reference(source: str, external_id: str) -> tuple[str, str] | None:
-    # Without an id there is no client to look for, whichever system it would be of.
-    return (_needed("company_source", source), external_id) if external_id else None
-
-
-def _tags(found: object) -> list[str]:
-    parts = found if isinstance(found, list) else [found]
-    words = (" ".join(_text("tags", part).lower().split()) for part in parts)
-    return sorted({_cut(word, _LONGEST_TAG) for word in words if word})[:_MOST_TAGS]
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+        raise MisfitError(field, str(error)) from error
