@@ -40,6 +40,7 @@ from helpdesk_api.kit.events import Xid8, commit_order, events, is_settled
 from helpdesk_api.kit.jobs import Job
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sql import Statement, tenant_table
+from helpdesk_api.kit.turns import take_turn
 from helpdesk_api.kit.unit_of_work import unit_of_work
 
 SEAL = "audit.seal"
@@ -77,7 +78,6 @@ _SCHEDULE = Statement(
     )
     .on_conflict_do_nothing()
 )
-_HOLD = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("chain", type_=Text), 0))))
 _LATEST = Statement(
     select(audit_seals)
     .where(audit_seals.c.tenant_id == bindparam("tenant"))
@@ -126,7 +126,7 @@ async def seal_events(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job])
 
 async def seal_next(ctx: Ctx) -> int:
     """Seal the next stretch of settled events; gives how many. What has not settled yet is left to the next minute."""
-    await ctx.tx.row(_HOLD, {"chain": f"{SEAL} {ctx.tenant_id}"})
+    await take_turn(ctx, f"{SEAL} {ctx.tenant_id}")
     row = await ctx.tx.row(_LATEST, {"tenant": ctx.tenant_id})
     before = None if row is None else seal_of(row)
     after = _after(ctx.tenant_id, BEGINNING if before is None else before.last)

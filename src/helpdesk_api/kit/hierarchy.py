@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Text, Uuid, bindparam, func, select
+from sqlalchemy import Uuid, bindparam, select
 
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit import crud
@@ -12,12 +12,9 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.resource import R, Resource
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
+from helpdesk_api.kit.turns import take_turn
 
 MOST_LEVELS: Final = 50
-
-_ONE_AT_A_TIME = Statement(
-    select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name", type_=Text()), 0)))
-)
 
 
 class ParentCycleError(InvalidError):
@@ -46,7 +43,7 @@ async def check_parent(
     if parent_id is None:
         return
     # Two changes at once could each be right and together close a ring.
-    await ctx.tx.run(_ONE_AT_A_TIME, {"name": f"{resource.plural} tree {ctx.tenant_id}"})
+    await take_turn(ctx, f"{resource.plural} tree {ctx.tenant_id}")
     if not await crud.fetch_many(ctx, resource, [parent_id]):
         message = f"There is no {resource.name.replace('_', ' ')} {parent_id}."
         raise UnknownReferenceError(message, pointer=f"/{column}")

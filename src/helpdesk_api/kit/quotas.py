@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, Text, bindparam, func, select
+from sqlalchemy import Column, ColumnElement, Table, bindparam, func, select
 
 from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
-
-_ONE_AT_A_TIME = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("what", type_=Text), 0))))
+from helpdesk_api.kit.turns import take_turn
 
 
 class QuotaExceededError(ConflictError):
@@ -54,7 +53,7 @@ class TenantQuota:
         most = await ctx.tx.value(self._read, {"tenant": ctx.tenant_id})
         if most is None:
             return
-        await ctx.tx.run(_ONE_AT_A_TIME, {"what": f"quota {self.name} {ctx.tenant_id}"})
+        await take_turn(ctx, f"quota {self.name} {ctx.tenant_id}")
         if await ctx.tx.value(self._count, {"tenant": ctx.tenant_id}) >= most:
             message = f"This tenant may have {most} {self.name.replace('_', ' ')}."
             raise QuotaExceededError(message, params={"quota": self.name, "most": most})

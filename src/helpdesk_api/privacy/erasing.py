@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from helpdesk_api.domain.redaction import Redactor
 from helpdesk_api.kit import crud, jobs
@@ -19,6 +19,7 @@ from helpdesk_api.kit.events import record
 from helpdesk_api.kit.jobs import Job
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.signatures import Notary
+from helpdesk_api.kit.turns import take_turn
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from helpdesk_api.privacy.erasures import ERASE, ERASURES, erasures
 from helpdesk_api.privacy.people import RESOURCES, PersonType, Wanted, person_type_of, tombstone, wanted_of
@@ -35,7 +36,7 @@ async def erase(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> No
     @asynccontextmanager
     async def step() -> AsyncIterator[Work]:
         async with unit_of_work(runtime, system(tenant_id), cause=cause, request_id=cause.id) as ctx:
-            await ctx.tx.row(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{ERASE} {tenant_id}", 0))))
+            await take_turn(ctx, f"{ERASE} {tenant_id}")
             erasure = await crud.fetch_locked(ctx, ERASURES, erasure_id)
             known = await ctx.tx.value(
                 select(erasures.c.wanted).where(erasures.c.tenant_id == tenant_id, erasures.c.id == erasure_id)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, Text, Uuid, bindparam, func, select, text
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, Text, Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from helpdesk_api.domain.errors import ConflictError
@@ -19,6 +19,7 @@ from helpdesk_api.kit.listing import Filter
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.schema import Entity
 from helpdesk_api.kit.sql import Statement, tenant_table
+from helpdesk_api.kit.turns import take_turn
 from helpdesk_api.retention.settings import chosen_days, settings_of
 
 APPLY: Final = "retention.apply"
@@ -90,7 +91,6 @@ RUNS: Final = Resource(
     filters=(Filter("state", retention_runs.c.state, Literal["running", "done"]),),
 )
 
-_HOLD: Final = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("what", type_=Text), 0))))
 _RUNNING: Final = Statement(
     select(*RUNS.columns).where(retention_runs.c.tenant_id == bindparam("tenant"), retention_runs.c.state == "running")
 )
@@ -98,7 +98,7 @@ _RUNNING: Final = Statement(
 
 async def hold(ctx: Ctx) -> None:
     """Let nobody else begin, continue or end a run of the tenant before this transaction is over."""
-    await ctx.tx.row(_HOLD, {"what": f"{APPLY} {ctx.tenant_id}"})
+    await take_turn(ctx, f"{APPLY} {ctx.tenant_id}")
 
 
 async def running(ctx: Ctx) -> RetentionRun | None:

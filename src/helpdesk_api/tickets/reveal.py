@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
 from helpdesk_api.directory.card_fields import Messenger
 from helpdesk_api.directory.contacts import CONTACTS
@@ -23,6 +23,7 @@ from helpdesk_api.kit.resource_routes import ResourceRouter, operation
 from helpdesk_api.kit.schema import Input, Line, Output
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
+from helpdesk_api.kit.turns import take_turn
 from helpdesk_api.kit.unit_of_work import allowed
 from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import Ticket
@@ -30,9 +31,6 @@ from helpdesk_api.tickets.schemas import Ticket
 MOST_AN_HOUR: Final = 30
 _HOUR = timedelta(hours=1)
 
-_ONE_AT_A_TIME = Statement(
-    select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name", type_=Text()), 0)))
-)
 _LAST_HOUR = Statement(
     select(func.count().label("shown"), func.min(events.c.occurred_at).label("first")).where(
         events.c.tenant_id == bindparam("tenant"),
@@ -122,7 +120,7 @@ async def _works_on(ctx: Ctx, ticket: Ticket) -> bool:
 async def _count(ctx: Ctx) -> None:
     """Raise TooManyRevealsError when the last hour was full; the lock lets one caller's reveals wait for each other."""
     actor = ctx.principal.id
-    await ctx.tx.run(_ONE_AT_A_TIME, {"name": f"reveal {actor}"})
+    await take_turn(ctx, f"reveal {actor}")
     row = await ctx.tx.row(_LAST_HOUR, {"tenant": ctx.tenant_id, "actor": actor, "since": ctx.now - _HOUR})
     if row is not None and row["shown"] >= MOST_AN_HOUR:
         message = f"Contact details were shown to this caller {row['shown']} times in the last hour."

@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
 from helpdesk_api.domain.errors import ConflictError, ForbiddenError
 from helpdesk_api.identity.permissions import check_known
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.turns import take_turn
 from helpdesk_api.webhooks.endpoints import Payload
 from helpdesk_api.webhooks.models import webhook_endpoints
 
 MOST_ENDPOINTS: Final = 20
 
 _tenant = webhook_endpoints.c.tenant_id == bindparam("tenant")
-_ONE_AT_A_TIME = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("what", type_=Text), 0))))
 _COUNT = Statement(select(func.count()).select_from(webhook_endpoints).where(_tenant))
 
 
@@ -47,7 +47,7 @@ def check_payload(ctx: Ctx, payload: str, field_groups: Sequence[str]) -> None:
 
 async def check_room(ctx: Ctx) -> None:
     """Refuse one endpoint too many; two creations at once are made to count one after the other."""
-    await ctx.tx.run(_ONE_AT_A_TIME, {"what": f"webhook_endpoints {ctx.tenant_id}"})
+    await take_turn(ctx, f"webhook_endpoints {ctx.tenant_id}")
     if await ctx.tx.value(_COUNT, {"tenant": ctx.tenant_id}) >= MOST_ENDPOINTS:
         message = f"A tenant may have {MOST_ENDPOINTS} webhook endpoints."
         raise TooManyEndpointsError(message, params={"most": MOST_ENDPOINTS})

@@ -7,7 +7,7 @@ nothing, and what it writes stands until somebody writes something else.
 from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from helpdesk_api.directory.companies import CompanyCreate
 from helpdesk_api.directory.contacts import ContactCreate
@@ -23,6 +23,7 @@ from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.resource_routes import routes
 from helpdesk_api.kit.schema import Entity, Flag, Input, patch_model
 from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.turns import take_turn
 
 MOST_SOURCES: Final = 50
 _MOST_RULES: Final = 400
@@ -32,7 +33,6 @@ _FIELDS: Final = {
     "locations": frozenset(LocationCreate.model_fields) - {"custom_fields"},
 }
 # Two declarations at once could each make another source the owner of one field.
-_ONE_AT_A_TIME = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name"), 0))))
 _OTHERS = Statement(
     select(crm_sources.c.source, *(crm_sources.c[plural] for plural in CARD_COLUMNS)).where(
         crm_sources.c.tenant_id == bindparam("tenant"), crm_sources.c.source != bindparam("source")
@@ -125,7 +125,7 @@ async def check_source(ctx: Ctx, given: dict[str, Any], before: CrmSource | None
     """Check that the rules are for fields there are, and that no other source owns them."""
     if not given:
         return given
-    await ctx.tx.run(_ONE_AT_A_TIME, {"name": f"crm sources {ctx.tenant_id}"})
+    await take_turn(ctx, f"crm sources {ctx.tenant_id}")
     own = given["source"] if before is None else before.source
     others = await ctx.tx.rows(_OTHERS, {"tenant": ctx.tenant_id, "source": own})
     if before is None and len(others) >= MOST_SOURCES:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import bindparam, func, select
-
 from helpdesk_api.directory.custom_fields.conditions import vocabulary_of
 from helpdesk_api.directory.custom_fields.definitions import (
     CHOOSING,
@@ -20,13 +18,12 @@ from helpdesk_api.domain.errors import ConflictError, InvalidError
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.resource_routes import routes
 from helpdesk_api.kit.schema import patch_model
-from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.turns import take_turn
 
 MOST_ACTIVE: Final = 100
 MOST_IN_ALL: Final = 300
 
 # Two definitions at once could each be within the limits, or each depend on the other.
-_ONE_AT_A_TIME = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name"), 0))))
 
 
 class InvalidChoicesError(InvalidError):
@@ -53,7 +50,7 @@ class TooManyCustomFieldsError(ConflictError):
 async def check_custom_field(ctx: Ctx, given: dict[str, Any], before: CustomField | None) -> dict[str, Any]:
     """Check a definition as it will be; raises also what reading its condition raises."""
     whole: Mapping[str, Any] = given if before is None else {**vars(before), **given}
-    await ctx.tx.run(_ONE_AT_A_TIME, {"name": f"custom fields {ctx.tenant_id} {whole['resource']}"})
+    await take_turn(ctx, f"custom fields {ctx.tenant_id} {whole['resource']}")
     others = await definitions_of(ctx, whole["resource"])
     others.pop(whole["key"], None)
     _check_number(whole, others, is_new=before is None)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
-from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
 from helpdesk_api.domain.errors import ConflictError, ForbiddenError
 from helpdesk_api.identity.permissions import CLIENT_COMMERCIAL, CLIENT_INTERNAL, CONTACT_DETAILS
@@ -22,6 +22,7 @@ from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.schema import Entity, Flag, Input, Line
 from helpdesk_api.kit.sealing import Sealer
 from helpdesk_api.kit.sql import Statement
+from helpdesk_api.kit.turns import take_turn
 from helpdesk_api.kit.visibility import EVERY_GROUP
 from helpdesk_api.webhooks.credentials import MissingSecretError
 from helpdesk_api.webhooks.inbound.mapping import InboundMapping, StoredMapping
@@ -40,7 +41,6 @@ _CARD_GROUPS: Final = (CLIENT_COMMERCIAL, CLIENT_INTERNAL, CONTACT_DETAILS)
 # What goes with a secret that takes the place of another at once.
 WITHOUT_PREVIOUS: Final[dict[str, Any]] = {"sealed_previous_secret": None, "previous_secret_expires_at": None}
 
-_ONE_AT_A_TIME = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("what", type_=Text), 0))))
 _COUNT = Statement(
     select(func.count()).select_from(inbound_hooks).where(inbound_hooks.c.tenant_id == bindparam("tenant"))
 )
@@ -173,7 +173,7 @@ def check_powers(ctx: Ctx, mapping: Mapping[str, Any]) -> None:
 
 async def check_room(ctx: Ctx) -> None:
     """Refuse one hook too many; two creations at once are made to count one after the other."""
-    await ctx.tx.run(_ONE_AT_A_TIME, {"what": f"inbound_hooks {ctx.tenant_id}"})
+    await take_turn(ctx, f"inbound_hooks {ctx.tenant_id}")
     if await ctx.tx.value(_COUNT, {"tenant": ctx.tenant_id}) >= MOST_HOOKS:
         message = f"A tenant may have {MOST_HOOKS} inbound hooks."
         raise TooManyInboundHooksError(message, params={"most": MOST_HOOKS})

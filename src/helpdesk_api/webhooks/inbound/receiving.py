@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import Field, JsonValue, RootModel
 from pydantic_core import to_jsonable_python
-from sqlalchemy import DateTime, LargeBinary, Text, Uuid, bindparam, func, insert, select
+from sqlalchemy import DateTime, LargeBinary, Uuid, bindparam, insert, select
 
 from helpdesk_api.domain.errors import ConflictError, NotFoundError
 from helpdesk_api.kit.caller import admit, cause_of
@@ -25,6 +25,7 @@ from helpdesk_api.kit.schema import Output
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tenancy import tenants
 from helpdesk_api.kit.tokens import KeyToken, read_key
+from helpdesk_api.kit.turns import take_turn
 from helpdesk_api.kit.unit_of_work import repeated, unit_of_work
 from helpdesk_api.webhooks.inbound.forms import FormRoute
 from helpdesk_api.webhooks.inbound.handling import InboundResult, Manner, handle
@@ -42,9 +43,6 @@ _FIND: Final = Statement(
     select(*(inbound_hooks.c[name] for name in _NAMES), tenants.c.clock_at.is_not(None).label("is_sandbox"))
     .join(tenants, tenants.c.id == inbound_hooks.c.tenant_id)
     .where(inbound_hooks.c.tenant_id == bindparam("tenant"), inbound_hooks.c.id == bindparam("hook"))
-)
-_ONE_AT_A_TIME: Final = Statement(
-    select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("what", type_=Text), 0)))
 )
 _EARLIER: Final = Statement(
     select(*MESSAGES.columns)
@@ -186,7 +184,7 @@ def _opened(runtime: Runtime, hook: _Found, sealed: bytes) -> str:
 async def _taken(ctx: Ctx, hook: Record, arrival: Arrival, raw: str, body: object) -> InboundReceipt:
     """Store a message with what is done about it, or find that it came before."""
     # Two copies of one message at once: the second waits for the outcome of the first.
-    await ctx.tx.run(_ONE_AT_A_TIME, {"what": f"inbound {hook['id']} {arrival.repetition_hash.hex()}"})
+    await take_turn(ctx, f"inbound {hook['id']} {arrival.repetition_hash.hex()}")
     since = _EVER if arrival.repeated_within is None else ctx.real_now - arrival.repeated_within
     key: dict[str, Any] = {"tenant": ctx.tenant_id, "hook": hook["id"], "repetition_hash": arrival.repetition_hash}
     if (row := await ctx.tx.row(_EARLIER, key | {"since": since})) is not None:
