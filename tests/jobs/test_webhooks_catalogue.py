@@ -8,7 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it brings no types.
 
 from helpdesk_api.identity.audit_purges import EVENTS_PURGED
-from helpdesk_api.webhooks.event_types import EVENT_TYPES, PATTERNS, is_wanted
+from helpdesk_api.webhooks.event_patterns import PATTERNS, is_wanted
+from helpdesk_api.webhooks.event_types import EVENT_TYPES
 from helpdesk_api.webhooks.messages import WebhookMessage
 from tests.stage import Client, Stage
 

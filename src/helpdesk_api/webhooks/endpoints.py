@@ -30,7 +30,7 @@ from helpdesk_api.webhooks.credentials import (
     WebhookHeader,
     unique_headers,
 )
-from helpdesk_api.webhooks.event_types import EVERY_TYPE, EventPattern
+from helpdesk_api.webhooks.event_patterns import EVERY_TYPE, EventPattern
 from helpdesk_api.webhooks.models import webhook_endpoints
 from helpdesk_api.webhooks.payload_versions import PAYLOAD_VERSIONS, PayloadVersionName
 

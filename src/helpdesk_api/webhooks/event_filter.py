@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import events
-from helpdesk_api.webhooks.event_types import EVERY_TYPE, PATTERNS, is_wanted
+from helpdesk_api.webhooks.event_patterns import EVERY_TYPE, PATTERNS, is_wanted
 
 _MOST_NAMES: Final = 50
 

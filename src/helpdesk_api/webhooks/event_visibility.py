@@ -16,7 +16,8 @@ from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import events
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.visibility import seen_rows
-from helpdesk_api.webhooks.event_types import EVENT_TYPES, is_wanted
+from helpdesk_api.webhooks.event_patterns import is_wanted
+from helpdesk_api.webhooks.event_types import EVENT_TYPES
 
 # A file may hang on a note, and what was deleted no longer tells whether it did.
 _OF_NOTES: Final = frozenset(

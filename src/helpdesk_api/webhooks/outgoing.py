@@ -11,7 +11,7 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.events import events
 from helpdesk_api.kit.sql import Statement
-from helpdesk_api.webhooks.event_types import is_wanted
+from helpdesk_api.webhooks.event_patterns import is_wanted
 from helpdesk_api.webhooks.messages import FOR_ONE
 from helpdesk_api.webhooks.models import webhook_deliveries, webhook_endpoint_health, webhook_endpoints
 

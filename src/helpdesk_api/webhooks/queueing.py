@@ -16,7 +16,7 @@ from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.jobs import NewJob
 from helpdesk_api.kit.sql import Statement, insert_many
 from helpdesk_api.webhooks.conditions import fitting
-from helpdesk_api.webhooks.event_types import is_wanted
+from helpdesk_api.webhooks.event_patterns import is_wanted
 from helpdesk_api.webhooks.messages import FOR_ONE, PING
 from helpdesk_api.webhooks.models import webhook_deliveries, webhook_endpoints
 

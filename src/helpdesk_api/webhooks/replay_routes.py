@@ -10,7 +10,8 @@ from helpdesk_api.kit.resource_routes import ResourceRouter, add_reading, operat
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 from helpdesk_api.webhooks.endpoint_checks import check_payload
 from helpdesk_api.webhooks.endpoints import ENDPOINTS
-from helpdesk_api.webhooks.event_types import EVENT_TYPES, is_wanted
+from helpdesk_api.webhooks.event_patterns import is_wanted
+from helpdesk_api.webhooks.event_types import EVENT_TYPES
 from helpdesk_api.webhooks.event_visibility import check_subscription
 from helpdesk_api.webhooks.feed import position_of
 from helpdesk_api.webhooks.feed_start import check_position

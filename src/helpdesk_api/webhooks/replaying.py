@@ -23,7 +23,7 @@ from helpdesk_api.kit.unit_of_work import unit_of_work
 from helpdesk_api.webhooks.conditions import fitting
 from helpdesk_api.webhooks.delivery_log import State
 from helpdesk_api.webhooks.endpoints import ENDPOINTS, WebhookEndpoint
-from helpdesk_api.webhooks.event_types import is_wanted
+from helpdesk_api.webhooks.event_patterns import is_wanted
 from helpdesk_api.webhooks.messages import FOR_ONE
 from helpdesk_api.webhooks.models import webhook_deliveries, webhook_replays
 from helpdesk_api.webhooks.queueing import put_deliveries

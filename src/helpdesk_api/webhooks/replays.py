@@ -23,7 +23,7 @@ from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.schema import Entity, Input, Instant
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.webhooks.endpoints import ENDPOINTS, EndpointDisabledError, WebhookEndpoint
-from helpdesk_api.webhooks.event_types import EVERY_TYPE, EventPattern
+from helpdesk_api.webhooks.event_patterns import EVERY_TYPE, EventPattern
 from helpdesk_api.webhooks.models import webhook_replays
 
 REPLAY: Final = "webhooks.replay"

@@ -24,7 +24,8 @@ from helpdesk_api.kit.schema import Input, Instant, Output
 from helpdesk_api.kit.unit_of_work import UnitOfWorkRoute, allowed
 from helpdesk_api.webhooks.deliveries import DELIVERIES, check_endpoint
 from helpdesk_api.webhooks.delivery_log import State
-from helpdesk_api.webhooks.event_types import EVENT_TYPES, EVERY_TYPE, EventPattern, is_wanted
+from helpdesk_api.webhooks.event_patterns import EVERY_TYPE, EventPattern, is_wanted
+from helpdesk_api.webhooks.event_types import EVENT_TYPES
 from helpdesk_api.webhooks.models import webhook_deliveries, webhook_endpoints
 from helpdesk_api.webhooks.replays import check_order
 from helpdesk_api.webhooks.requeueing import lock_several, send_ended_again
