@@ -1,6 +1,6 @@
 """Which problems an operation may answer with, and how each looks.
 
-Most follow from the shape of the operation; what a single one refuses is `openapi.refusals_of_operations`. A test finds
+Most follow from the shape of the operation; what a single one refuses is `openapi.refused`. A test finds
 codes that no operation names.
 """
 
@@ -58,8 +58,8 @@ from helpdesk_api.kit.strict_json import (
     UnstorableCharacterError,
 )
 from helpdesk_api.kit.visibility import FieldNotAllowedError
-from helpdesk_api.openapi.custom_field_refusals import OF_CUSTOM_FIELDS
-from helpdesk_api.openapi.refusals_of_operations import OF_OPERATION, Refusals
+from helpdesk_api.openapi.refused import OF_OPERATION, Refusals
+from helpdesk_api.openapi.refused.custom_fields import OF_CUSTOM_FIELDS
 from helpdesk_api.openapi.shapes import Shape
 
 UNREADABLE: Refusals = (

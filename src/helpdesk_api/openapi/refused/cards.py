@@ -1,0 +1,81 @@
+"""What single operations refuse about client cards, equipment, contracts, and what other systems push of them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from helpdesk_api.agreements.contract_amending import (
+    InvalidTermsError,
+    NothingHeldError,
+    SubjectOfOthersError,
+    TooManyContractVersionsError,
+)
+from helpdesk_api.assets.asset_types import RepeatedNumberError
+from helpdesk_api.assets.moving import ParentElsewhereError, TooManyPartsError
+from helpdesk_api.assets.relations import AssetsOfTwoCompaniesError, RelatedToItselfError
+from helpdesk_api.directory.contacts import ContactNotOfCompanyError
+from helpdesk_api.directory.crm.conflicts import ConflictResolvedError
+from helpdesk_api.directory.crm.ownership import FieldOwnedElsewhereError
+from helpdesk_api.directory.crm.sources import FieldAlreadyOwnedError, TooManySourcesError, UnknownCardFieldError
+from helpdesk_api.directory.external_references import OneCardError
+from helpdesk_api.directory.locations import GeofenceWithoutCentreError, LocationNotOfCompanyError
+from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
+from helpdesk_api.domain.errors import Refusal
+from helpdesk_api.identity.roles import ReachMismatchError, RoleExceedsOwnError
+from helpdesk_api.identity.visibility import ReachTooNarrowError
+from helpdesk_api.kit.conditional import StaleVersionError
+from helpdesk_api.kit.crud import NotNullableError
+from helpdesk_api.kit.cursors import CursorMismatchError
+from helpdesk_api.kit.hierarchy import ParentCycleError, TooManyLevelsError
+from helpdesk_api.kit.sqlstate import AlreadyExistsError, StillReferencedError, UnknownReferenceError
+from helpdesk_api.kit.visibility import FieldNotAllowedError
+from helpdesk_api.webhooks.feed_start import EventsPurgedError
+
+_OF_PERSON: Final = (RoleExceedsOwnError, ReachMismatchError)
+_OF_PUSH: Final = (
+    *(ReachTooNarrowError, StaleSourceError, SeveralMatchesError, AlreadyLinkedError, StaleVersionError),
+    *(FieldNotAllowedError, NotNullableError, FieldOwnedElsewhereError),
+)
+_TREE: Final = (ParentCycleError, TooManyLevelsError)
+_OF_ASSET: Final = (*_TREE, ContactNotOfCompanyError, LocationNotOfCompanyError, ParentElsewhereError)
+_OF_MOVE: Final = (*_OF_ASSET, TooManyPartsError, StillReferencedError, AlreadyExistsError, UnknownReferenceError)
+
+REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
+    "contacts_update": (*_OF_PERSON, FieldOwnedElsewhereError),
+    "companies_create": _TREE,
+    "companies_update": (*_TREE, FieldOwnedElsewhereError),
+    "locations_create": (ContactNotOfCompanyError, GeofenceWithoutCentreError),
+    "locations_update": (
+        *(ContactNotOfCompanyError, GeofenceWithoutCentreError, StillReferencedError),
+        FieldOwnedElsewhereError,
+    ),
+    "crm_sources_create": (UnknownCardFieldError, FieldAlreadyOwnedError, TooManySourcesError, AlreadyExistsError),
+    "crm_sources_update": (UnknownCardFieldError, FieldAlreadyOwnedError),
+    "sync_conflicts_resolve": (ConflictResolvedError, FieldNotAllowedError, UnknownReferenceError),
+    **dict.fromkeys(
+        ("locations_put_by_reference", "locations_upsert"),
+        (
+            *(*_OF_PUSH, ContactNotOfCompanyError, GeofenceWithoutCentreError, StillReferencedError),
+            UnknownReferenceError,
+        ),
+    ),
+    "asset_relations_create": (AssetsOfTwoCompaniesError, RelatedToItselfError, AlreadyExistsError),
+    "asset_types_update": (RepeatedNumberError,),
+    "assets_create": (*_OF_ASSET, AlreadyExistsError),
+    "assets_update": _OF_MOVE,
+    **dict.fromkeys(("assets_put_by_reference", "assets_upsert"), (*_OF_PUSH, *_OF_MOVE)),
+    "external_references_create": (OneCardError, AlreadyExistsError),
+    **dict.fromkeys(("companies_put_by_reference", "companies_upsert"), (*_OF_PUSH, *_TREE, UnknownReferenceError)),
+    **dict.fromkeys(("contacts_put_by_reference", "contacts_upsert"), (*_OF_PUSH, *_OF_PERSON, UnknownReferenceError)),
+    "services_list": (UnknownReferenceError,),
+    "contracts_amend": (
+        *(NothingHeldError, InvalidTermsError, SubjectOfOthersError, UnknownReferenceError),
+        TooManyContractVersionsError,
+    ),
+    **dict.fromkeys(
+        ("companies_list_duplicates", "contacts_list_duplicates"), (CursorMismatchError, ReachTooNarrowError)
+    ),
+    **dict.fromkeys(
+        ("companies_list_changes", "contacts_list_changes", "locations_list_changes"),
+        (EventsPurgedError, CursorMismatchError),
+    ),
+}
