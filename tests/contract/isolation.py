@@ -57,8 +57,9 @@ class TwoTenants:
         theirs_of_all = self.their_ids()
         some = theirs_of_all[:: max(1, len(theirs_of_all) // _MOST_REPEATED)]
         for operation in OPERATIONS:
-            body = operation.valid_body(self.ours)
-            for name, theirs in self._their_world.parameters(operation).items():
+            parameters = self._their_world.parameters(operation)
+            body = operation.valid_body(self.ours) if parameters else None
+            for name, theirs in parameters.items():
                 # What a PUT takes for an id is an id from then on.
                 if name in _SAID_BY_EVERYBODY or (operation.method == "PUT" and operation.accepts(name, theirs)):
                     continue
