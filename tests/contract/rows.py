@@ -6,8 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import helpdesk_api.wiring
+from helpdesk_api.kit.events import DISPATCH
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.sql import metadata
+from helpdesk_api.tickets.recomputing import RECOMPUTE
+from tests.jobs.webhooks import until
 from tests.stage import Stage
 
 assert helpdesk_api.wiring.ROUTERS, "importing the wiring declares every table"
@@ -29,6 +32,13 @@ def contents(stage: Stage, tenant_id: UUID, *, ignoring: frozenset[str] = RESTLE
         if name not in ignoring
     )
     return {row["name"]: (row["number"], row["digest"]) for row in stage.sql(counts, tenant_id)}
+
+
+def at_rest(stage: Stage, tenant_id: UUID) -> dict[str, tuple[int, str]]:
+    """Give the contents once workers have done what the changes up to now ask of them, such as moving deadlines."""
+    asked = "SELECT 1 FROM jobs WHERE tenant_id = $1 AND kind = ANY($2) LIMIT 1"
+    until(lambda: None if stage.sql(asked, tenant_id, [DISPATCH, RECOMPUTE]) else True)
+    return contents(stage, tenant_id)
 
 
 def events(stage: Stage, tenant_id: UUID, object_id: str) -> list[dict[str, Any]]:

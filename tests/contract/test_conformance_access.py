@@ -9,7 +9,7 @@ import pytest
 from helpdesk_api.identity.permissions import PERMISSIONS
 from tests.contract.cases import CASES, Case
 from tests.contract.operations import OPERATIONS, Operation, World, operation_of
-from tests.contract.rows import contents, resources, row
+from tests.contract.rows import at_rest, contents, resources, row
 from tests.stage import Client, Stage
 
 RESOURCES = resources()
@@ -125,7 +125,7 @@ def test_the_right_permission_alone_is_enough(stage: Stage, api: Client) -> None
 def test_a_stale_version_is_refused_and_nothing_changes(api: Client, stage: Stage, case: Case, verb: str) -> None:
     location, created = case.create(stage, api)
     stored = row(stage, RESOURCES[case.plural], created["id"])
-    before = contents(stage, api.tenant.id)
+    before = at_rest(stage, api.tenant.id)
 
     for tag in ('"v2"', '"v99"', 'W/"v7"'):
         answer = write(api, case, verb, location, {"if-match": tag})
@@ -171,7 +171,7 @@ def test_a_creation_repeated_with_its_key_has_one_effect_and_the_same_answer(
     collection, body = case.collection(api), case.new_body(api)
     key = {"idempotency-key": str(uuid4())}
     first = api.post(collection, json=body, headers=key)
-    before = contents(stage, api.tenant.id)
+    before = at_rest(stage, api.tenant.id)
 
     again = [api.post(collection, json=body, headers=key) for _ in range(2)]
     quoted = api.post(collection, json=body, headers={"idempotency-key": f'"{key["idempotency-key"]}"'})
@@ -191,7 +191,7 @@ def test_a_key_used_for_another_body_is_refused(api: Client, stage: Stage, case:
     key = {"idempotency-key": str(uuid4())}
     first, second = case.new_body(api), case.new_body(api)
     assert api.post(collection, json=first, headers=key).status_code == 201
-    before = contents(stage, api.tenant.id)
+    before = at_rest(stage, api.tenant.id)
 
     answer = api.post(collection, json=second, headers=key)
 
@@ -223,7 +223,7 @@ def test_a_change_repeated_with_its_key_has_one_effect(api: Client, stage: Stage
     location, _ = case.create(stage, api)
     key = {"idempotency-key": str(uuid4())}
     first = write(api, case, verb, location, key)
-    before = contents(stage, api.tenant.id)
+    before = at_rest(stage, api.tenant.id)
 
     again = write(api, case, verb, location, key)
 

@@ -38,8 +38,17 @@ def feed(api: Client, **query: str) -> Any:  # noqa: ANN401 - whatever is answer
 
 @pytest.fixture
 def desk(stage: Stage, sandbox: MakeSandbox) -> Client:
-    """Give a sandbox in which a year has passed since a company was created and changed; all of it is sealed."""
-    api = sandbox()
+    """Give a sandbox in which a year has passed since a company was created and changed; all of it is in three seals.
+
+    When a minute of real time ends meanwhile, a worker seals what was recorded in it by itself: then there is another.
+    """
+    while True:
+        api = a_year_later(stage, sandbox())
+        if verified(stage, api).seal_count == 3:
+            return api
+
+
+def a_year_later(stage: Stage, api: Client) -> Client:
     company = a_company(api)
     seal_now(stage, api)
     patch(api, f"companies/{company['id']}", notes="Rings twice.")
@@ -73,7 +82,8 @@ def test_old_events_go_by_the_time_of_the_tenant_and_those_of_security_stay(stag
         "api_key.created",
     ]
     found = verified(stage, desk)
-    assert (found.broken, found.seal_count, found.event_count) == (None, 3, 3)
+    # What was recorded just now may be sealed by now.
+    assert (found.broken, found.event_count + found.unsealed_count) == (None, len(left))
 
 
 def test_what_was_removed_is_told_in_the_log_itself(stage: Stage, desk: Client) -> None:
@@ -101,7 +111,8 @@ def test_security_events_go_in_the_end_and_nothing_is_left_but_proof(stage: Stag
 
     assert run["counts"] == {"events": 2, "security_events": 1}
     assert "api_key.created" not in [entry["type"] for entry in get(desk, "audit?limit=200")["data"]]
-    assert (verified(stage, desk).broken, verified(stage, desk).seal_count) == (None, 3)
+    assert verified(stage, desk).broken is None
+    assert verified(stage, desk).seal_count >= 3
     seal_now(stage, desk)
     # Everything that was told of the first removal is removed by the worker itself.
     advance_to(stage, desk, "2029-03-03T08:00:00Z")
