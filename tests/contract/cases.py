@@ -39,7 +39,7 @@ from tests.contract.bodies import (
     user,
 )
 from tests.contract.calendar_bodies import CALENDAR_EDIT
-from tests.contract.contract_bodies import a_contract, amendment, contract, service
+from tests.contract.contract_bodies import a_contract, amendment, contract, question, service
 from tests.contract.crm_bodies import crm_source, sync_conflict
 from tests.contract.custom_field_bodies import custom_field
 from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
@@ -303,6 +303,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "tickets_end_presence": Single(parameters=somebody_at_a_ticket),
     "sla_policy_versions_list": Single(parameters=a_policy),
     "contracts_amend": Single(amendment, parameters=a_contract),
+    "coverage_check": Single(question),
     "calendar_versions_list": Single(parameters=a_calendar_version),
     "calendar_versions_get": Single(parameters=a_calendar_version),
 }

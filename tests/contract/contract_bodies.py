@@ -46,6 +46,20 @@ def a_contract(stage: Stage, api: Client) -> dict[str, str]:
     return {"id": made}
 
 
+def question(api: Client) -> JSON:
+    """Ask what covers something, with everything that may be named."""
+    kind = create(api, "asset-types", **asset_type(api))["id"]
+    client = create(api, "companies", name=unique("Client"))["id"]
+    return {
+        "company_id": client,
+        "location_id": create(api, "locations", company_id=client, name=unique("Location"))["id"],
+        "asset_id": create(api, "assets", asset_type_id=kind, company_id=client, name=unique("Asset"))["id"],
+        "service_id": create(api, "services", **service(api))["id"],
+        "contract_id": create(api, "contracts", **contract(api))["id"],
+        "at": "2026-05-01T00:00:00Z",
+    }
+
+
 def service(api: Client) -> JSON:
     """Give a service with everything that it may refer to."""
     return {

@@ -31,6 +31,7 @@ OTHER_PERMISSIONS = {
     "event_types_list": ["events:read"],
     "condition_fields_list": [],
     "tickets_search": ["tickets:read"],
+    "coverage_check": ["contracts:read"],
     "macros_apply": ["macros:read"],
     "webhook_egress_get": ["webhook-endpoints:read"],
     "permissions_list": [],

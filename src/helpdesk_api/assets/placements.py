@@ -5,6 +5,8 @@ asset now is not told who had it before. Tickets of an earlier client keep namin
 the clients that it has ever been with.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -19,11 +21,14 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     func,
+    or_,
+    select,
     text,
     update,
 )
 from sqlalchemy.dialects.postgresql import ExcludeConstraint, insert
 
+from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.identity.visibility import rows_of
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.listing import Listing, Sort
@@ -102,11 +107,41 @@ _END = Statement(
     .values(until_at=func.greatest(bindparam("at", type_=DateTime(timezone=True)), asset_placements.c.since_at))
     .returning(asset_placements.c.until_at)
 )
+_at = bindparam("at", type_=DateTime(timezone=True))
+_WHERE = Statement(
+    select(asset_placements.c.company_id, asset_placements.c.location_id).where(
+        asset_placements.c.tenant_id == bindparam("tenant"),
+        asset_placements.c.asset_id == bindparam("asset"),
+        asset_placements.c.since_at <= _at,
+        or_(asset_placements.c.until_at.is_(None), asset_placements.c.until_at > _at),
+    )
+)
 _NAME_CLIENT = Statement(
     insert(asset_companies)
     .values({name: bindparam(name) for name in ("tenant_id", "id", "asset_id", "company_id")})
     .on_conflict_do_nothing(index_elements=["tenant_id", "company_id", "asset_id"])
 )
+
+
+class AssetNotOfCompanyError(InvalidError):
+    """The asset is not, or not any more, one of the company that it is named for."""
+
+    code = "asset_not_of_company"
+    title = "The asset is not one of this company"
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """With whom an asset is, and where; without a company with the service company itself."""
+
+    company_id: UUID | None
+    location_id: UUID | None
+
+
+async def whereabouts(ctx: Ctx, asset_id: UUID, at: datetime) -> Whereabouts | None:
+    """Tell where an asset was at an instant; nothing is known of the time before it was registered."""
+    row = await ctx.tx.row(_WHERE, {"tenant": ctx.tenant_id, "asset": asset_id, "at": at})
+    return None if row is None else Whereabouts(row["company_id"], row["location_id"])
 
 
 async def place(ctx: Ctx, asset_id: UUID, *, company_id: UUID | None, location_id: UUID | None) -> None:

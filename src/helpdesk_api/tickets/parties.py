@@ -4,6 +4,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from helpdesk_api.assets.assets import ASSETS, Asset
+from helpdesk_api.assets.placements import AssetNotOfCompanyError
 from helpdesk_api.directory.companies import COMPANIES, Company
 from helpdesk_api.directory.contacts import CONTACTS, check_works_for
 from helpdesk_api.directory.locations import LOCATIONS, Location, location_of, own_company
@@ -19,13 +20,6 @@ class InactiveUserError(InvalidError):
 
     code = "inactive_user"
     title = "The user is not active"
-
-
-class AssetNotOfCompanyError(InvalidError):
-    """The asset is not, or not any more, one of the company that the ticket is for."""
-
-    code = "asset_not_of_company"
-    title = "The asset is not one of this company"
 
 
 class InactiveLocationError(InvalidError):

@@ -11,6 +11,7 @@ from helpdesk_api.agreements.contract_amending import (
 )
 from helpdesk_api.assets.asset_types import RepeatedNumberError
 from helpdesk_api.assets.moving import ParentElsewhereError, TooManyPartsError
+from helpdesk_api.assets.placements import AssetNotOfCompanyError
 from helpdesk_api.assets.relations import AssetsOfTwoCompaniesError, RelatedToItselfError
 from helpdesk_api.directory.contacts import ContactNotOfCompanyError
 from helpdesk_api.directory.crm.conflicts import ConflictResolvedError
@@ -67,6 +68,7 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     **dict.fromkeys(("companies_put_by_reference", "companies_upsert"), (*_OF_PUSH, *_TREE, UnknownReferenceError)),
     **dict.fromkeys(("contacts_put_by_reference", "contacts_upsert"), (*_OF_PUSH, *_OF_PERSON, UnknownReferenceError)),
     "services_list": (UnknownReferenceError,),
+    "coverage_check": (UnknownReferenceError, LocationNotOfCompanyError, AssetNotOfCompanyError),
     "contracts_amend": (
         *(NothingHeldError, InvalidTermsError, SubjectOfOthersError, UnknownReferenceError),
         TooManyContractVersionsError,

@@ -13,6 +13,7 @@ from helpdesk_api.agreements.national_holidays import (
 )
 from helpdesk_api.agreements.policy_checks import CalendarRequiredError, TargetOutOfReachError
 from helpdesk_api.agreements.sla_policies import PolicyPublishedError
+from helpdesk_api.assets.placements import AssetNotOfCompanyError
 from helpdesk_api.automation.analysing import RuleNeverFiresError
 from helpdesk_api.automation.macros import InactiveMacroError, NotOwnMacroError, TooManyMacrosError
 from helpdesk_api.automation.named_references import UnresolvedNameError
@@ -38,7 +39,6 @@ from helpdesk_api.tickets.blast_radius import PlanExpiredError, PlanOutdatedErro
 from helpdesk_api.tickets.deadlines import NoManualDeadlineError, TooManyTicketsError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
 from helpdesk_api.tickets.parties import (
-    AssetNotOfCompanyError,
     InactiveCompanyError,
     InactiveLocationError,
     InactiveUserError,
