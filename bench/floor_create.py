@@ -47,7 +47,7 @@ async def create(connection: Any, caller: tuple[UUID, UUID], body: NewTicket) ->
     )  # fmt: skip
     ticket = dict(row)
     await _store_clocks(connection, tenant_id, ticket_id, clocks, now)
-    await _store_deadlines(connection, tenant_id, clocks)
+    await _store_deadlines(connection, tenant_id, clocks, str(ticket_id))
     await _store_events(connection, tenant_id, key_id, ticket, clocks, now)
     ticket["clocks"] = clocks
     return ticket
@@ -113,7 +113,12 @@ async def _store_clocks(
     )  # fmt: skip
 
 
-async def _store_deadlines(connection: Any, tenant_id: UUID, clocks: list[dict[str, Any]]) -> None:  # noqa: ANN401 - asyncpg ships no types.
+async def _store_deadlines(
+    connection: Any,  # noqa: ANN401 - asyncpg ships no types.
+    tenant_id: UUID,
+    clocks: list[dict[str, Any]],
+    cause_id: str,
+) -> None:
     due: list[tuple[str, UUID, datetime]] = []
     for clock in clocks:
         due.append(("ticket.sla_warning", clock["id"], clock["warning_at"]))
@@ -123,7 +128,7 @@ async def _store_deadlines(connection: Any, tenant_id: UUID, clocks: list[dict[s
     await connection.execute(
         sql.NEW_DEADLINES,
         [tenant_id] * size, [uuid7() for _ in due], [kind for kind, _, _ in due], [clock for _, clock, _ in due],
-        [1] * size, times, times, [False] * size,
+        [1] * size, times, times, [False] * size, ["request"] * size, [cause_id] * size,
     )  # fmt: skip
 
 

@@ -54,11 +54,14 @@ NEW_CLOCKS = """
            unnest($19::timestamptz[]), unnest($20::timestamptz[]), unnest($21::timestamptz[])
 """
 NEW_DEADLINES = """
-    INSERT INTO deadlines (tenant_id, id, kind, object_id, instance, due_at, try_at, is_test_clock)
+    INSERT INTO deadlines (tenant_id, id, kind, object_id, instance, due_at, try_at, is_test_clock, cause_type,
+                           cause_id)
     SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::text[]), unnest($4::uuid[]), unnest($5::int[]),
-           unnest($6::timestamptz[]), unnest($7::timestamptz[]), unnest($8::bool[])
+           unnest($6::timestamptz[]), unnest($7::timestamptz[]), unnest($8::bool[]), unnest($9::text[]),
+           unnest($10::text[])
     ON CONFLICT (tenant_id, kind, object_id, instance)
-    DO UPDATE SET due_at = excluded.due_at, try_at = excluded.due_at WHERE deadlines.fired_at IS NULL
+    DO UPDATE SET due_at = excluded.due_at, try_at = excluded.due_at, cause_type = excluded.cause_type,
+                  cause_id = excluded.cause_id WHERE deadlines.fired_at IS NULL
 """
 NEW_EVENTS_AND_JOB = """
     WITH recorded AS (

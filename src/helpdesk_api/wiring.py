@@ -80,6 +80,7 @@ from helpdesk_api.kit.sealing import SealedColumn
 from helpdesk_api.privacy import routes as privacy_routes
 from helpdesk_api.privacy.erasing import erase
 from helpdesk_api.privacy.erasures import ERASE
+from helpdesk_api.reports import trace_routes
 from helpdesk_api.retention import applying
 from helpdesk_api.retention import routes as retention_routes
 from helpdesk_api.retention.runs import APPLY
@@ -175,6 +176,7 @@ ROUTERS: Sequence[APIRouter] = (
     rule_files.router,
     rule_routes.router,
     rule_runs.router,
+    trace_routes.router,
     trying.router,
     macros.router,
     api_keys.router,

@@ -370,6 +370,13 @@ def somebody_at_a_ticket(_: Stage, api: Client) -> dict[str, str]:
     return {"id": ticket_id, "user_id": create(api, "users", **user(api))["id"]}
 
 
+def a_cause(stage: Stage, api: Client) -> dict[str, str]:
+    """Make something happen; gives the request that did it."""
+    answer = api.post("/v1/companies", json={"name": unique("Company")})
+    del stage
+    return {"cause": answer.headers["x-request-id"]}
+
+
 def an_event(stage: Stage, api: Client) -> dict[str, str]:
     """Make something happen; gives the id of its event."""
     happened_to = create(api, "companies", name=unique("Company"))["id"]

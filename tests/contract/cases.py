@@ -13,6 +13,7 @@ from typing import Any
 from tests.contract.bodies import (
     JSON,
     a_calendar_version,
+    a_cause,
     a_clock,
     a_clock_set_by_hand,
     a_policy,
@@ -292,6 +293,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     **{f"{plural}_list_changes": Single() for plural in ("companies", "contacts", "locations")},
     "events_list": Single(),
     "events_get": Single(parameters=an_event),
+    "traces_get": Single(parameters=a_cause),
     "events_stream": Single(),
     "events_create_stream_ticket": Single(),
     "events_checksum": Single(),

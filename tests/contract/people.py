@@ -118,8 +118,8 @@ def _fill(made: People, stack: ExitStack) -> None:
         file_id = uploaded(api)["id"]
         which["files"] = str(file_id)
         which["comments"] = a_comment(made, which["tickets"], "reply", file_ids=[file_id])
-        (row,) = made.stage.sql("SELECT id FROM events WHERE object_id = $1 LIMIT 1", UUID(which["tickets"]))
-        which["events"] = str(row["id"])
+        (row,) = made.stage.sql("SELECT id, cause_id FROM events WHERE object_id = $1 LIMIT 1", UUID(which["tickets"]))
+        which |= {"events": str(row["id"]), "traces": row["cause_id"]}
     for case in CASES:
         for which in (made.own, made.hidden):
             if case.plural not in which:

@@ -44,6 +44,7 @@ def attempt(client: Client, operation: Operation, ids: dict[str, str]) -> int:
         version_id=uuid4(),
         source="crm",
         external_id="x",
+        cause=ids.get("traces", str(uuid4())),
     )
     body = None
     if operation.method in {"POST", "PUT", "PATCH"} and operation.body_schema is not None:

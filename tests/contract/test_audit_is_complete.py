@@ -34,7 +34,7 @@ CHANGING = [
     and operation.id not in NOT_CHANGING
 ]
 # Rows that tell nothing about a change: bookkeeping of the credential, of the worker and of the audit trail itself.
-BESIDE_A_CHANGE = {"api_key_usage", "api_keys", "audit_seals", "idempotency_keys", "job_lanes", "jobs"}
+BESIDE_A_CHANGE = {"api_key_usage", "api_keys", "audit_seals", "idempotency_keys", "job_causes", "job_lanes", "jobs"}
 
 # What the worker writes while a test looks on.
 BY_THE_WORKER = {"outbound_emails", "sign_in_links"}

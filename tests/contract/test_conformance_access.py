@@ -25,6 +25,7 @@ OTHER_PERMISSIONS = {
     "files_create_link": ["files:read"],
     "events_create_stream_ticket": ["events:read"],
     "events_checksum": ["events:read"],
+    "traces_get": ["events:read"],
     "tickets_get_presence": ["notes:read"],
     "tickets_set_presence": ["notes:write"],
     "tickets_end_presence": ["notes:write"],

@@ -63,6 +63,8 @@ def everything_observable(made: People, name: str) -> list[tuple[str, int, bytes
     look("/v1/contacts", email="nobody@client.example")
     look(f"/v1/tickets/{made.own['tickets']}/comments", include_total=True)
     look("/v1/events", limit=200)
+    look(f"/v1/traces/{made.own['traces']}")
+    look(f"/v1/traces/{made.hidden['traces']}")
     for plural in ("tickets", "contacts", "companies", "locations", "assets"):
         look(f"/v1/{plural}/{made.hidden[plural]}")
     return told
@@ -100,7 +102,7 @@ def test_hidden_changes_are_unobservable(sandbox_people: People) -> None:
     # All of them at the end once more: what one change hides, another could show.
     assert {name: everything_observable(made, name) for name in NARROWED} == before
     shown = {name: sum(status == 200 for _, status, _ in told) for name, told in before.items()}
-    assert shown == {"contractor": 6, "of_companies": 14, "contact": 17, "contact_manager": 17}
+    assert shown == {"contractor": 6, "of_companies": 15, "contact": 17, "contact_manager": 17}
 
 
 def test_a_note_is_unobservable_to_those_who_read_replies_only(sandbox_people: People) -> None:
@@ -185,6 +187,7 @@ def everything_told(made: People, client: Client) -> str:
             path = operation.template.format_map({
                 **dict.fromkeys(re.findall(r"{(\w+)}", operation.template), str(uuid4())),
                 "id": which.get(plural, ""),
+                "cause": which["traces"],
                 "comment_id": which["comments"],
                 "source": "canary",
                 "external_id": which[plural] if "{source}" in operation.template else "",

@@ -92,6 +92,19 @@ def a_failed_job(stage: Stage, api: Client, *, days: int) -> UUID:
     return found
 
 
+def a_job_cause(stage: Stage, api: Client, *, days: int) -> UUID:
+    (row,) = stage.sql(
+        """
+        INSERT INTO job_causes (tenant_id, id, kind, cause_type, cause_id, created_at)
+        VALUES ($1, gen_random_uuid(), 'test.never', 'request', 'test', $2) RETURNING id
+        """,
+        api.tenant.id,
+        long_ago(days),
+    )
+    found: UUID = row["id"]
+    return found
+
+
 # Each rule: its table, how to make a row of an age, and for how many days such rows are kept by default.
 BY_AGE = {
     "webhook_deliveries": ("webhook_deliveries", a_delivery, 30),
@@ -101,6 +114,7 @@ BY_AGE = {
     "sessions": ("sessions", a_session, 60),
     "sign_in_links": ("sign_in_links", a_link, 7),
     "failed_jobs": ("jobs", a_failed_job, 90),
+    "job_causes": ("job_causes", a_job_cause, 90),
 }
 
 
@@ -221,6 +235,7 @@ def test_a_run_tells_who_asked_for_it_under_which_rules_and_in_the_log(stage: St
     assert (run["requested_by_type"], run["requested_by_id"]) == ("api_key", me)
     assert run["rules"] == {rule.name: rule.days.default for rule in CHOSEN} | {
         "failed_jobs": 90,
+        "job_causes": 90,
         "unattached_files": 1,
     }
     told = events(stage, api, object_type="retention_run")
@@ -329,7 +344,7 @@ def test_a_dry_run_tells_what_a_rule_would_remove_and_changes_nothing(stage: Sta
     assert no_run(api)
 
 
-@pytest.mark.parametrize("rule", [rule for rule in BY_AGE if rule != "failed_jobs"])
+@pytest.mark.parametrize("rule", [rule for rule in BY_AGE if rule not in {"failed_jobs", "job_causes"}])
 def test_what_a_dry_run_tells_is_what_then_goes(stage: Stage, api: Client, rule: str) -> None:
     _, make, days = BY_AGE[rule]
     for older in (1, 2, 3):

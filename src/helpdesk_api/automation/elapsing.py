@@ -133,7 +133,7 @@ async def _since(ctx: Ctx, chain: Chain, rule: CompiledRule) -> datetime | None:
 
 async def schedule_arming(ctx: Ctx, rule_id: UUID) -> None:
     """See to it that a rule, which has just been published, reaches the tickets that are there already."""
-    await jobs.put(ctx, [NewJob(ARM, {"rule_id": str(rule_id)}, ctx.real_now)])
+    await jobs.put(ctx, [NewJob(ARM, {"rule_id": str(rule_id)}, ctx.real_now, cause=ctx.cause)])
 
 
 async def arm(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job], in_force: Known) -> None:

@@ -68,7 +68,8 @@ class RuleEngine:
             await self._follow(moment, ticket, happened, known)
             # One that failed once too often must not go on with the others.
             known = await self._rules(ctx)
-        await waiting.follow(ctx, {happened[0].object_id for happened in parts}, known)
+        causes = {happened[0].object_id: happened[0].cause for happened in parts}
+        await waiting.follow(ctx, list(causes), known, causes=causes)
 
     async def elapse(self, ctx: Ctx, due: Sequence[DueDeadline]) -> Unfired:
         """Try the rules for which time is up."""

@@ -196,7 +196,7 @@ def _told(answer: Answer) -> RuleAnswer:
     return {"pointer": answer.pointer, "field": answer.path, "holds": answer.holds}
 
 
-async def _present(ctx: Ctx, found: list[RuleRun]) -> list[RuleRun]:
+async def as_shown(ctx: Ctx, found: list[RuleRun]) -> list[RuleRun]:
     """Leave out what a caller is not shown: fields of tickets, and what a comparison would tell of a field."""
     held = ctx.principal.field_groups
     offered = await offered_to(ctx, *(answer["field"] for run in found for answer in run.answers))
@@ -218,4 +218,4 @@ def _may_be_told(ctx: Ctx, offered: OfferedField | None) -> bool:
 
 
 router = ResourceRouter(RULE_RUNS)
-add_reading(router, RULE_RUNS, present=_present)
+add_reading(router, RULE_RUNS, present=as_shown)

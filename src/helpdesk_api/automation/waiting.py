@@ -19,7 +19,7 @@ from helpdesk_api.automation.compiled_rules import CompiledRule, as_rule
 from helpdesk_api.automation.timers import OUT_OF_REACH, Timer
 from helpdesk_api.domain.conditions import Condition, FromNow, comparisons
 from helpdesk_api.kit import deadlines
-from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.context import Cause, Ctx, new_id
 from helpdesk_api.kit.deadlines import Deadline
 from helpdesk_api.kit.sql import Statement, reference, tenant_table, unnested
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
@@ -120,9 +120,17 @@ async def note_reached(ctx: Ctx, one: Waiting, *, fired_for: datetime | None) ->
 
 
 async def follow(
-    ctx: Ctx, ticket_ids: Collection[UUID], known: Sequence[CompiledRule], *, but_not: UUID | None = None
+    ctx: Ctx,
+    ticket_ids: Collection[UUID],
+    known: Sequence[CompiledRule],
+    *,
+    but_not: UUID | None = None,
+    causes: Mapping[UUID, Cause] | None = None,
 ) -> None:
-    """Let locked tickets wait for what they are to wait for now; a rule that was just tried in vain is left out."""
+    """Let locked tickets wait for what they are to wait for now; a rule that was just tried in vain is left out.
+
+    `causes` tells for which tickets something else than the unit of work is why.
+    """
     timed = {rule.id: rule for rule in known if rule.timer is not None and rule.id != but_not}
     if not timed or not ticket_ids:
         return
@@ -143,7 +151,10 @@ async def follow(
                 void.append(before.deadline)
     await _store(ctx, moved)
     await deadlines.cancel(ctx, void)
-    await deadlines.arrange(ctx, [one.deadline for one in moved if one.deadline is not None])
+    await deadlines.arrange(
+        ctx,
+        [replace(one.deadline, cause=(causes or {}).get(one.ticket_id)) for one in moved if one.deadline is not None],
+    )
 
 
 async def _due_at(ctx: Ctx, rule: CompiledRule, one: Waiting, facts: Mapping[str, Any]) -> datetime | None:

@@ -135,7 +135,7 @@ async def advance_clock(
     record(ctx, "test_clock.advanced", object_id=ctx.tenant_id, version=1, changes={"now": (now, body.to)})
     if has_arrived:
         return TestClock(now=stands_at, advancing_to=None, fired_count=fired)
-    await jobs.put(ctx, [NewJob(ADVANCE, {}, ctx.real_now)])
+    await jobs.put(ctx, [NewJob(ADVANCE, {}, ctx.real_now, cause=ctx.cause)])
     response.status_code = 202
     response.headers["location"] = "/v1/test-clock"
     return TestClock(now=stands_at, advancing_to=body.to, fired_count=fired)

@@ -35,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.context import Cause, Ctx, new_id
 from helpdesk_api.kit.db import Database
 from helpdesk_api.kit.sql import Statement, tenant_table
 from helpdesk_api.kit.tenancy import is_served
@@ -49,8 +49,12 @@ deadlines = tenant_table(
     Column("try_at", DateTime(timezone=True), nullable=False),
     Column("fired_at", DateTime(timezone=True)),
     Column("is_test_clock", Boolean, nullable=False),
+    # What set it, or moved it last; one from before does not tell.
+    Column("cause_type", Text),
+    Column("cause_id", Text),
     UniqueConstraint("tenant_id", "kind", "object_id", "instance"),
     Index("ix_deadlines_due", "try_at", postgresql_where=text("fired_at IS NULL AND NOT is_test_clock")),
+    Index(None, "tenant_id", "cause_id"),
     Index("ix_deadlines_tenant_due", "tenant_id", "due_at", "id", postgresql_where=text("fired_at IS NULL")),
     versioned=False,
 )
@@ -58,12 +62,16 @@ deadlines = tenant_table(
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """Something due at an instant of the tenant's time; `instance` tells repetitions apart."""
+    """Something due at an instant of the tenant's time; `instance` tells repetitions apart.
+
+    What set it is the cause of the unit of work, unless it is named: one may do what several deadlines have set off.
+    """
 
     kind: str
     object_id: UUID
     instance: int
     due_at: datetime
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +108,21 @@ class Fired:
 
 Handler = Callable[[Ctx, Sequence[DueDeadline]], Awaitable[Unfired]]
 
-_COLUMNS = ("tenant_id", "id", "kind", "object_id", "instance", "due_at", "try_at", "is_test_clock")
+_COLUMNS = (
+    "tenant_id", "id", "kind", "object_id", "instance", "due_at", "try_at", "is_test_clock", "cause_type", "cause_id",
+)  # fmt: skip
 _NAMED = ("kind", "object_id", "instance")
 _arrays = select(*(func.unnest(bindparam(c, type_=ARRAY(deadlines.c[c].type))).label(c) for c in _COLUMNS))
 _write = insert(deadlines).from_select(list(_COLUMNS), _arrays)
 _ARRANGE = Statement(
     _write.on_conflict_do_update(
         index_elements=["tenant_id", "kind", "object_id", "instance"],
-        set_={"due_at": _write.excluded.due_at, "try_at": _write.excluded.due_at},
+        set_={
+            "due_at": _write.excluded.due_at,
+            "try_at": _write.excluded.due_at,
+            "cause_type": _write.excluded.cause_type,
+            "cause_id": _write.excluded.cause_id,
+        },
         where=deadlines.c.fired_at.is_(None),
     )
 )
@@ -177,6 +192,7 @@ async def arrange(ctx: Ctx, wanted: Sequence[Deadline]) -> None:
     if not wanted:
         return
     size = len(wanted)
+    causes = [deadline.cause or ctx.cause for deadline in wanted]
     await ctx.tx.run(
         _ARRANGE,
         {
@@ -188,6 +204,8 @@ async def arrange(ctx: Ctx, wanted: Sequence[Deadline]) -> None:
             "due_at": [deadline.due_at for deadline in wanted],
             "try_at": [deadline.due_at for deadline in wanted],
             "is_test_clock": [ctx.is_test_clock] * size,
+            "cause_type": [cause.type for cause in causes],
+            "cause_id": [cause.id for cause in causes],
         },
     )
     if not ctx.is_test_clock:

@@ -32,6 +32,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import UserDefinedType
 
 from helpdesk_api.kit.context import Cause, Ctx, Principal, new_id
+from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.jobs import jobs
 from helpdesk_api.kit.sql import Statement, insert_many, tenant_table
 
@@ -83,6 +84,7 @@ events = tenant_table(
     # Hashed together with what somebody wrote: without it, a short value could be guessed from its hash.
     Column("salt", Uuid, nullable=False, server_default=func.gen_random_uuid()),
     Index(None, "tenant_id", "xid", "seq"),
+    Index(None, "tenant_id", "cause_id", "id"),
     Index(None, "tenant_id", "object_id", "xid", "seq"),
     # What the audit trail is searched by, newest first.
     Index(None, "tenant_id", "actor_id", "id"),
@@ -213,6 +215,11 @@ async def write_recorded(ctx: Ctx) -> None:
             "payload": {"event_ids": [str(event.id) for event in noted]},
         },
     )
+
+
+def cause_of_event(event: Record) -> Cause:
+    """Give what set off a stored event."""
+    return Cause(event["cause_type"], event["cause_id"])
 
 
 def is_settled() -> ColumnElement[bool]:

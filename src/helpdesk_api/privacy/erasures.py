@@ -159,5 +159,5 @@ async def request_erasure(
         },
         object_id=erasure_id,
     )
-    await jobs.put(ctx, [NewJob(ERASE, {"erasure_id": str(created.id)}, ctx.real_now)])
+    await jobs.put(ctx, [NewJob(ERASE, {"erasure_id": str(created.id)}, ctx.real_now, cause=ctx.cause)])
     return created

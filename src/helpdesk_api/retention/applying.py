@@ -20,7 +20,7 @@ from helpdesk_api.identity.event_purging import BrokenTrailError
 from helpdesk_api.kit import crud, jobs
 from helpdesk_api.kit.context import Cause, Ctx, new_id, system
 from helpdesk_api.kit.db import Record
-from helpdesk_api.kit.events import record
+from helpdesk_api.kit.events import cause_of_event, record
 from helpdesk_api.kit.jobs import Job, NewJob
 from helpdesk_api.kit.retention import Batch, Rule
 from helpdesk_api.kit.runtime import Runtime
@@ -72,7 +72,7 @@ async def follow_test_clock(ctx: Ctx, happened: Sequence[Record]) -> None:
         if event["type"] == "test_clock.advanced":
             before, after = map(datetime.fromisoformat, event["changes"]["now"])
             if before.date() != after.date():
-                await jobs.put(ctx, [NewJob(APPLY, {}, ctx.real_now)])
+                await jobs.put(ctx, [NewJob(APPLY, {}, ctx.real_now, cause=cause_of_event(event))])
                 return
 
 

@@ -12,7 +12,7 @@ from helpdesk_api.files.models import UNATTACHED_FILES_KEPT
 from helpdesk_api.identity.event_purging import KeptEvents
 from helpdesk_api.identity.key_usage import USAGE_KEPT
 from helpdesk_api.identity.sign_in.models import LINKS_KEPT, SESSIONS_KEPT
-from helpdesk_api.kit.jobs import jobs
+from helpdesk_api.kit.jobs import JOB_CAUSES_KEPT, jobs
 from helpdesk_api.kit.mail.queue import EMAILS_KEPT
 from helpdesk_api.kit.retention import Days, Kept, Rule
 from helpdesk_api.tickets.retention import CLOSED_TICKETS_KEPT
@@ -69,6 +69,6 @@ CHOSEN: Final[Sequence[Rule]] = (
     EVENTS_KEPT,
     SECURITY_EVENTS_KEPT,
 )
-RULES: Final[Sequence[Rule]] = (FAILED_JOBS_KEPT, UNATTACHED_FILES_KEPT, *CHOSEN)
+RULES: Final[Sequence[Rule]] = (FAILED_JOBS_KEPT, JOB_CAUSES_KEPT, UNATTACHED_FILES_KEPT, *CHOSEN)
 
 DEFAULTS: Final[Mapping[str, int | None]] = {rule.name: rule.days.default for rule in RULES}

@@ -116,7 +116,7 @@ async def request_run(ctx: Ctx) -> RetentionRun:
         message = f"The rules are being applied already, by the run {known.id}."
         raise RetentionRunningError(message, params={"retention_run_id": str(known.id)})
     begun = await begin(ctx)
-    await jobs.put(ctx, [NewJob(APPLY, {}, ctx.real_now)])
+    await jobs.put(ctx, [NewJob(APPLY, {}, ctx.real_now, cause=ctx.cause)])
     return begun
 
 

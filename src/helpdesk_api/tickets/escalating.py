@@ -113,7 +113,7 @@ async def _notify(ctx: Ctx, ticket: Ticket, item: TicketClock, one: Escalation, 
             "due_at": None if due_at is None else due_at.isoformat(),
             "time_zone": item.calendar.zone,
         }
-        await jobs.put(ctx, [NewJob(NOTIFY, payload, ctx.real_now)])
+        await jobs.put(ctx, [NewJob(NOTIFY, payload, ctx.real_now, cause=ctx.cause)])
 
 
 async def notify(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> None:

@@ -24,7 +24,7 @@ from helpdesk_api.domain.sla import settle
 from helpdesk_api.kit import deadlines, jobs
 from helpdesk_api.kit.context import Cause, Ctx, system
 from helpdesk_api.kit.db import Record
-from helpdesk_api.kit.events import record
+from helpdesk_api.kit.events import cause_of_event, record
 from helpdesk_api.kit.jobs import Job, NewJob
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.sql import Statement
@@ -74,14 +74,19 @@ class Edited:
 
 async def schedule_recomputation(ctx: Ctx, told: Sequence[Record]) -> None:
     """See to it that an edit of the hours of a calendar reaches the clocks that are measured by it."""
-    edited = [
-        event["object_id"]
+    edited = {
+        str(event["object_id"]): cause_of_event(event)
         for event in told
         if event["type"] == "calendar.updated" and not _EDITED.isdisjoint(event["changes"])
-    ]
+    }
     if edited:
-        calendars = [str(calendar_id) for calendar_id in dict.fromkeys(edited)]
-        await jobs.put(ctx, [NewJob(RECOMPUTE, {"calendar_id": one}, ctx.real_now) for one in calendars])
+        await jobs.put(
+            ctx,
+            [
+                NewJob(RECOMPUTE, {"calendar_id": calendar_id}, ctx.real_now, cause=cause)
+                for calendar_id, cause in edited.items()
+            ],
+        )
 
 
 async def recompute(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> None:

@@ -81,7 +81,7 @@ _WHAT_TO_DO: Final[Mapping[Language, str]] = {
 async def tell(ctx: Ctx, endpoint_id: UUID, url: str, reason: str) -> None:
     """Have people told, in the caller's transaction; `reason` is one of `endpoints.Reason` or FAILING_SOON."""
     payload = {"endpoint_id": str(endpoint_id), "host": urlsplit(url).hostname or "", "reason": reason}
-    await jobs.put(ctx, [NewJob(NOTIFY, payload, ctx.real_now)])
+    await jobs.put(ctx, [NewJob(NOTIFY, payload, ctx.real_now, cause=ctx.cause)])
 
 
 async def notify(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> None:

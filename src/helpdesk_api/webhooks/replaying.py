@@ -107,7 +107,7 @@ async def replay(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> N
             return
         again_at = await _go_on(replace(ctx, now=ctx.real_now), running)
         if again_at is not None:
-            await jobs.put(ctx, [NewJob(REPLAY, claimed[0].payload, again_at)])
+            await jobs.put(ctx, [NewJob(REPLAY, claimed[0].payload, again_at, cause=cause)])
 
 
 async def _go_on(ctx: Ctx, running: WebhookReplay) -> datetime | None:

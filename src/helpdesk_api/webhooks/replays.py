@@ -233,7 +233,7 @@ async def _start(ctx: Ctx, endpoint_id: UUID, values: dict[str, Any]) -> Webhook
             **values,
         },
     )
-    await jobs.put(ctx, [NewJob(REPLAY, {"replay_id": str(started.id)}, ctx.real_now)])
+    await jobs.put(ctx, [NewJob(REPLAY, {"replay_id": str(started.id)}, ctx.real_now, cause=ctx.cause)])
     return started
 
 
