@@ -41,7 +41,9 @@ _PORT_PATIENCE = 60.0
 
 _STOP_SECONDS = 45
 # What a process logs when it met something that nobody had foreseen.
-_DEFECTS = re.compile(r'"event": ?"(http\.unhandled_error|worker\.loop_failed|deadline\.failed|job\.failed)"|Traceback')
+_DEFECTS = re.compile(
+    r'"event": ?"(http\.unhandled_error|worker\.(loop|lookout)_failed|deadline\.failed|job\.failed)"|Traceback'
+)
 
 
 class Program:

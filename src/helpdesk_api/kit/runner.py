@@ -1,8 +1,9 @@
-"""Running what is due inside a worker: one loop per kind of job, one for deadlines.
+"""Running what is due inside a worker: one loop per kind of job, one for deadlines, and a lookout that wakes them.
 
-A loop claims, hands over and claims again until nothing is left, then waits for a ring or its next sweep. It needs
-PostgreSQL only; while the database is away it keeps trying. Jobs of one tenant and lane go to their handler together,
-and no other call has that lane meanwhile, so one slow receiver cannot hold up the others.
+The lookout asks at every ring and every sweep what is due at all (`kit.lookout`): one statement, however many kinds
+there are. A loop that it wakes claims, hands over and claims again until nothing is left. All of it needs PostgreSQL
+only; while the database is away the lookout keeps trying. Jobs of one tenant and lane go to their handler together, and
+no other call has that lane meanwhile, so one slow receiver cannot hold up the others.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from uuid import UUID
 import structlog
 
 from helpdesk_api.domain.errors import Refusal, UnavailableError
-from helpdesk_api.kit import deadlines, idempotency, jobs, lanes
+from helpdesk_api.kit import deadlines, idempotency, jobs, lanes, lookout
 from helpdesk_api.kit.context import Cause, system
 from helpdesk_api.kit.deadlines import DueDeadline, Fired, Handler
 from helpdesk_api.kit.doorbell import LocalBell
@@ -43,12 +44,14 @@ class Runner:
         self._bell = bell
         self._sweep_seconds = sweep_seconds
         self._stopping = asyncio.Event()
+        self._woken = {name: asyncio.Event() for name in (lookout.DEADLINES, *runtime.job_kinds)}
         self.swept_at: datetime | None = None
 
     async def run(self) -> None:
         """Work until told to stop; then finish what was claimed and return."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._loop("deadlines", self._fire_due, self._bell.listener()))
+            group.create_task(self._look_out())
+            group.create_task(self._loop(lookout.DEADLINES, self._fire_due))
             group.create_task(self._housekeeping())
             for name, kind in self._runtime.job_kinds.items():
                 group.create_task(self._run_jobs(name, kind))
@@ -57,28 +60,46 @@ class Runner:
         """Ask the loops to claim no more."""
         self._stopping.set()
         self._bell.ring()
+        for woken in self._woken.values():
+            woken.set()
 
-    async def _run_jobs(self, name: str, kind: JobKind) -> None:
+    async def _look_out(self) -> None:
         rung = self._bell.listener()
-        claimer = _Claimer(self._runtime, name, kind, rung)
-        try:
-            await self._loop(name, claimer.work, rung)
-        finally:
-            await claimer.finish()
-
-    async def _loop(self, name: str, work: Callable[[asyncio.Event], Awaitable[None]], rung: asyncio.Event) -> None:
+        by_lane = [name for name, kind in self._runtime.job_kinds.items() if kind.by_lane]
+        without_lane = [name for name, kind in self._runtime.job_kinds.items() if not kind.by_lane]
         while not self._stopping.is_set():
             rung.clear()
             try:
-                await work(self._stopping)
+                for name in await lookout.what_is_due(self._runtime.db, without_lane, by_lane):
+                    self._woken[name].set()
                 self.swept_at = datetime.now(UTC)
             except Refusal as refusal:
                 # The database is away or overloaded; the next sweep tries again.
+                log.warning("worker.lookout_refused", code=refusal.code)
+            except Exception:
+                log.exception("worker.lookout_failed")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(rung.wait(), self._sweep_seconds)
+
+    async def _run_jobs(self, name: str, kind: JobKind) -> None:
+        claimer = _Claimer(self._runtime, name, kind, self._woken[name])
+        try:
+            await self._loop(name, claimer.work)
+        finally:
+            await claimer.finish()
+
+    async def _loop(self, name: str, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+        woken = self._woken[name]
+        while not self._stopping.is_set():
+            await woken.wait()
+            woken.clear()
+            try:
+                await work(self._stopping)
+            except Refusal as refusal:
+                # What was not claimed is still due: the next look wakes this loop again.
                 log.warning("worker.loop_refused", loop=name, code=refusal.code)
             except Exception:
                 log.exception("worker.loop_failed", loop=name)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(rung.wait(), self._sweep_seconds)
 
     async def _fire_due(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -153,13 +174,13 @@ class Runner:
 
 
 class _Claimer:
-    """Claim jobs of one kind and keep their handler's calls going; a call that ends rings for the next claim."""
+    """Claim jobs of one kind and keep their handler's calls going; one that ends wakes the loop for the next claim."""
 
-    def __init__(self, runtime: Runtime, name: str, kind: JobKind, rung: asyncio.Event) -> None:
+    def __init__(self, runtime: Runtime, name: str, kind: JobKind, woken: asyncio.Event) -> None:
         self._runtime = runtime
         self._name = name
         self._kind = kind
-        self._rung = rung
+        self._woken = woken
         self._calls: set[asyncio.Task[None]] = set()
 
     async def work(self, stopping: asyncio.Event) -> None:
@@ -209,7 +230,7 @@ class _Claimer:
 
     def _ended(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
-        self._rung.set()
+        self._woken.set()
 
     async def _call_for(self, lane: Lane) -> None:
         for group in _groups(lane.jobs):
