@@ -12,6 +12,8 @@ from helpdesk_api.agreements import (
     contract_routes,
     contract_turns,
     coverage_routes,
+    entitlement_routes,
+    entitlement_turns,
     national_holidays,
     services,
     sla_policies,
@@ -172,6 +174,7 @@ ROUTERS: Sequence[APIRouter] = (
     services.router,
     contract_routes.router,
     coverage_routes.router,
+    entitlement_routes.router,
     analysing.router,
     rule_files.router,
     rule_routes.router,
@@ -260,6 +263,7 @@ DEADLINES: Mapping[str, Handler] = {
     clock_rows.STEP_KIND: firing.reach,
     waiting.ELAPSED_KIND: _RULES.elapse,
     contract_turns.TURN_KIND: contract_turns.turn,
+    entitlement_turns.TURN_KIND: entitlement_turns.turn,
 }
 
 # Types of objects whose changes may change what anybody sees: who listens is looked up again before being told more.

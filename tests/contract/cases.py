@@ -40,7 +40,16 @@ from tests.contract.bodies import (
     user,
 )
 from tests.contract.calendar_bodies import CALENDAR_EDIT
-from tests.contract.contract_bodies import a_contract, amendment, contract, question, service
+from tests.contract.contract_bodies import (
+    ENTRY,
+    a_contract,
+    amendment,
+    an_entitlement,
+    contract,
+    entitlement,
+    question,
+    service,
+)
 from tests.contract.crm_bodies import crm_source, sync_conflict
 from tests.contract.custom_field_bodies import custom_field
 from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
@@ -168,6 +177,7 @@ CASES = (
     Case("sla-policies", sla_policy, patch={"position": 0}, cleared="description"),
     Case("services", service, patch={"is_active": False}, cleared="description"),
     Case("contracts", contract, patch={"name": "Renamed"}, cleared="notes"),
+    Case("entitlements", entitlement, patch={"quantity": 900}, cleared="rollover_periods"),
     Case("rule-runs", made=rule_run),
     Case("macros", macro, patch={"position": 0}, cleared="description"),
     Case("rules", rule, patch={"position": 0}, cleared="description"),
@@ -306,6 +316,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "sla_policy_versions_list": Single(parameters=a_policy),
     "contracts_amend": Single(amendment, parameters=a_contract),
     "coverage_check": Single(question),
+    "entitlements_enter": Single(ENTRY, parameters=an_entitlement),
     "calendar_versions_list": Single(parameters=a_calendar_version),
     "calendar_versions_get": Single(parameters=a_calendar_version),
 }
@@ -317,7 +328,7 @@ _WITHOUT_BODY = (
     "files_create_link", "files_get_content", "tickets_get_presence", "tickets_get_times", "assets_get_impact",
     "assets_list_placements", "assets_list_timeline", "users_invite", "users_reset_second_factor", "sessions_end",
     "api_keys_revoke", "api_keys_usage", "companies_get_provenance", "contacts_get_provenance",
-    "locations_get_provenance", "contracts_list_versions",
+    "locations_get_provenance", "contracts_list_versions", "entitlements_get_balance", "entitlements_list_entries",
 )  # fmt: skip
 
 # Operations on one object beside the usual five, with a body that is valid for them.

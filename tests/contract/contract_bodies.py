@@ -3,6 +3,16 @@
 from tests.contract.bodies import JSON, asset_type, calendar, create, sla_policy, team, unique, user
 from tests.stage import Client, Stage
 
+ENTRY: JSON = {
+    "kind": "grant",
+    "amount": 60,
+    "operation_id": None,
+    "source": "sales",
+    "reference": "goodwill-7",
+    "reason": "Goodwill",
+    "expires_at": "2098-01-01T00:00:00Z",
+}
+
 
 def amendment(api: Client) -> JSON:
     """Give terms with everything that they may name, for a new client."""
@@ -84,3 +94,35 @@ def contract(api: Client) -> JSON:
         "responsible_team_id": create(api, "teams", **team(api))["id"],
         "notes": "To be renegotiated.",
     }
+
+
+def entitlement(api: Client) -> JSON:
+    """Give an entitlement whose first period is still to come, under a contract of its own."""
+    made = create(api, "contracts", **contract(api))["id"]
+    answer = api.post(f"/v1/contracts/{made}/amend", json={"terms": {"starts_at": "2026-01-01T00:00:00Z"}})
+    assert answer.is_success, answer.text
+    return {
+        "contract_id": made,
+        "name": unique("Entitlement"),
+        "kind": "money",
+        "currency": "EUR",
+        "quantity": 50_000,
+        "period_months": 1,
+        "starts_at": "2098-01-01T00:00:00Z",
+        "rollover": "limited",
+        "rollover_limit": 25_000,
+        "rollover_periods": 3,
+        "overage": "allow",
+        "rounding_step": 5,
+        "minimum_charge": 100,
+        "warn_at": [10_000, 5_000],
+    }
+
+
+def an_entitlement(stage: Stage, api: Client) -> dict[str, str]:
+    """Make an entitlement in which something is entered; gives its id."""
+    del stage
+    made = create(api, "entitlements", **entitlement(api))["id"]
+    answer = api.post(f"/v1/entitlements/{made}/entries", json=ENTRY | {"reference": unique("Entry")})
+    assert answer.is_success, answer.text
+    return {"id": made}

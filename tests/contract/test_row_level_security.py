@@ -18,6 +18,7 @@ MINE = "tenant_id = ( SELECT current_tenant() AS current_tenant)"
 APPEND_ONLY = (
     "audit_seals",
     "calendar_versions",
+    "entitlement_entries",
     "event_redactions",
     "events",
     "sla_policy_versions",
@@ -45,6 +46,7 @@ SWEEPER_MAY = {
 PURGER_MAY_WITH_A_TABLE = ("{}: DELETE", "{}.id: SELECT", "{}.tenant_id: SELECT")
 APP_MAY_BEYOND_ROWS = {
     "alembic_version: SELECT",
+    "entitlement_entries.reason: UPDATE",
     "tenants: INSERT",
     "tenants: SELECT",
     "tenants.clock_at: UPDATE",
@@ -316,6 +318,7 @@ def test_the_application_may_do_exactly_what_is_reviewed(stage: Stage) -> None:
         "event_redactions: DELETE",
         "event_redactions: INSERT",
         "calendar_versions: DELETE",
+        "entitlement_entries: DELETE",
         "rule_versions: DELETE",
         "sla_policy_versions: DELETE",
         "webhook_replays: DELETE",
@@ -348,10 +351,12 @@ def test_triggers_do_what_is_written_down_here_and_nothing_else(stage: Stage) ->
 
     with_custom_fields = ("companies", "contacts", "locations", "tickets")
     assert [tuple(row) for row in triggers] == [
+        ("entitlement_entries", "add_up", "O"),
         ("companies", "company_keys", "O"),
         ("contacts", "contact_keys", "O"),
         *((table, "custom_fields_of_changed", "O") for table in with_custom_fields),
         *((table, "custom_fields_of_new", "O") for table in with_custom_fields),
+        ("entitlement_entries", "keep", "O"),
         ("tenants", "no_test_clock_later", "O"),
         ("assets", "rules_of_type", "O"),
         ("tickets", "status_of_changed", "O"),

@@ -17,7 +17,7 @@ SOURCES = Path(__file__).resolve().parents[2] / "src" / "helpdesk_api"
 STORED = (
     *("api_key", "asset", "asset_type", "calendar", "company", "contact", "crm_source"),
     *("custom_field", "identity_provider"),
-    *("contract", "location", "role", "service"),
+    *("contract", "entitlement", "location", "role", "service"),
     *("sla_policy", "team", "inbound_hook", "macro", "rule", "user", "webhook_endpoint"),
 )
 MOVES = (
@@ -51,6 +51,9 @@ FILLED: Mapping[str, tuple[str, ...]] = {
         f"tenant.{word}" for word in ("updated", "suspended", "resumed", "deletion_scheduled", "deletion_cancelled")
     ),
     "EVENTS_PURGED": (EVENTS_PURGED,),
+    "entitlement.{told}": tuple(
+        f"entitlement.{told}" for told in ("granted", "reserved", "used", "reversed", "expired", "rolled_over")
+    ),
     "ticket.sla_{move}": tuple(f"ticket.sla_{move}" for move in MOVES),
 }
 

@@ -20,6 +20,7 @@ from helpdesk_api.agreements.contract_tables import contract_companies, contract
 from helpdesk_api.agreements.contract_turns import arrange_turn
 from helpdesk_api.agreements.contract_versions import read_terms, replace_versions, spell_of, versions_of
 from helpdesk_api.agreements.contracts import CONTRACTS
+from helpdesk_api.agreements.entitlement_turns import follow_contract
 from helpdesk_api.agreements.services import SERVICES
 from helpdesk_api.agreements.sla_policies import SLA_POLICIES
 from helpdesk_api.assets.asset_types import ASSET_TYPES
@@ -130,6 +131,7 @@ async def amend_contract(
     await replace_versions(ctx, contract_id, replaced=replaced, added=amendment.added)
     contract = await _told(ctx, before, after, begins, stated)
     await arrange_turn(ctx, contract_id, after)
+    await follow_contract(ctx, contract_id)
     return contract, await versions_of(ctx, contract_id, known_at=ctx.now)
 
 

@@ -165,7 +165,7 @@ def end_of_term(terms: ContractTerms, at: datetime) -> datetime | None:
     times = max(apart // terms.renewal_months - 1, 0)
     end: datetime | None = terms.ends_at
     while end is not None and end <= at:
-        end = _months_after(anchor, times * terms.renewal_months)
+        end = months_after(anchor, times * terms.renewal_months)
         times += 1
     return end
 
@@ -205,7 +205,8 @@ def next_turn(known: Sequence[Spell], after: datetime) -> datetime | None:
     return min((at for at in turns if at > after), default=None)
 
 
-def _months_after(anchor: datetime, months: int) -> datetime | None:
+def months_after(anchor: datetime, months: int) -> datetime | None:
+    """Give the instant so many months after a local one, on the last day where a month is shorter; None is too late."""
     years, month = divmod(anchor.month - 1 + months, _MONTHS)
     year = anchor.year + years
     if year > LAST_YEAR + 1:

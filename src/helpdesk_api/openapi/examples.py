@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from helpdesk_api.agreements.contract_routes import CONTRACT_EXAMPLES
 from helpdesk_api.agreements.coverage_routes import COVERAGE_EXAMPLES
+from helpdesk_api.agreements.entitlement_routes import ENTITLEMENT_EXAMPLES
 from helpdesk_api.assets.asset_routes import ASSET_EXAMPLES
 from helpdesk_api.automation.bulk import APPLYING_EXAMPLES
 from helpdesk_api.directory.card_kinds import UPSERT_EXAMPLES
@@ -62,6 +63,7 @@ _CHANGES: Mapping[str, Mapping[str, Any]] = {
     "SLAPolicyUpdate": {"position": 20},
     "ServiceUpdate": {"is_active": False},
     "ContractUpdate": {"notes": None},
+    "EntitlementUpdate": {"quantity": 900},
     "MacroUpdate": {"is_active": False},
     "RuleUpdate": {"state": "disabled"},
     "WebhookEndpointUpdate": {"is_enabled": False},
@@ -154,7 +156,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield "ProblemType", catalogue()["stale_version"].model_dump()
     yield "Me", ME_EXAMPLE
     yield from SIGN_IN_EXAMPLES
-    yield from (AGREEMENT_EXAMPLES | CONTRACT_EXAMPLES | COVERAGE_EXAMPLES).items()
+    yield from (AGREEMENT_EXAMPLES | CONTRACT_EXAMPLES | COVERAGE_EXAMPLES | ENTITLEMENT_EXAMPLES).items()
     yield from (UPSERT_EXAMPLES | CRM_EXAMPLES | ASSET_EXAMPLES | TIMELINE_EXAMPLES | FILE_EXAMPLES).items()
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE

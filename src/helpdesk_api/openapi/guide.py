@@ -96,6 +96,7 @@ TAGS = {
     "condition-fields": "What conditions of searches, rules and webhook endpoints can ask about.",
     "services": "What is offered to clients, and who may ask for it.",
     "contracts": "What has been agreed with clients: what applied when, as known when.",
+    "entitlements": "How much of what clients may use under contracts, what was used, and what is left.",
     "sla-policies": "Promises of how fast tickets are answered and resolved, tried in order.",
     "events": "Everything that happened, in the order in which it was committed.",
     "webhook-endpoints": "Where events are sent.",

@@ -34,6 +34,15 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
         "time_zone": "a name of a zone", "renewal": "a word of ours", "services": "ids",
     },
     "contracts": {"status": "a word of ours"},
+    "entitlement_entries": {
+        "kind": "a word of ours", "from_account": "a word of ours", "to_account": "a word of ours",
+        "source": "names a system", "reference": "an id in that system",
+    },
+    "entitlement_grants": {"account": "a word of ours"},
+    "entitlements": {
+        "kind": "a word of ours", "currency": "a code", "time_zone": "a name of a zone", "rollover": "a word of ours",
+        "overage": "a word of ours",
+    },
     "services": {"categories": "name kinds of companies", "territories": "name territories"},
     "custom_field_values": {EVERY_COLUMN: "follows the rows that hold the values, by a trigger"},
     "custom_fields": {

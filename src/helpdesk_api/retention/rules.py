@@ -23,8 +23,8 @@ from helpdesk_api.webhooks.models import DELIVERIES_KEPT
 _BUSINESS_OBJECTS: Final = frozenset(
     {
         *("ticket", "company", "contact", "external_reference", "location", "team", "calendar", "sla_policy"),
-        *("asset", "asset_type", "asset_relation", "contract", "service", "test_clock"),
-        *("webhook_delivery", "webhook_replay", "inbound_message"),
+        *("asset", "asset_type", "asset_relation", "contract", "entitlement", "service"),
+        *("test_clock", "webhook_delivery", "webhook_replay", "inbound_message"),
     }
 )
 _ABOUT_ENDPOINTS: Final = frozenset({"webhook_endpoint.ping", "webhook_endpoint.test", "webhook_endpoint.failing"})

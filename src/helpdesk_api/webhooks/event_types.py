@@ -53,6 +53,20 @@ _CONTRACT: Final = (
     event("contract.status_changed", "A contract has begun, ended, or was suspended, resumed or amended.", "status"),
     event("contract.notice_due", "The last chance for giving notice before a term of a contract ends has come."),
 )
+_ENTITLEMENT: Final = (
+    event("entitlement.granted", "An amount was granted, for a period or by hand; `data` tells how much is left."),
+    event("entitlement.reserved", "An amount was set aside; `data` tells how much, for what, and what is left."),
+    event("entitlement.used", "An amount was used; `data` tells how much, for what, and the balance after it."),
+    event("entitlement.reversed", "What was granted, reserved or used was undone; `data` tells what."),
+    event("entitlement.rolled_over", "What was left of a period is kept for the next one."),
+    event("entitlement.expired", "What was left of a grant is over without having been used."),
+    event("entitlement.threshold_reached", "What is left has fallen to one of the amounts in `warn_at`."),
+    event("entitlement.exhausted", "Nothing is left."),
+    event(
+        "entitlement.contract_ending",
+        "The last chance for giving notice before the contract ends has come; `data` tells what is left by then.",
+    ),
+)
 _LOOKED_AT: Final = (
     event("user.unusual_reading", "A member of staff has read unusually many client cards within an hour."),
     event("contact.revealed", "Somebody was shown the contact details of a contact, for the ticket named in `data`."),
@@ -246,6 +260,8 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             *stored("service", "A service", "is_active", "name", "needs_contract", changing="is_active"),
             *stored("contract", "A contract", "name", "number", "status", changing="name"),
             *_CONTRACT,
+            *stored("entitlement", "An entitlement", "contract_id", "kind", "name", "quantity", changing="quantity"),
+            *_ENTITLEMENT,
             *stored("sla_policy", "An SLA policy", "name", "position", "targets", changing="targets"),
             *stored("rule", "A rule", "actions", "name", "occasions", "position", "state", changing="state"),
             *stored("macro", "A macro", "actions", "is_active", "name", changing="is_active"),

@@ -9,6 +9,13 @@ from helpdesk_api.agreements.contract_amending import (
     SubjectOfOthersError,
     TooManyContractVersionsError,
 )
+from helpdesk_api.agreements.entitlement_posting import (
+    EntitlementExhaustedError,
+    InvalidEntryError,
+    NothingToUndoError,
+    ReferenceTakenError,
+)
+from helpdesk_api.agreements.entitlements import ContractWithoutTermsError, InvalidEntitlementError
 from helpdesk_api.assets.asset_types import RepeatedNumberError
 from helpdesk_api.assets.moving import ParentElsewhereError, TooManyPartsError
 from helpdesk_api.assets.placements import AssetNotOfCompanyError
@@ -72,6 +79,12 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     "contracts_amend": (
         *(NothingHeldError, InvalidTermsError, SubjectOfOthersError, UnknownReferenceError),
         TooManyContractVersionsError,
+    ),
+    "entitlements_create": (InvalidEntitlementError, ContractWithoutTermsError),
+    "entitlements_update": (InvalidEntitlementError,),
+    "entitlements_enter": (
+        *(InvalidEntryError, EntitlementExhaustedError, ReferenceTakenError, NothingToUndoError),
+        UnknownReferenceError,
     ),
     **dict.fromkeys(
         ("companies_list_duplicates", "contacts_list_duplicates"), (CursorMismatchError, ReachTooNarrowError)
