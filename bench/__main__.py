@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from bench import business_time, data, promptness, webhooks
+from bench import business_time, data, promptness, sweeping, webhooks
 from bench.data import Account
 from bench.load import Operation, ask, request
 from bench.measure import Comparison, Contender, compare
@@ -19,6 +19,7 @@ from bench.stage import Process, Stage, stage
 TICKETS = 1_000
 SMALL, LARGE, HOOKS = "helpdesk", "large", "hooks"
 PROMPT, AWAY, CALM, HANGING = "prompt", "away", "calm", "hanging"
+FEW, MANY = "few", "many"
 BUDGETS = {"read a ticket": 0.65, "list 50 tickets": 0.65, "create a ticket": 0.5}
 WEBHOOK_BUDGET = 0.5
 FIRST_ATTEMPT_SECONDS, WITHOUT_VALKEY_SECONDS = 1.0, 3.0
@@ -57,6 +58,7 @@ def main() -> int:
         lines += _rights(running, account, ids, options)
         if options.large:
             lines += _growth(running, account, ids, options)
+            lines.append(_sweeping(running))
         lines.append(_webhooks(running, account))
         lines += _promptness(running)
     lines.append(_business_time())
@@ -85,7 +87,7 @@ def _prepare(running: Stage) -> tuple[Account, list[str]]:
     asyncio.run(data.tidy(running.superuser_url(SMALL)))
     running.clone(SMALL, HOOKS)
     running.clone(SMALL, LARGE)
-    for name in (PROMPT, AWAY, CALM, HANGING):
+    for name in (PROMPT, AWAY, CALM, HANGING, FEW, MANY):
         running.clone(SMALL, name)
     return account, ids
 
@@ -145,6 +147,12 @@ def _growth(running: Stage, account: Account, ids: list[str], options: argparse.
             label = f"{name}, {TICKETS:,} to {options.large:,}"
             lines.append(_line(label, found, found.ratio, f"<= {GROWTH_BUDGET}", is_ok=found.ratio <= GROWTH_BUDGET))
     return lines
+
+
+def _sweeping(running: Stage) -> Line:
+    few, many, times = asyncio.run(sweeping.compare(running, FEW, MANY))
+    label = f"a sweep, {sweeping.FEW:,} to {sweeping.MANY:,}"
+    return _shown(Line(label, few, many, times, f"<= {GROWTH_BUDGET}", times <= GROWTH_BUDGET))
 
 
 def _webhooks(running: Stage, account: Account) -> Line:
