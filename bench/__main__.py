@@ -19,13 +19,14 @@ from bench.stage import Process, Stage, stage
 TICKETS = 1_000
 SMALL, LARGE, HOOKS = "helpdesk", "large", "hooks"
 PROMPT, AWAY, CALM, HANGING = "prompt", "away", "calm", "hanging"
-FEW, MANY = "few", "many"
+FEW, MANY, RULED = "few", "many", "ruled"
 BUDGETS = {"read a ticket": 0.65, "list 50 tickets": 0.65, "create a ticket": 0.5}
 WEBHOOK_BUDGET = 0.5
 FIRST_ATTEMPT_SECONDS, WITHOUT_VALKEY_SECONDS = 1.0, 3.0
 HANGING_BUDGET = 1.2
 GROWTH_BUDGET = 1.5
 RIGHTS_BUDGET = 0.85
+RULES, RULES_BUDGET = 200, 1.5
 GROWING = ("read a ticket", "list 50 tickets")
 
 
@@ -56,6 +57,7 @@ def main() -> int:
         account, ids = _prepare(running)
         lines = _against_floor(running, account, ids, options)
         lines += _rights(running, account, ids, options)
+        lines.append(_rules(running, account, ids, options))
         if options.large:
             lines += _growth(running, account, ids, options)
             lines.append(_sweeping(running))
@@ -87,7 +89,7 @@ def _prepare(running: Stage) -> tuple[Account, list[str]]:
     asyncio.run(data.tidy(running.superuser_url(SMALL)))
     running.clone(SMALL, HOOKS)
     running.clone(SMALL, LARGE)
-    for name in (PROMPT, AWAY, CALM, HANGING, FEW, MANY):
+    for name in (PROMPT, AWAY, CALM, HANGING, FEW, MANY, RULED):
         running.clone(SMALL, name)
     return account, ids
 
@@ -128,6 +130,19 @@ def _rights(running: Stage, account: Account, ids: list[str], options: argparse.
             )
             lines.append(_line(name, found, found.ratio, f">= {RIGHTS_BUDGET}", is_ok=found.ratio >= RIGHTS_BUDGET))
     return lines
+
+
+def _rules(running: Stage, account: Account, ids: list[str], options: argparse.Namespace) -> Line:
+    """Compare creating a ticket beside rules that are all tried with creating one where there are none."""
+    create = _operations(account, account.authorization, ids)["create a ticket"]
+    with running.product(SMALL) as none, running.product(RULED) as ruled:
+        asyncio.run(data.add_rules(ruled.port, account, RULES))
+        _head("rules", "none/s", f"{RULES}/s", "times", "cpu", "budget")
+        found = compare(
+            Contender(none, create), Contender(ruled, create), rounds=options.rounds, seconds=options.seconds
+        )
+    is_ok = found.ratio <= RULES_BUDGET
+    return _line(f"create a ticket, {RULES} rules tried", found, found.ratio, f"<= {RULES_BUDGET}", is_ok=is_ok)
 
 
 def _growth(running: Stage, account: Account, ids: list[str], options: argparse.Namespace) -> list[Line]:

@@ -148,3 +148,32 @@ async def _copy(connection: Any, table: str, key: str, replaced: dict[str, str])
         f"INSERT INTO {table} ({', '.join(names)}) SELECT {values}"  # noqa: S608 - names of our own tables.
         f" FROM copies JOIN {table} old ON {key} = old_id ORDER BY position"
     )
+
+
+async def add_rules(port: int, account: Account, count: int) -> None:
+    """Publish rules that are tried at every new ticket, on its own fields and its client's, and do not fire."""
+    conditions: tuple[dict[str, Any], ...] = (
+        {"field": "subject", "op": "contains", "value": "toner"},
+        {"field": "company.territory", "op": "eq", "value": "north"},
+        {
+            "all": [
+                {"field": "priority", "op": "gte", "value": "high"},
+                {"field": "tags", "op": "contains", "value": "vip"},
+            ]
+        },
+        {"field": "channel", "op": "in", "value": ["email", "phone"]},
+        {"not": {"field": "description", "op": "contains", "value": "label printer"}},
+    )
+    for number in range(count):
+        rule = {
+            "name": f"Rule {number}",
+            "position": number + 1,
+            "state": "published",
+            "occasions": ["created", "updated"],
+            "condition": {
+                "all": [conditions[number % len(conditions)], {"field": "number", "op": "gt", "value": -number}]
+            },
+            "actions": [{"action": "add_tags", "tags": [f"rule-{number}"]}],
+        }
+        answer = await ask(port, request("POST", "/v1/rules", account.authorization, rule))
+        assert "id" in answer, answer
