@@ -65,6 +65,13 @@ class Ticket(BaseModel):
     contact_id: UUID | None
     location_id: UUID | None
     asset_id: UUID | None
+    service_id: UUID | None
+    contract_id: UUID | None
+    coverage: str | None
+    covered_by: str | None
+    coverage_decided_at: datetime | None
+    sla_policy_id: UUID | None
+    calendar_id: UUID | None
     team_id: UUID | None
     assignee_id: UUID | None
     tags: list[str]
@@ -83,7 +90,9 @@ class Included(BaseModel):
     assets: dict[str, str] = {}
     companies: dict[str, str] = {}
     contacts: dict[str, str] = {}
+    contracts: dict[str, str] = {}
     locations: dict[str, str] = {}
+    services: dict[str, str] = {}
     teams: dict[str, str] = {}
     users: dict[str, str] = {}
 

@@ -12,6 +12,7 @@ from helpdesk_api.agreements import (
     contract_routes,
     contract_turns,
     coverage_routes,
+    coverage_settings,
     entitlement_routes,
     entitlement_turns,
     national_holidays,
@@ -175,6 +176,7 @@ ROUTERS: Sequence[APIRouter] = (
     contract_routes.router,
     coverage_routes.router,
     entitlement_routes.router,
+    coverage_settings.router,
     analysing.router,
     rule_files.router,
     rule_routes.router,
@@ -229,6 +231,7 @@ RESOURCES: Sequence[Resource[Any]] = (
     *dict.fromkeys(router.resource for router in ROUTERS if isinstance(router, ResourceRouter)),
     resources.COMMENTS,
     sign_in_settings.SIGN_IN_SETTINGS,
+    coverage_settings.COVERAGE_SETTINGS,
     RETENTION_SETTINGS,
 )
 

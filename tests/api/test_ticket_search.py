@@ -56,7 +56,8 @@ def test_a_search_is_paged_and_counted_like_the_list_and_its_cursor_belongs_to_t
 
     assert [ticket["subject"] for ticket in first["data"]] == ["Printer 3", "Printer 2", "Printer 1"]
     assert (first["total"], first["included"]) == ({"count": 4, "relation": "eq"}, {
-        "companies": {}, "contacts": {}, "locations": {}, "assets": {}, "teams": {}, "users": {},
+        "companies": {}, "contacts": {}, "locations": {}, "assets": {}, "services": {}, "contracts": {}, "teams": {},
+        "users": {},
     })  # fmt: skip
     assert [ticket["subject"] for ticket in second["data"]] == ["Printer 0"]
     assert (other.status_code, other.json()["code"]) == (400, "cursor_mismatch")

@@ -186,6 +186,8 @@ def test_related_objects_come_along_when_asked_for(api: Client) -> None:
         "companies": {company["id"]: company},
         "contacts": {},
         "locations": {},
+        "services": {},
+        "contracts": {},
         "teams": {},
         "users": {},
     }

@@ -245,6 +245,15 @@ def sla_policy(api: Client) -> JSON:
     }
 
 
+def _contract_of(api: Client, company_id: str) -> str:
+    """Make a contract of a client; gives its id."""
+    contract: str = create(api, "contracts", number=unique("SC"), name="Service")["id"]
+    terms = {"starts_at": "2026-01-01T00:00:00Z", "company_ids": [company_id]}
+    answer = api.post(f"/v1/contracts/{contract}/amend", json={"terms": terms})
+    assert answer.is_success, answer.text
+    return contract
+
+
 def ticket(api: Client) -> JSON:
     """Give a ticket with everything it may refer to; the contact belongs to no company, so both references stand."""
     return {
@@ -263,6 +272,8 @@ def ticket(api: Client) -> JSON:
             name=unique("Asset"),
             asset_type_id=create(api, "asset-types", name=unique("Type"))["id"],
         )["id"],
+        "service_id": create(api, "services", name=unique("Service"))["id"],
+        "contract_id": _contract_of(api, owner),
         "team_id": create(api, "teams", **team(api))["id"],
         "assignee_id": create(api, "users", **user(api))["id"],
         "tags": ["printer"],

@@ -317,6 +317,8 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "contracts_amend": Single(amendment, parameters=a_contract),
     "coverage_check": Single(question),
     "entitlements_enter": Single(ENTRY, parameters=an_entitlement),
+    "coverage_settings_get": Single(),
+    "coverage_settings_update": Single({"uncovered_tickets": "refuse"}),
     "calendar_versions_list": Single(parameters=a_calendar_version),
     "calendar_versions_get": Single(parameters=a_calendar_version),
 }

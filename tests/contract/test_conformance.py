@@ -31,7 +31,9 @@ def update_operation(case: Case) -> Operation:
 
 def test_every_resource_has_a_case() -> None:
     # Of the settings there is one: it is neither made nor removed.
-    assert {case.plural for case in CASES} == RESOURCES.keys() - {"sign-in-settings", "retention-settings"}
+    assert {case.plural for case in CASES} == RESOURCES.keys() - {
+        *("coverage-settings", "retention-settings", "sign-in-settings")
+    }
 
 
 def test_every_operation_belongs_to_a_case_or_is_listed() -> None:

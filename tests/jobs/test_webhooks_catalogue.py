@@ -39,6 +39,7 @@ FILLED: Mapping[str, tuple[str, ...]] = {
         *(f"{name}.updated" for name in STORED),
         "sign_in_settings.updated",
         "retention_settings.updated",
+        "coverage_settings.updated",
     ),
     "{resource.name}.deleted": (
         *(f"{name}.deleted" for name in STORED if name not in {"api_key", "custom_field"}),

@@ -7,7 +7,7 @@ all contracts of the tenant. The decision itself is `domain.coverage`.
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import DateTime, Uuid, any_, bindparam, or_, select, text, union
+from sqlalchemy import DateTime, Uuid, any_, bindparam, exists, func, or_, select, text, union
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.agreements.contract_tables import contract_companies, contract_versions, contracts
@@ -33,19 +33,51 @@ _may_cover = union(
         contracts.c.tenant_id == _tenant, contracts.c.id == any_(bindparam("named", type_=ARRAY(Uuid)))
     ),
 ).subquery("may_cover")
+_known = (
+    select(_version.contract_id, *(_version[name] for name in TERMS))
+    .where(
+        _version.tenant_id == _tenant,
+        _version.contract_id == any_(func.array(select(_may_cover.c.contract_id).scalar_subquery())),
+        _version.superseded_at.is_(None),
+        or_(_version.effective_from.is_(None), _version.effective_from <= _at),
+        or_(_version.effective_until.is_(None), _version.effective_until > _at),
+    )
+    # Joined contract by contract, the planner would look into the index of the exclusion constraint, which is slower.
+    .cte("known")
+    .prefix_with("MATERIALIZED", dialect="postgresql")
+)
 _CANDIDATES: Final = Statement(
-    select(contracts.c.id.label("candidate_id"), contracts.c.number, *(_version[name] for name in TERMS))
+    select(contracts.c.id.label("candidate_id"), contracts.c.number, *(_known.c[name] for name in TERMS))
     .select_from(_may_cover)
     .join(contracts, (contracts.c.tenant_id == _tenant) & (contracts.c.id == _may_cover.c.contract_id))
-    .outerjoin(
-        contract_versions,
-        (_version.tenant_id == _tenant)
-        & (_version.contract_id == contracts.c.id)
-        & _version.superseded_at.is_(None)
-        & or_(_version.effective_from.is_(None), _version.effective_from <= _at)
-        & or_(_version.effective_until.is_(None), _version.effective_until > _at),
+    .outerjoin(_known, _known.c.contract_id == contracts.c.id)
+)
+_version_of_it = (_version.tenant_id == _tenant, _version.contract_id == bindparam("contract", type_=Uuid()))
+_IS_FOR: Final = Statement(
+    select(
+        or_(
+            exists().where(
+                contract_companies.c.tenant_id == _tenant,
+                contract_companies.c.contract_id == bindparam("contract", type_=Uuid()),
+                contract_companies.c.company_id == bindparam("company", type_=Uuid()),
+            ),
+            exists().where(*_version_of_it, text("company_ids = '{}'")),
+        )
     )
 )
+HAS_CONTRACTS: Final = exists().where(contracts.c.tenant_id == bindparam("tenant_id", type_=Uuid()))
+_HAS_CONTRACTS: Final = Statement(select(HAS_CONTRACTS))
+
+
+async def has_contracts(ctx: Ctx) -> bool:
+    """Tell whether the tenant has contracts at all."""
+    return bool(await ctx.tx.value(_HAS_CONTRACTS, {"tenant_id": ctx.tenant_id}))
+
+
+async def is_for_client(ctx: Ctx, contract_id: UUID, company_id: UUID) -> bool:
+    """Tell whether a contract is, or has ever been, for a client or for all."""
+    asked = {"tenant": ctx.tenant_id, "contract": contract_id, "company": company_id}
+    return bool(await ctx.tx.value(_IS_FOR, asked))
 
 
 async def coverage_of(ctx: Ctx, asked: Asked) -> Coverage:

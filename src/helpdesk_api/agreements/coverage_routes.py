@@ -202,6 +202,7 @@ COVERAGE_EXAMPLES: Final[dict[str, Any]] = {
         "contract_id": None,
         "at": "2026-11-23T09:00:00Z",
     },
+    "CoverageSettingsUpdate": {"uncovered_tickets": "refuse"},
     "CoverageDecision": {
         "is_covered": True,
         "at": "2026-11-23T09:00:00Z",

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, true
+from sqlalchemy import and_, bindparam, select, true
 
 from helpdesk_api.agreements.calendar_versions import hours_of
 from helpdesk_api.agreements.calendars import calendars
+from helpdesk_api.agreements.coverage import HAS_CONTRACTS
 from helpdesk_api.agreements.escalation_schemas import read_steps
 from helpdesk_api.agreements.sla_policies import sla_policies
 from helpdesk_api.agreements.sla_policy_schemas import TargetHours
@@ -25,25 +26,37 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.sql import Statement
 
+_of_tenant = sla_policies.c.tenant_id == bindparam("tenant_id")
+_columns = (
+    sla_policies.c.id,
+    sla_policies.c.version,
+    sla_policies.c.conditions,
+    sla_policies.c.targets,
+    sla_policies.c.calendar_id,
+    calendars.c.version.label("calendar_version"),
+)
+_measures = (calendars.c.tenant_id == sla_policies.c.tenant_id) & (calendars.c.id == sla_policies.c.calendar_id)
+_tenant = select(HAS_CONTRACTS.label("has_contracts")).subquery("tenant")
+# One row at least, which tells whether there are contracts.
 _ACTIVE = Statement(
-    select(
-        sla_policies.c.id,
-        sla_policies.c.version,
-        sla_policies.c.conditions,
-        sla_policies.c.targets,
-        sla_policies.c.calendar_id,
-        calendars.c.version.label("calendar_version"),
-    )
-    .outerjoin(
-        calendars,
-        (calendars.c.tenant_id == sla_policies.c.tenant_id) & (calendars.c.id == sla_policies.c.calendar_id),
-    )
-    .where(
-        sla_policies.c.tenant_id == bindparam("tenant_id"),
-        sla_policies.c.is_active == true(),
-        sla_policies.c.state == "published",
+    select(_tenant.c.has_contracts, *_columns)
+    .select_from(
+        _tenant.outerjoin(
+            sla_policies,
+            and_(_of_tenant, sla_policies.c.is_active == true(), sla_policies.c.state == "published"),
+        ).outerjoin(calendars, _measures)
     )
     .order_by(sla_policies.c.position, sla_policies.c.id)
+)
+_AGREED = Statement(
+    select(*_columns)
+    .outerjoin(calendars, _measures)
+    .where(_of_tenant, sla_policies.c.id == bindparam("policy"), sla_policies.c.state == "published")
+)
+_CALENDAR = Statement(
+    select(calendars.c.version).where(
+        calendars.c.tenant_id == bindparam("tenant"), calendars.c.id == bindparam("calendar")
+    )
 )
 _TERRITORY = Statement(
     select(companies.c.territory).where(
@@ -52,7 +65,15 @@ _TERRITORY = Statement(
 )
 
 # The fields of a ticket that decide what is promised for it.
-DECIDING = ("company_id", "priority", "type", "channel", "tags", "team_id")
+DECIDING = ("company_id", "priority", "type", "channel", "tags", "team_id", "sla_policy_id", "calendar_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The policies that promise something to whom they fit, in order; and whether the tenant has contracts."""
+
+    rows: Sequence[Record]
+    has_contracts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +92,57 @@ class Promise:
     steps: tuple[EscalationStep, ...] = ()
 
 
-async def promises_for(ctx: Ctx, ticket: Mapping[str, Any], *, since: datetime) -> dict[Metric, Promise]:
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """The calendar of targets in business hours, and which version of it; a policy without such targets has none."""
+
+    calendar_id: UUID
+    version: int
+
+
+async def active_policies(ctx: Ctx) -> Policies:
+    """Read the policies that are in force."""
+    rows = await ctx.tx.rows(_ACTIVE, {"tenant_id": ctx.tenant_id})
+    return Policies([row for row in rows if row["id"] is not None], rows[0]["has_contracts"])
+
+
+async def promises_for(
+    ctx: Ctx, ticket: Mapping[str, Any], *, since: datetime, among: Policies | None = None
+) -> dict[Metric, Promise]:
     """Find what is promised for a ticket of these values: per metric the first policy that fits and has a target.
 
-    `since` is when the ticket was created, from which business days are counted.
+    The policy that its contract or service brings (`sla_policy_id`) goes before all others, whatever its conditions,
+    also when it is not active; their calendar measures all targets in business hours. `since` is when the ticket was
+    created, from which business days are counted.
     """
-    rows = await ctx.tx.rows(_ACTIVE, {"tenant_id": ctx.tenant_id})
+    rows = (among or await active_policies(ctx)).rows
+    agreed = await _agreed(ctx, ticket["sla_policy_id"])
+    agreed_calendar = await _calendar(ctx, ticket["calendar_id"])
     facts = _facts(ticket, await _territory(ctx, rows, ticket["company_id"]))
+    fitting = [*agreed, *(row for row in rows if _fits(row["conditions"], facts))]
     found: dict[Metric, Promise] = {}
-    for row in rows:
-        if not _fits(row["conditions"], facts):
-            continue
+    for row in fitting:
         for metric in Metric:
             target = _target(row["targets"], metric, ticket["priority"])
             if metric not in found and target is not None:
-                found[metric] = await _promise(ctx, row, metric, target, since)
+                found[metric] = await _promise(ctx, row, metric, target, since=since, agreed=agreed_calendar)
         if len(found) == len(Metric):
             break
     return found
+
+
+async def _agreed(ctx: Ctx, policy_id: UUID | None) -> Sequence[Record]:
+    if policy_id is None:
+        return ()
+    return await ctx.tx.rows(_AGREED, {"tenant_id": ctx.tenant_id, "policy": policy_id})
+
+
+async def _calendar(ctx: Ctx, calendar_id: UUID | None) -> _Measure | None:
+    """Give the calendar that was agreed, as it is known now; one that is gone measures nothing any more."""
+    if calendar_id is None:
+        return None
+    version = await ctx.tx.value(_CALENDAR, {"tenant": ctx.tenant_id, "calendar": calendar_id})
+    return None if version is None else _Measure(calendar_id, version)
 
 
 def _facts(ticket: Mapping[str, Any], territory: str | None) -> dict[str, set[str]]:
@@ -121,13 +175,16 @@ def _target(targets: list[dict[str, Any]], metric: Metric, priority: str) -> dic
     return max(fitting, key=lambda t: t["priority"] is not None, default=None)
 
 
-async def _promise(ctx: Ctx, row: Record, metric: Metric, target: dict[str, Any], since: datetime) -> Promise:
+async def _promise(
+    ctx: Ctx, row: Record, metric: Metric, target: dict[str, Any], *, since: datetime, agreed: _Measure | None
+) -> Promise:
     percent = target["warning_percent"]
     in_business = target["hours"] == "business"
+    measure = (agreed or _Measure(row["calendar_id"], row["calendar_version"])) if in_business else None
     seconds = target["seconds"]
-    if seconds is None:
+    if seconds is None and measure is not None:
         # A budget of open time that ends with the day: a pause moves it by the open time that was waited.
-        hours = await hours_of(ctx, row["calendar_id"], row["calendar_version"])
+        hours = await hours_of(ctx, measure.calendar_id, measure.version)
         ends_at = end_of_business_day(hours, since, target["days"])
         seconds = hours.between(since, ends_at).total_seconds()
     return Promise(
@@ -137,8 +194,8 @@ async def _promise(ctx: Ctx, row: Record, metric: Metric, target: dict[str, Any]
         hours=target["hours"],
         policy_id=row["id"],
         policy_version=row["version"],
-        calendar_id=row["calendar_id"] if in_business else None,
-        calendar_version=row["calendar_version"] if in_business else None,
+        calendar_id=None if measure is None else measure.calendar_id,
+        calendar_version=None if measure is None else measure.version,
         conduct=_conduct(metric, target),
         steps=read_steps(target["escalations"]),
     )

@@ -113,7 +113,9 @@ class SLAPolicyCreate(Input):
     name: Annotated[Line, Field(description="Unique within the tenant.")]
     description: Prose | None = None
     position: Annotated[Count, Field(description="Policies are tried in this order, lowest first.")]
-    is_active: Annotated[Flag, Field(description="Inactive policies start no clocks.")] = True
+    is_active: Annotated[
+        Flag, Field(description="Inactive policies start clocks only where a contract or service brings them.")
+    ] = True
     state: Annotated[
         PolicyState, Field(description="A `draft` is for nobody yet; once `published` it does not become one again.")
     ] = "published"

@@ -95,6 +95,7 @@ TAGS = {
     "macros": "Named lists of actions that people apply to tickets, with their own rights.",
     "condition-fields": "What conditions of searches, rules and webhook endpoints can ask about.",
     "services": "What is offered to clients, and who may ask for it.",
+    "coverage-settings": "What becomes of tickets that no contract covers.",
     "contracts": "What has been agreed with clients: what applied when, as known when.",
     "entitlements": "How much of what clients may use under contracts, what was used, and what is left.",
     "sla-policies": "Promises of how fast tickets are answered and resolved, tried in order.",

@@ -126,7 +126,15 @@ _SENTENCES: Final[Mapping[Language, Mapping[str, str]]] = {
     },
 }
 _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
-    "en": {"on_hold": "on hold", "company_id": "company", "team_id": "team"},
+    "en": {
+        "on_hold": "on hold",
+        "company_id": "company",
+        "team_id": "team",
+        "contract_id": "contract",
+        "service_id": "service",
+        "sla_policy_id": "agreed policy",
+        "calendar_id": "agreed calendar",
+    },
     "ru": {
         "new": "новая",
         "open": "в работе",
@@ -140,6 +148,10 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "channel": "канал",
         "tags": "метки",
         "team_id": "команда",
+        "contract_id": "договор",
+        "service_id": "услуга",
+        "sla_policy_id": "правило SLA по договору",
+        "calendar_id": "график по договору",
     },
     "es": {
         "new": "nuevo",
@@ -154,6 +166,10 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "channel": "canal",
         "tags": "etiquetas",
         "team_id": "equipo",
+        "contract_id": "contrato",
+        "service_id": "servicio",
+        "sla_policy_id": "política acordada",
+        "calendar_id": "calendario acordado",
     },
 }
 

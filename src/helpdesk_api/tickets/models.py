@@ -31,6 +31,15 @@ tickets = tenant_table(
     Column("contact_id", Uuid),
     Column("location_id", Uuid),
     Column("asset_id", Uuid),
+    Column("service_id", Uuid),
+    Column("contract_id", Uuid),
+    Column("coverage", Text),
+    Column("covered_by", Text),
+    Column("coverage_decided_at", DateTime(timezone=True)),
+    # What contract or service promise, kept as decided. No foreign keys: policies and calendars may go when nothing
+    # promises them any more, and then those of the tenant hold.
+    Column("sla_policy_id", Uuid),
+    Column("calendar_id", Uuid),
     Column("team_id", Uuid),
     Column("assignee_id", Uuid),
     Column("tags", ARRAY(Text), nullable=False),
@@ -63,6 +72,12 @@ tickets = tenant_table(
         ["tenant_id", "company_id", "asset_id"],
         [f"asset_companies.{name}" for name in ("tenant_id", "company_id", "asset_id")],
     ),
+    CheckConstraint("coverage IN ('covered', 'not_covered')", name="coverage"),
+    CheckConstraint("contract_id IS NULL OR company_id IS NOT NULL", name="contract_of_company"),
+    CheckConstraint("coverage <> 'covered' OR contract_id IS NOT NULL", name="covered_by_a_contract"),
+    reference("service_id", "services"),
+    # That it is for the company, or for all, a trigger sees to: a contract is for all by having no client.
+    reference("contract_id", "contracts"),
     reference("team_id", "teams"),
     reference("assignee_id", "users"),
     Index(None, "tenant_id", "created_at", "id"),
@@ -72,6 +87,8 @@ tickets = tenant_table(
     Index(None, "tenant_id", "contact_id"),
     Index(None, "tenant_id", "location_id", "created_at", postgresql_where=text("location_id IS NOT NULL")),
     Index(None, "tenant_id", "asset_id", "created_at", postgresql_where=text("asset_id IS NOT NULL")),
+    Index(None, "tenant_id", "service_id", "created_at", postgresql_where=text("service_id IS NOT NULL")),
+    Index(None, "tenant_id", "contract_id", "created_at", postgresql_where=text("contract_id IS NOT NULL")),
     Index(None, "tenant_id", "team_id", "created_at"),
     Index(None, "tenant_id", "assignee_id", "created_at"),
     # What somebody still has to do.

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
+from helpdesk_api.agreements.services import Service
 from helpdesk_api.assets.assets import ASSETS, Asset
 from helpdesk_api.assets.placements import AssetNotOfCompanyError
 from helpdesk_api.directory.companies import COMPANIES, Company
@@ -120,8 +121,10 @@ async def where_it_is(ctx: Ctx, asset: Asset | None) -> Location | None:
     return place if place is not None and place.is_active else None
 
 
-def default_team(place: Location | None, company: Company | None) -> UUID | None:
-    """Give the team that a new ticket is given to which names nobody: that of the place, else of the company."""
+def default_team(service: Service | None, place: Location | None, company: Company | None) -> UUID | None:
+    """Give the team of a new ticket that names nobody: of the service, else of the place, else of the company."""
+    if service is not None and service.team_id is not None:
+        return service.team_id
     if place is not None and place.responsible_team_id is not None:
         return place.responsible_team_id
     return None if company is None else company.default_team_id

@@ -4,6 +4,8 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select, update
 
+from helpdesk_api.agreements.contracts import CONTRACTS
+from helpdesk_api.agreements.services import SERVICES
 from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.assets.assets import ASSETS
 from helpdesk_api.directory.companies import COMPANIES
@@ -21,7 +23,7 @@ from helpdesk_api.kit.resource import Include, Resource
 from helpdesk_api.kit.schema import Instant
 from helpdesk_api.kit.tenancy import counters
 from helpdesk_api.tickets.models import comments, tickets
-from helpdesk_api.tickets.schemas import Channel, Comment, CommentKind, Ticket, TicketType
+from helpdesk_api.tickets.schemas import Channel, Comment, CommentKind, Coverage, Ticket, TicketType
 
 # The number is taken by the statement that stores the ticket, so that the lock on the counter is short.
 _following = (
@@ -48,6 +50,13 @@ TICKETS = Resource(
         "contact_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e11",
         "location_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e12",
         "asset_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e14",
+        "service_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e70",
+        "contract_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e72",
+        "coverage": "covered",
+        "covered_by": "asset",
+        "coverage_decided_at": "2026-11-23T09:00:00Z",
+        "sla_policy_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e30",
+        "calendar_id": None,
         "team_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e02",
         "assignee_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03",
         "tags": ["dock-3", "printer"],
@@ -89,6 +98,9 @@ TICKETS = Resource(
         Filter("contact_id", tickets.c.contact_id, UUID),
         Filter("location_id", tickets.c.location_id, UUID),
         Filter("asset_id", tickets.c.asset_id, UUID),
+        Filter("service_id", tickets.c.service_id, UUID),
+        Filter("contract_id", tickets.c.contract_id, UUID),
+        Filter("coverage", tickets.c.coverage, Coverage),
         Filter("team_id", tickets.c.team_id, UUID),
         Filter("assignee_id", tickets.c.assignee_id, UUID),
         Filter("tag", tickets.c.tags, str, "contains"),
@@ -100,6 +112,8 @@ TICKETS = Resource(
         Include("contact", "contact_id", CONTACTS),
         Include("location", "location_id", LOCATIONS),
         Include("asset", "asset_id", ASSETS),
+        Include("service", "service_id", SERVICES),
+        Include("contract", "contract_id", CONTRACTS),
         Include("team", "team_id", TEAMS),
         Include("assignee", "assignee_id", USERS),
     ),

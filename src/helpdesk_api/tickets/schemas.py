@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, CustomFieldsShown
+from helpdesk_api.domain.coverage import Match
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.domain.workflow import Status
 from helpdesk_api.files.schemas import Attachment, FileIds
@@ -18,6 +19,7 @@ from helpdesk_api.kit.visibility import FieldGroup
 TicketType = Literal["incident", "service_request", "question", "problem", "change", "task"]
 Channel = Literal["api", "email", "web", "phone", "chat", "portal", "monitoring"]
 CommentKind = Literal["reply", "note"]
+Coverage = Literal["covered", "not_covered"]
 
 
 def _sorted_unique(tags: list[str]) -> list[str]:
@@ -50,8 +52,19 @@ class TicketCreate(Input):
         UUID | None,
         Field(description="What it is about; one of the company's. It names company and place if nothing else does."),
     ] = None
+    service_id: Annotated[UUID | None, Field(description="What is asked for; an active service.")] = None
+    contract_id: Annotated[
+        UUID | None,
+        Field(
+            description=(
+                "The contract that is to cover it, which is or was for the company or for all. Null: the nearest one "
+                "that covers it is found."
+            )
+        ),
+    ] = None
     team_id: Annotated[
-        UUID | None, Field(description="Without team and assignee, that of the location or of the company.")
+        UUID | None,
+        Field(description="Without team and assignee, that of the service, of the location or of the company."),
     ] = None
     assignee_id: Annotated[UUID | None, Field(description="An active user.")] = None
     tags: Tags = Field(default=[])
@@ -101,6 +114,35 @@ class Ticket(Entity):
     contact_id: UUID | None
     location_id: UUID | None
     asset_id: UUID | None
+    service_id: UUID | None
+    contract_id: Annotated[UUID | None, FieldGroup(TICKET_INTERNAL), Field(description="Named, or found.")]
+    coverage: Annotated[
+        str | None,
+        FieldGroup(TICKET_INTERNAL),
+        Field(
+            description=(
+                "`not_covered`: no contract covers it, and work on it is billed. Null: it is for no client, or there "
+                "are no contracts yet."
+            ),
+            examples=["covered", "not_covered"],
+        ),
+    ]
+    covered_by: Annotated[
+        str | None,
+        FieldGroup(TICKET_INTERNAL),
+        Field(description="What the contract covers it by.", examples=[match.value for match in Match]),
+    ]
+    coverage_decided_at: Annotated[AwareDatetime | None, FieldGroup(TICKET_INTERNAL)]
+    sla_policy_id: Annotated[
+        UUID | None,
+        FieldGroup(TICKET_INTERNAL),
+        Field(description="The policy that contract or service promise. It goes before those that fit the ticket."),
+    ]
+    calendar_id: Annotated[
+        UUID | None,
+        FieldGroup(TICKET_INTERNAL),
+        Field(description="The calendar that contract or service bring, in place of those of the policies."),
+    ]
     team_id: Annotated[UUID | None, FieldGroup(TICKET_INTERNAL)]
     assignee_id: Annotated[UUID | None, FieldGroup(TICKET_INTERNAL)]
     tags: Annotated[list[str], FieldGroup(TICKET_INTERNAL)]

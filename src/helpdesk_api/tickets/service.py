@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from helpdesk_api.agreements.promises import DECIDING, Promise, promises_for
+from helpdesk_api.agreements.promises import DECIDING, Promise, active_policies, promises_for
 from helpdesk_api.directory.custom_fields.values import with_custom_fields
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.domain.workflow import FINISHED, Status, check_transition, is_reopen
@@ -24,6 +24,7 @@ from helpdesk_api.kit.events import Changes, record
 from helpdesk_api.tickets import clock_rows
 from helpdesk_api.tickets.attachments import attach_to_ticket
 from helpdesk_api.tickets.clocks import TicketClocks
+from helpdesk_api.tickets.covering import SUBJECT, check_contract, covered, covered_anew, service_for
 from helpdesk_api.tickets.models import comments
 from helpdesk_api.tickets.parties import (
     asset_for,
@@ -44,6 +45,8 @@ _STATUS_FIELDS = frozenset({"status", "solved_at", "closed_at", "reopen_count"})
 _ASSIGNMENT_FIELDS = frozenset({"team_id", "assignee_id"})
 _PROMISE_FIELDS = frozenset(DECIDING)
 _SUBJECT = frozenset({"company_id", "location_id", "asset_id"})
+# They tell why what is promised has changed.
+_AGREEMENT = frozenset({"contract_id", "service_id"})
 _REOPENED_BY_CLIENT = frozenset({Status.PENDING, Status.SOLVED, Status.CLOSED})
 
 
@@ -61,12 +64,16 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
         company = await served_company(ctx, named.company_id)
         values["company_id"] = named.company_id
     values["location_id"] = None if place is None else place.id
+    service = await service_for(ctx, values.setdefault("service_id", None))
+    await check_contract(ctx, values.setdefault("contract_id", None), values["company_id"])
     if values["team_id"] is None and values["assignee_id"] is None:
-        values["team_id"] = default_team(place, company)
+        values["team_id"] = default_team(service, place, company)
     await check_assignee(ctx, values["assignee_id"])
     values = await with_custom_fields(ctx, TICKETS, values, None)
     status = Status(values["status"])
-    promises = await promises_for(ctx, values, since=ctx.now)
+    policies = await active_policies(ctx)
+    values |= await covered(ctx, values, opened_at=ctx.now, any_contracts=policies.has_contracts)
+    promises = await promises_for(ctx, values, since=ctx.now, among=policies)
     ticket_id = new_id()
     clocks = TicketClocks(ctx, ticket_id)
     await clocks.begin_all(promises, status, is_assigned=values["assignee_id"] is not None)
@@ -102,6 +109,9 @@ async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *
             wanted["company_id"] = (before.company_id, company_id)
     if "assignee_id" in wanted:
         await check_assignee(ctx, changes["assignee_id"])
+    if SUBJECT & wanted.keys():
+        values = {field: new for field, (_, new) in wanted.items()}
+        wanted |= crud.difference(TICKETS, before, await covered_anew(ctx, before, values))
     clocks = await clocks_of(ctx, ticket_id)
     since = len(ctx.events)
     after = await change(ctx, before, clocks, {field: new for field, (_, new) in wanted.items()})
@@ -207,7 +217,7 @@ async def _follow(
     if is_assigned is not (before.assignee_id is not None):
         await clocks.follow_assignment(promises, new, is_assigned=is_assigned)
     if changed := _PROMISE_FIELDS & values.keys():
-        await clocks.retarget(promises, new, changed=changed, is_assigned=is_assigned)
+        await clocks.retarget(promises, new, changed=changed | (_AGREEMENT & values.keys()), is_assigned=is_assigned)
     if reply == "user":
         await clocks.expect_update(promises, new)
     if reply == "client" and before.first_responded_at is not None:

@@ -51,6 +51,9 @@ _CONTRACT: Final = (
         "Terms of a contract were stated for a span of time; `data` tells which, for when, and why.",
     ),
     event("contract.status_changed", "A contract has begun, ended, or was suspended, resumed or amended.", "status"),
+    event(
+        "coverage_settings.updated", "What becomes of tickets that no contract covers was changed.", "uncovered_tickets"
+    ),
     event("contract.notice_due", "The last chance for giving notice before a term of a contract ends has come."),
 )
 _ENTITLEMENT: Final = (

@@ -20,7 +20,9 @@ TEST: Final = "webhook_endpoint.test"
 FOR_ONE: Final = frozenset({PING, TEST})
 
 # Objects that have no address of their own: of some there is one in a tenant, others are told of and not kept.
-_WITHOUT_PATH: Final = frozenset({"person", "retention_settings", "sign_in_settings", "tenant", "test_clock"})
+_WITHOUT_PATH: Final = frozenset(
+    {"coverage_settings", "person", "retention_settings", "sign_in_settings", "tenant", "test_clock"}
+)
 _ENDS_IN_IES: Final = re.compile(r"(?<![aeiou])y$")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
+from helpdesk_api.agreements.services import SERVICES
 from helpdesk_api.automation.actions.assigning import least_loaded_of_team, next_of_team
 from helpdesk_api.automation.actions.commenting import comment_on
 from helpdesk_api.automation.actions.drafts import Draft
@@ -74,7 +75,8 @@ async def _assign_least_loaded(ctx: Ctx, draft: Draft, action: KeptAction, point
 async def _assign_default_team(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
     del action
     location = await _named(ctx, LOCATIONS, draft.value("location_id"))
-    team_id = default_team(location, await _named(ctx, COMPANIES, draft.value("company_id")))
+    service = await _named(ctx, SERVICES, draft.value("service_id"))
+    team_id = default_team(service, location, await _named(ctx, COMPANIES, draft.value("company_id")))
     if team_id is not None:
         draft.put({"team_id": team_id}, pointer=pointer)
 

@@ -36,6 +36,7 @@ from helpdesk_api.kit.visibility import FieldNotAllowedError
 from helpdesk_api.openapi.refused.conditions import OF_CONDITION
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.blast_radius import PlanExpiredError, PlanOutdatedError, TooManyClocksError
+from helpdesk_api.tickets.covering import ContractNotOfClientError, InactiveServiceError, NotCoveredError
 from helpdesk_api.tickets.deadlines import NoManualDeadlineError, TooManyTicketsError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
 from helpdesk_api.tickets.parties import (
@@ -50,6 +51,7 @@ _OF_RULE: Final = (*_OF_ACTIONS, ReachTooNarrowError, TimerMismatchError, Unknow
 _TICKET_PARTIES: Final = (
     *(ContactNotOfCompanyError, InactiveCompanyError, InactiveUserError, BudgetOutOfReachError),
     *(LocationNotOfCompanyError, InactiveLocationError, AssetNotOfCompanyError),
+    *(ContractNotOfClientError, InactiveServiceError, NotCoveredError),
 )
 _EDITED_HOURS: Final = (InvalidCalendarError, NeverOpensError, TargetOutOfReachError, TooManyVersionsError)
 
