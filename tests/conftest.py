@@ -48,7 +48,6 @@ def migrate(services: Services) -> None:
         check=True,
         cwd=_ROOT,
         env={**os.environ, "HELPDESK_MIGRATION_DATABASE_URL": services.owner_url},
-        capture_output=True,
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from helpdesk_api.domain.business_time import Calendar, Interval
 from tests.domain.oracle import Rules, Spans
+from tests.guarantees.report import SCALE
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -16,6 +17,7 @@ MICROSECOND = timedelta(microseconds=1)
 # The same examples in every run: a red run can be repeated, and a green one stays green until the code changes.
 # They are small as they are, and making them smaller would outlast the time a test is given.
 EXAMPLES = settings(
+    max_examples=100 * SCALE,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     deadline=None,

@@ -1,6 +1,5 @@
 """Contracts in time: what terms mean at an instant, and what amendments make of them."""
 
-import os
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,8 +19,9 @@ from helpdesk_api.domain.contracts import (
     status_at,
     terms_at,
 )
+from tests.guarantees.report import SCALE
 
-HISTORIES = 300 * int(os.environ.get("GUARANTEE_SCALE", "1"))
+HISTORIES = 300 * SCALE
 DAYS = 12
 
 

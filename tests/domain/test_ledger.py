@@ -1,6 +1,5 @@
 """The ledger of an entitlement, against a model in which every single unit is a thing that is carried about."""
 
-import os
 import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -22,8 +21,9 @@ from helpdesk_api.domain.ledger import (
     take,
     turned,
 )
+from tests.guarantees.report import SCALE
 
-HISTORIES = 200 * int(os.environ.get("GUARANTEE_SCALE", "1"))
+HISTORIES = 200 * SCALE
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 A, R, V, U, X = Account.AVAILABLE, Account.ROLLED_OVER, Account.RESERVED, Account.USED, Account.EXPIRED
 

@@ -1,10 +1,8 @@
 """Calendars with seasons and edits against a slow walk: for every minute, the hours in force at that minute.
 
-Each case is a calendar in a week that hurts, with questions about it. `HELPDESK_ORACLE_CASES` asks for more
-of them, such as 100,000 at night.
+Each case is a calendar in a week that hurts, with questions about it: 2,000, and with `GUARANTEE_SCALE=50` 100,000.
 """
 
-import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +13,9 @@ import pytest
 from helpdesk_api.domain.business_time import BudgetOutOfReachError, Calendar, Season
 from tests.domain.calendars import DAY, EVENTFUL_WEEKS, HOUR, calendar_of, window_around
 from tests.domain.oracle import Rules, Spans, Walk, wall_clock
+from tests.guarantees.report import SCALE
 
-CASES = int(os.environ.get("HELPDESK_ORACLE_CASES", "2000"))
+CASES = 2_000 * SCALE
 QUESTIONS = 20
 PARTS = 4
 

@@ -1,6 +1,5 @@
 """What a condition means to the database is what it means in memory: random conditions over random tickets."""
 
-import os
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,10 +15,11 @@ from helpdesk_api.tickets.condition_facts import facts_of
 from helpdesk_api.tickets.condition_fields import Use, columns_for, fields_for
 from helpdesk_api.tickets.models import tickets
 from tests.factories import a_company, a_contact, a_policy, a_reply, a_ticket, a_user, create
+from tests.guarantees.report import SCALE
 from tests.random_conditions import RandomConditions
 from tests.stage import Client, Stage
 
-CONDITIONS = 500 * int(os.environ.get("GUARANTEE_SCALE", "1"))
+CONDITIONS = 500 * SCALE
 TICKETS = 24
 TOGETHER = 50
 FIELDS = fields_for(Use.SEARCH)

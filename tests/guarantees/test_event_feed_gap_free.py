@@ -1,7 +1,6 @@
 """Whoever follows the event feed sees every committed event exactly once, whatever else writes meanwhile."""
 
 import asyncio
-import os
 import random
 import threading
 from collections.abc import Iterator
@@ -16,11 +15,12 @@ from helpdesk_api.kit.metrics import Metrics
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from helpdesk_api.opening import open_runtime
+from tests.guarantees.report import SCALE
 from tests.jobs.webhooks import settle
 from tests.stage import Client, Stage
 
 WRITERS = 16
-TRANSACTIONS = 40 * int(os.environ.get("GUARANTEE_SCALE", "1"))
+TRANSACTIONS = 40 * SCALE
 ROLLED_BACK = 0.2
 LONGEST_PAUSE = 0.03
 
