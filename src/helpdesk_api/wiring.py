@@ -80,6 +80,7 @@ from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.resource_routes import ResourceRouter
 from helpdesk_api.kit.runtime import Chore, JobKind, Subscriber
 from helpdesk_api.kit.sealing import SealedColumn
+from helpdesk_api.merging import routes as merge_routes
 from helpdesk_api.privacy import routes as privacy_routes
 from helpdesk_api.privacy.erasing import erase
 from helpdesk_api.privacy.erasures import ERASE
@@ -149,6 +150,7 @@ ROUTERS: Sequence[APIRouter] = (
     locations.router,
     card_kinds.locations_router,
     external_references.router,
+    merge_routes.router,
     asset_types.router,
     asset_routes.router,
     asset_routes.references_router,

@@ -30,6 +30,8 @@ from tests.contract.bodies import (
     identity_provider,
     key_of,
     location,
+    merge,
+    merge_of_contacts,
     note,
     reply,
     role,
@@ -97,7 +99,7 @@ class Case:
 
     `body` gives another valid body with every call, and creates what the body refers to; a resource that cannot be
     created over the API has `made` instead, which gives the path of a new one. `masked` is how fields are shown whose
-    value in the body is a secret.
+    value in the body is a secret. `followed_by` are the events of other objects that a creation records beside its own.
     """
 
     plural: str
@@ -107,6 +109,7 @@ class Case:
     never_null: str = "name"
     parent: Callable[[Client], str] | None = None
     created_event: str = ""
+    followed_by: tuple[str, ...] = ()
     made: Callable[[Stage, Client], str] | None = None
     masked: Mapping[str, Any] = field(default_factory=dict)
 
@@ -167,6 +170,7 @@ CASES = (
     Case("asset-relations", asset_relation),
     Case("assets", asset, patch={"status": "in_repair"}, cleared="notes"),
     Case("external-references", external_reference),
+    Case("merges", merge, followed_by=("company.deleted", "company.merged")),
     Case("crm-sources", crm_source, patch={"is_strict": False}, never_null="companies"),
     Case("sync-conflicts", made=sync_conflict),
     Case("custom-fields", custom_field, patch={"label": "Renamed"}, cleared="description", never_null="label"),
@@ -235,6 +239,7 @@ OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {
     "comments": (reply, note_with_file),
     "tickets": (ticket_with_file,),
     "external-references": (reference_to_contact, reference_to_location, reference_to_asset),
+    "merges": (merge_of_contacts,),
     "companies_put_by_reference": (company_of_pushed_company,),
     "companies_upsert": (batch_of(company_of_pushed_company, match_on="domain"),),
     "contacts_put_by_reference": (contact_of_pushed_company,),
@@ -331,6 +336,7 @@ _WITHOUT_BODY = (
     "assets_list_placements", "assets_list_timeline", "users_invite", "users_reset_second_factor", "sessions_end",
     "api_keys_revoke", "api_keys_usage", "companies_get_provenance", "contacts_get_provenance",
     "locations_get_provenance", "contracts_list_versions", "entitlements_get_balance", "entitlements_list_entries",
+    "merges_undo",
 )  # fmt: skip
 
 # Operations on one object beside the usual five, with a body that is valid for them.

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from tests.factories import a_company, get, patch
+from tests.factories import a_company, create, get, patch
 from tests.guarantees.report import SCALE, tell
 from tests.jobs.webhooks import settle
 from tests.stage import Client, Stage
@@ -55,10 +55,11 @@ class Consumer:
         for change in told["data"]:
             if self._fate.random() < 0.05:
                 raise KilledError
-            if change["type"] == "upserted":
+            if change["type"] in {"upserted", "restored"}:
                 copy.versions[change["id"]] = change["version"]
                 copy.names[change["id"]] = change["card"]["name"] if change["card"] else ""
             else:
+                assert (change["type"] == "merged") == (change["merged_into"] is not None)
                 copy.versions.pop(change["id"], None)
                 copy.names.pop(change["id"], None)
         copy.cursor = told["page"]["next_cursor"]
@@ -75,13 +76,19 @@ def checksum(versions: dict[str, int]) -> str:
 
 
 def write(stage: Stage, api: Client, number: int) -> None:
-    """Create, change and delete, as writers do."""
+    """Create, change, delete, merge and part again, as writers do."""
     with stage.client(api.tenant, api.key) as writer:
         for step in range(ROUNDS):
             company = a_company(writer)
             patch(writer, f"companies/{company['id']}", name=f"Renamed {number}.{step}")
             if step % 3 == 0:
                 assert writer.delete(f"/v1/companies/{company['id']}").status_code == 204
+                continue
+            loser = a_company(writer)
+            a_company(writer, parent_company_id=loser["id"])
+            merge = create(writer, "merges", card_type="company", winner_id=company["id"], loser_ids=[loser["id"]])
+            if step % 3 == 1:
+                assert writer.post(f"/v1/merges/{merge['id']}/undo").status_code == 200
 
 
 def test_a_copy_from_the_delta_feed_equals_the_source_while_others_write_and_the_consumer_is_killed(

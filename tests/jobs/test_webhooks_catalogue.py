@@ -34,9 +34,11 @@ FILLED: Mapping[str, tuple[str, ...]] = {
         "asset_relation.created",
         "external_reference.created",
         "retention_run.created",
+        "merge.created",
     ),
     "{resource.name}.updated": (
         *(f"{name}.updated" for name in STORED),
+        "external_reference.updated",
         "sign_in_settings.updated",
         "retention_settings.updated",
         "coverage_settings.updated",
@@ -46,6 +48,8 @@ FILLED: Mapping[str, tuple[str, ...]] = {
         "asset_relation.deleted",
         "external_reference.deleted",
     ),
+    "{resource.name}.merged": ("company.merged", "contact.merged"),
+    "{resource.name}.restored": ("company.restored", "contact.restored"),
     "ticket.{name}": ("ticket.updated", "ticket.status_changed", "ticket.assigned"),
     "{kind}.viewed_as": tuple(f"{name}.viewed_as" for name in ("contact", "user", "role", "api_key")),
     "tenant.{happened}": tuple(

@@ -70,6 +70,8 @@ assets = tenant_table(
     ForeignKeyConstraint(
         ["tenant_id", "company_id", "location_id"],
         ["locations.tenant_id", "locations.company_id", "locations.id"],
+        deferrable=True,
+        initially="IMMEDIATE",
     ),
     ForeignKeyConstraint(
         ["tenant_id", "company_id", "parent_asset_id"],

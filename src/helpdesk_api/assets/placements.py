@@ -48,6 +48,8 @@ asset_placements = tenant_table(
     ForeignKeyConstraint(
         ["tenant_id", "company_id", "location_id"],
         ["locations.tenant_id", "locations.company_id", "locations.id"],
+        deferrable=True,
+        initially="IMMEDIATE",
     ),
     # An asset is at one place at a time.
     ExcludeConstraint(

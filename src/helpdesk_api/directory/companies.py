@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from helpdesk_api.directory.card_fields import TAX_IDS_OF_COMPANY, ObserverIds, TaxId, TaxIds, TaxNumber
 from helpdesk_api.directory.card_reads import watch_reading
+from helpdesk_api.directory.card_redirects import successor_of
 from helpdesk_api.directory.crm.ownership import guarded, noted
 from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, CustomFieldsShown
 from helpdesk_api.directory.custom_fields.models import custom_fields_column, custom_fields_index
@@ -175,6 +176,7 @@ COMPANIES = Resource(
     query_base=CustomFieldQuery,
     refine=refine,
     watch=watch_reading,
+    successor=successor_of("company"),
 )
 
 

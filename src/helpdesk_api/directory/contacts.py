@@ -24,6 +24,7 @@ from helpdesk_api.directory.card_fields import (
     PreferredChannel,
 )
 from helpdesk_api.directory.card_reads import watch_reading
+from helpdesk_api.directory.card_redirects import successor_of
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.crm.ownership import guarded, noted
 from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, CustomFieldsShown
@@ -210,6 +211,7 @@ CONTACTS = Resource(
     query_base=CustomFieldQuery,
     refine=refine,
     watch=watch_reading,
+    successor=successor_of("contact"),
 )
 
 

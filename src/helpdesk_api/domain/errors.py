@@ -26,6 +26,7 @@ Param = str | int | bool | None
 class Kind(Enum):
     """What sort of no it is; the edge maps each kind to one HTTP status."""
 
+    MOVED = auto()
     MALFORMED = auto()
     UNAUTHENTICATED = auto()
     FORBIDDEN = auto()
@@ -60,6 +61,8 @@ class Refusal(Exception):  # noqa: N818 - the base names the idea; every concret
     code: ClassVar[str]
     title: ClassVar[str]
     kind: ClassVar[Kind]
+    # Where what is looked for is now.
+    location: str | None = None
 
     def __init__(
         self,

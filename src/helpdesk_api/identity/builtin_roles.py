@@ -78,7 +78,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
         "all",
         [
             *(*_CONVERSATION, *_SURROUNDINGS, *_CARDS, "contacts:reveal", "crm-sources:read", "events:read"),
-            *("sync-conflicts:read", "sync-conflicts:write"),
+            *("merges:read", "merges:write", "sync-conflicts:read", "sync-conflicts:write"),
             *("contracts:read", "contracts:write", "services:read", "services:write"),
             *("entitlements:read", "entitlements:write"),
         ],
@@ -141,8 +141,8 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
         "CRM sync",
         "all",
         [
-            *(*_CARDS, "crm-sources:read", "custom-fields:read", "events:read", "sync-conflicts:read"),
-            *("external-references:read", "external-references:write"),
+            *(*_CARDS, "crm-sources:read", "custom-fields:read", "events:read", "merges:read"),
+            *("sync-conflicts:read", "external-references:read", "external-references:write"),
             *("contracts:read", "contracts:write", "entitlements:read", "entitlements:write", "services:read"),
         ],
         CLIENT_COMMERCIAL,

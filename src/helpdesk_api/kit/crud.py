@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import bindparam, delete, insert, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from helpdesk_api.domain.errors import InvalidError
+from helpdesk_api.domain.errors import ConflictError, InvalidError
 from helpdesk_api.kit.conditional import check_version
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.db import Record
@@ -34,13 +34,20 @@ class NotNullableError(InvalidError):
     title = "The field cannot be empty"
 
 
+class MergedError(ConflictError):
+    """The object was merged into another, which `params` name; it has no life of its own any more."""
+
+    code = "merged"
+    title = "The object was merged into another"
+
+
 async def fetch(ctx: Ctx, resource: Resource[R], object_id: UUID) -> R:
-    """Read one that the principal may see; raises NotFoundError."""
+    """Read one that the principal may see; raises NotFoundError, and MergedError where another stands for it."""
     return await _fetch(ctx, resource, object_id, is_locked=False)
 
 
 async def fetch_locked(ctx: Ctx, resource: Resource[R], object_id: UUID) -> R:
-    """Read one and lock it for a change; raises NotFoundError."""
+    """Read one and lock it for a change; raises NotFoundError, and MergedError where another stands for it."""
     return await _fetch(ctx, resource, object_id, is_locked=True)
 
 
@@ -207,8 +214,18 @@ async def _fetch(ctx: Ctx, resource: Resource[R], object_id: UUID, *, is_locked:
         resource.by_id(reach.kind, is_locked=is_locked), {"tenant": ctx.tenant_id, "key": object_id, **reach.values}
     )
     if row is None:
+        await _refuse_replaced(ctx, resource, object_id)
         raise resource.missing(object_id)
     return resource.read.from_record(row)
+
+
+async def _refuse_replaced(ctx: Ctx, resource: Resource[Any], object_id: UUID) -> None:
+    """Refuse an id for which another object stands that the principal may see."""
+    successor_id = None if resource.successor is None else await resource.successor(ctx, object_id)
+    if successor_id is not None and await fetch_many(ctx, resource, [successor_id]):
+        name = resource.name.replace("_", " ")
+        message = f"The {name} {object_id} was merged into {successor_id}."
+        raise MergedError(message, params={"id": str(object_id), "merged_into": str(successor_id)})
 
 
 def _present(row: Record | None) -> Record:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, select
 
@@ -42,18 +43,28 @@ async def check_parent(
     parent_id = given.get(column)
     if parent_id is None:
         return
-    # Two changes at once could each be right and together close a ring.
-    await take_turn(ctx, f"{resource.plural} tree {ctx.tenant_id}")
+    await take_tree(ctx, resource)
     if not await crud.fetch_many(ctx, resource, [parent_id]):
         message = f"There is no {resource.name.replace('_', ' ')} {parent_id}."
         raise UnknownReferenceError(message, pointer=f"/{column}")
-    rows = await ctx.tx.rows(_above(resource, column), {"tenant": ctx.tenant_id, "parent": parent_id})
-    if before is not None and any(row["id"] == before.id for row in rows):
+    line = await line_of(ctx, resource, parent_id, column)
+    if before is not None and before.id in line:
         message = f"{parent_id} is {before.id} itself, or stands below it."
         raise ParentCycleError(message, pointer=f"/{column}")
-    if len(rows) >= MOST_LEVELS:
-        message = f"There are {len(rows)} levels above already; {MOST_LEVELS} are the most."
+    if len(line) >= MOST_LEVELS:
+        message = f"There are {len(line)} levels above already; {MOST_LEVELS} are the most."
         raise TooManyLevelsError(message, pointer=f"/{column}")
+
+
+async def line_of(ctx: Ctx, resource: Resource[Any], object_id: UUID, column: str) -> list[UUID]:
+    """Give an object and everything above it."""
+    rows = await ctx.tx.rows(_above(resource, column), {"tenant": ctx.tenant_id, "parent": object_id})
+    return [row["id"] for row in rows]
+
+
+async def take_tree(ctx: Ctx, resource: Resource[Any]) -> None:
+    """Wait for whoever changes the tree: two changes at once could each be right and together close a ring."""
+    await take_turn(ctx, f"{resource.plural} tree {ctx.tenant_id}")
 
 
 @lru_cache(maxsize=20)

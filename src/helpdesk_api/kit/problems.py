@@ -15,6 +15,7 @@ from helpdesk_api.domain.errors import REGISTRY, Kind, Refusal
 MEDIA_TYPE = "application/problem+json"
 
 STATUS: Mapping[Kind, int] = {
+    Kind.MOVED: 308,
     Kind.MALFORMED: 400,
     Kind.UNAUTHENTICATED: 401,
     Kind.FORBIDDEN: 403,
@@ -112,6 +113,8 @@ def render(refusal: Refusal, *, request_id: str, instance: str = "") -> tuple[in
     headers = {"content-type": MEDIA_TYPE}
     if refusal.retry_after is not None:
         headers["retry-after"] = str(max(1, round(refusal.retry_after.total_seconds())))
+    if refusal.location is not None:
+        headers["location"] = refusal.location
     if refusal.kind is Kind.UNAUTHENTICATED:
         headers["www-authenticate"] = "Bearer"
     problem = problem_of(refusal, request_id=request_id, instance=instance)

@@ -26,6 +26,7 @@ from helpdesk_api.kit.visibility import FieldGroup, RowRules, field_groups, seen
 
 R = TypeVar("R", bound=Entity)
 Watch = Callable[[Request, Ctx, Sequence[Entity]], Awaitable[None]]
+Successor = Callable[[Ctx, UUID], Awaitable[UUID | None]]
 # Reads what a query says of a list beyond its declared filters and sort keys; gives the list and the condition for it.
 Refine = Callable[[Ctx, Listing, PageQuery, Narrowing | None], Awaitable[tuple[Listing, Narrowing | None]]]
 
@@ -100,6 +101,8 @@ class Resource(Generic[R]):
     # How many a tenant may have; `activates` names the flag that makes one count which did not before.
     quota: TenantQuota | None = None
     activates: str | None = None
+    # Which object stands for one that is not there any more, if another does.
+    successor: Successor | None = None
 
     def __post_init__(self) -> None:
         """Refuse to sort by a guarded field: the order would tell what is not shown."""

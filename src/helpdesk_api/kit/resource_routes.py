@@ -5,11 +5,12 @@ itself, on the same router.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Request, Response
 
+from helpdesk_api.domain.errors import Kind, Refusal
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.checked_changes import Check, Follow, change, create
 from helpdesk_api.kit.conditional import IfMatch, entity_tag
@@ -33,6 +34,21 @@ class ResourceRouter(APIRouter):
     def __init__(self, resource: Resource[Any]) -> None:
         super().__init__(prefix=f"/v1/{resource.plural}", tags=[resource.plural], route_class=UnitOfWorkRoute)
         self.resource = resource
+
+
+class MovedError(Refusal):
+    """What is asked for was merged into another object, which is at the `Location`; it will always be there."""
+
+    code = "moved"
+    title = "The object is at another address now"
+    kind = Kind.MOVED
+
+    @classmethod
+    def to(cls, location: str, merged: crud.MergedError) -> Self:
+        """Make the refusal that leads to another object."""
+        refusal = cls(merged.detail, params=merged.params)
+        refusal.location = location
+        return refusal
 
 
 def operation(resource: Resource[Any], verb: str) -> str:
@@ -96,10 +112,13 @@ def add_reading(
 
     async def get_one(id: UUID, request: Request, response: Response, ctx: Ctx) -> Any:
         query = read_query(request, query_one)
-        if fetch is not None:
-            found = await fetch(ctx, id)
-        else:
-            (found,) = await present(ctx, [await crud.fetch(ctx, resource, id)])
+        try:
+            if fetch is not None:
+                found = await fetch(ctx, id)
+            else:
+                (found,) = await present(ctx, [await crud.fetch(ctx, resource, id)])
+        except crud.MergedError as merged:
+            raise MovedError.to(f"/v1/{resource.plural}/{merged.params['merged_into']}", merged) from merged
         if resource.watch is not None:
             await resource.watch(request, ctx, [found])
         tag_response(response, found)

@@ -95,7 +95,7 @@ HEADERS: Mapping[str, Any] = {
         "example": '"v7"',
     },
     "Location": {
-        "description": "The path of what was created, or of what tells how far it is.",
+        "description": "The path of what was created, of what tells how far it is, or of what stands for it now.",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
         "example": "/v1/tickets/0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40",
@@ -153,6 +153,7 @@ SUCCESS_TEXT: Mapping[str, str] = {
 }
 
 STATUS_TEXT: Mapping[str, str] = {
+    "308": "It was merged into another object, which is at the `Location`.",
     "400": "The request cannot be read.",
     "401": "Valid credentials are required.",
     "403": "The credential does not permit this.",

@@ -216,6 +216,8 @@ def _example(operation_id: str, status: str, schema: Schema, components: Compone
 
 def _problem(status: str, refused: list[type[Refusal]], components: Components) -> Schema:
     names = ["X-Request-Id"]
+    if status == "308":
+        names.append("Location")
     if status == "401":
         names.append("WWW-Authenticate")
     if status in {"409", "429", "503"}:

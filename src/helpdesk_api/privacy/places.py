@@ -25,8 +25,11 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
         "messengers": "are of its own person",
     },
     "locations": {"time_zone": "a name of a zone", "coordinates": "numbers"},
+    "card_redirects": {EVERY_COLUMN: "ids, and words of ours"},
     "card_provenance": {EVERY_COLUMN: "names of fields and sources, instants and numbers"},
     "crm_sources": {EVERY_COLUMN: "names of fields and sources, and words of ours"},
+    "merges": {"card_type": "a word of ours", "state": "a word of ours", "moved_counts": "numbers",
+               "still_named_counts": "numbers"},
     "sync_conflicts": {
         "source": "a name of ours", "field": "names a field", "state": "a word of ours", "resolution": "a word of ours",
     },

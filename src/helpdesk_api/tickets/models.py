@@ -65,12 +65,16 @@ tickets = tenant_table(
     ForeignKeyConstraint(
         ["tenant_id", "company_id", "location_id"],
         ["locations.tenant_id", "locations.company_id", "locations.id"],
+        deferrable=True,
+        initially="IMMEDIATE",
     ),
     # With a client that the asset is or has been with: it may move on, and the tickets of the time before keep it.
     CheckConstraint("asset_id IS NULL OR company_id IS NOT NULL", name="asset_of_company"),
     ForeignKeyConstraint(
         ["tenant_id", "company_id", "asset_id"],
         [f"asset_companies.{name}" for name in ("tenant_id", "company_id", "asset_id")],
+        deferrable=True,
+        initially="IMMEDIATE",
     ),
     CheckConstraint("coverage IN ('covered', 'not_covered')", name="coverage"),
     CheckConstraint("contract_id IS NULL OR company_id IS NOT NULL", name="contract_of_company"),

@@ -60,9 +60,16 @@ class CardChange(Output):
     """What has become of a card."""
 
     type: Annotated[
-        Literal["upserted", "deleted"], Field(description="Whether it is there, new or changed, or was deleted.")
+        Literal["upserted", "deleted", "merged", "restored"],
+        Field(
+            description=(
+                "Whether it is there, new or changed; was deleted; was merged into another card, which its id leads to "
+                "and what pointed at it points at; or is there again, because the merge was undone."
+            )
+        ),
     ]
     id: UUID
+    merged_into: Annotated[UUID | None, Field(description="The card that stands for it, if it was merged.")]
     version: Annotated[int, Field(description="The version of the card at this place of the feed.")]
     actor: Annotated[Actor, Field(description="Who changed it last.")]
     occurred_at: AwareDatetime
@@ -143,7 +150,7 @@ async def _answered(
 
 def _changed(resource: Resource[Any]) -> ColumnElement[bool]:
     """Give the condition for events that change a card; others, such as that somebody has read it, are not told."""
-    kinds = [f"{resource.name}.{verb}" for verb in ("created", "updated", "deleted")]
+    kinds = [f"{resource.name}.{verb}" for verb in ("created", "updated", "deleted", "restored")]
     return events.c.type == any_(literal(kinds, ARRAY(events.c.type.type)))
 
 
@@ -165,8 +172,9 @@ async def _coalesced(
         await resource.watch(request, ctx, list(cards.values()))
     return [
         shapes.change.trusted({
-            "type": "deleted" if key in deleted else "upserted",
+            "type": _become(resource, row),
             "id": key,
+            "merged_into": _winner(row) if key in deleted else None,
             "version": row["object_version"],
             "actor": Actor.trusted({"type": row["actor_type"], "id": row["actor_id"]}),
             "occurred_at": row["occurred_at"],
@@ -174,6 +182,18 @@ async def _coalesced(
         })
         for key, row in last.items()
     ]  # fmt: skip
+
+
+def _winner(row: Record) -> UUID | None:
+    """Give the card that stands for a deleted one, if it was merged."""
+    winner_id = row["data"].get("merged_into")
+    return None if winner_id is None else UUID(winner_id)
+
+
+def _become(resource: Resource[Any], row: Record) -> str:
+    if row["type"] == f"{resource.name}.deleted":
+        return "deleted" if _winner(row) is None else "merged"
+    return "restored" if row["type"] == f"{resource.name}.restored" else "upserted"
 
 
 _KINDS: Final[tuple[Resource[Any], ...]] = (COMPANIES, CONTACTS, LOCATIONS)
@@ -185,6 +205,7 @@ def _examples(resource: Resource[Any]) -> dict[str, Any]:
     change = {
         "type": "upserted",
         "id": _CARD,
+        "merged_into": None,
         "version": 4,
         "actor": {"type": "api_key", "id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e01"},
         "occurred_at": "2026-11-23T09:30:00Z",

@@ -70,6 +70,14 @@ _ENTITLEMENT: Final = (
         "The last chance for giving notice before the contract ends has come; `data` tells what is left by then.",
     ),
 )
+_MERGED: Final = (
+    event("merge.created", "Client cards were made one.", "loser_ids", "state", "winner_id", version=CREATED_FIRST),
+    event("merge.undone", "A merge was undone: the cards are there again.", "state", "undone_at"),
+    event("company.merged", "Others were merged into a company; `details` names them and counts what followed."),
+    event("company.restored", "A company is there again, because its merge was undone.", "name"),
+    event("contact.merged", "Others were merged into a contact; `details` names them and counts what followed."),
+    event("contact.restored", "A contact is there again, because its merge was undone.", "name"),
+)
 _LOOKED_AT: Final = (
     event("user.unusual_reading", "A member of staff has read unusually many client cards within an hour."),
     event("contact.revealed", "Somebody was shown the contact details of a contact, for the ticket named in `data`."),
@@ -225,6 +233,12 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 "A client card lost its id in another system; `changes` holds its last values.",
                 *("company_id", "external_id", "source"),
             ),
+            event(
+                "external_reference.updated",
+                "An id in another system goes to another card, because its card was merged or is there again.",
+                "company_id",
+            ),
+            *_MERGED,
             *stored(
                 "crm_source",
                 "A CRM source",

@@ -31,11 +31,16 @@ from helpdesk_api.domain.errors import Refusal
 from helpdesk_api.identity.roles import ReachMismatchError, RoleExceedsOwnError
 from helpdesk_api.identity.visibility import ReachTooNarrowError
 from helpdesk_api.kit.conditional import StaleVersionError
-from helpdesk_api.kit.crud import NotNullableError
+from helpdesk_api.kit.crud import MergedError, NotNullableError
 from helpdesk_api.kit.cursors import CursorMismatchError
 from helpdesk_api.kit.hierarchy import ParentCycleError, TooManyLevelsError
+from helpdesk_api.kit.resource_routes import MovedError
 from helpdesk_api.kit.sqlstate import AlreadyExistsError, StillReferencedError, UnknownReferenceError
 from helpdesk_api.kit.visibility import FieldNotAllowedError
+from helpdesk_api.merging.cards import CardTooFullError
+from helpdesk_api.merging.following import TooMuchToMergeError
+from helpdesk_api.merging.service import ContactHasKeysError, MergedWithItselfError
+from helpdesk_api.merging.undoing import MergeNotUndoableError
 from helpdesk_api.webhooks.feed_start import EventsPurgedError
 
 _OF_PERSON: Final = (RoleExceedsOwnError, ReachMismatchError)
@@ -48,9 +53,9 @@ _OF_ASSET: Final = (*_TREE, ContactNotOfCompanyError, LocationNotOfCompanyError,
 _OF_MOVE: Final = (*_OF_ASSET, TooManyPartsError, StillReferencedError, AlreadyExistsError, UnknownReferenceError)
 
 REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
-    "contacts_update": (*_OF_PERSON, FieldOwnedElsewhereError),
+    "contacts_update": (*_OF_PERSON, FieldOwnedElsewhereError, MergedError),
     "companies_create": _TREE,
-    "companies_update": (*_TREE, FieldOwnedElsewhereError),
+    "companies_update": (*_TREE, FieldOwnedElsewhereError, MergedError),
     "locations_create": (ContactNotOfCompanyError, GeofenceWithoutCentreError),
     "locations_update": (
         *(ContactNotOfCompanyError, GeofenceWithoutCentreError, StillReferencedError),
@@ -71,6 +76,15 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     "assets_create": (*_OF_ASSET, AlreadyExistsError),
     "assets_update": _OF_MOVE,
     **dict.fromkeys(("assets_put_by_reference", "assets_upsert"), (*_OF_PUSH, *_OF_MOVE)),
+    "merges_create": (
+        *(ReachTooNarrowError, MergedWithItselfError, UnknownReferenceError, MergedError, ContactHasKeysError),
+        *(CardTooFullError, TooMuchToMergeError),
+    ),
+    "merges_undo": (ReachTooNarrowError, MergeNotUndoableError, MergedError, StillReferencedError),
+    **dict.fromkeys(("companies_get", "contacts_get"), (MovedError,)),
+    **dict.fromkeys(
+        ("companies_delete", "contacts_delete", "companies_get_provenance", "contacts_get_provenance"), (MergedError,)
+    ),
     "external_references_create": (OneCardError, AlreadyExistsError),
     **dict.fromkeys(("companies_put_by_reference", "companies_upsert"), (*_OF_PUSH, *_TREE, UnknownReferenceError)),
     **dict.fromkeys(("contacts_put_by_reference", "contacts_upsert"), (*_OF_PUSH, *_OF_PERSON, UnknownReferenceError)),

@@ -26,6 +26,7 @@ from helpdesk_api.identity.test_clock import (
     ClockTooFarError,
     NoTestClockError,
 )
+from helpdesk_api.kit.crud import MergedError
 from helpdesk_api.kit.idempotency import AnswerSealedError
 from helpdesk_api.kit.key_sets import KeysUnavailableError
 from helpdesk_api.kit.outbound.targets import UnsafeURLError
@@ -76,8 +77,10 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     ),
     "me_remove_second_factor": (*_PROVE_AGAIN, NoSecondFactorError),
     "users_reset_second_factor": (NoSecondFactorError, RoleExceedsOwnError),
-    **dict.fromkeys(("contacts_erase", "users_erase"), (ErasurePendingError,)),
-    **dict.fromkeys(("contacts_export", "users_export"), (PartialExportError,)),
+    "contacts_erase": (ErasurePendingError, MergedError),
+    "users_erase": (ErasurePendingError,),
+    "contacts_export": (PartialExportError, MergedError),
+    "users_export": (PartialExportError,),
     "api_keys_create": (
         ScopeExceedsOwnError,
         ExpiryInPastError,

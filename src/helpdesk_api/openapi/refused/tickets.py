@@ -29,6 +29,7 @@ from helpdesk_api.domain.templates import InvalidTemplateError, UnknownTemplateF
 from helpdesk_api.domain.workflow import InvalidTransitionError
 from helpdesk_api.files.storing import TooManyUnattachedFilesError
 from helpdesk_api.identity.visibility import ReachTooNarrowError
+from helpdesk_api.kit.crud import MergedError
 from helpdesk_api.kit.idempotency import AnswerSealedError
 from helpdesk_api.kit.outbound.targets import UnsafeURLError
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
@@ -66,7 +67,7 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     "files_create_link": (AnswerSealedError,),
     "tickets_create": _TICKET_PARTIES,
     "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
-    "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError),
+    "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError, MergedError),
     "comments_create": (
         UnknownReferenceError,
         ContactNotOfCompanyError,
