@@ -8,6 +8,7 @@ When nothing is left, the proof is signed and `person.erased` recorded, for whoe
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from types import SimpleNamespace
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -21,17 +22,24 @@ from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.signatures import Notary
 from helpdesk_api.kit.turns import take_turn
 from helpdesk_api.kit.unit_of_work import unit_of_work
+from helpdesk_api.merging.forgetting import cards_within, forget
 from helpdesk_api.privacy.erasures import ERASE, ERASURES, erasures
 from helpdesk_api.privacy.people import RESOURCES, PersonType, Wanted, person_type_of, tombstone, wanted_of
 from helpdesk_api.privacy.records import signed_record
 from helpdesk_api.privacy.searches import searches
 from helpdesk_api.privacy.work import BEGINNING, Work
+from helpdesk_api.webhooks.event_types import EVENT_TYPES
 
 
 async def erase(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> None:
     """Erase the person of a job."""
     erasure_id = UUID(claimed[0].payload["erasure_id"])
     cause = Cause("job", str(claimed[0].id))
+    told = {
+        resource.table.name: resource
+        for name, resource in runtime.resources.items()
+        if f"{name}.updated" in EVENT_TYPES
+    }
 
     @asynccontextmanager
     async def step() -> AsyncIterator[Work]:
@@ -41,7 +49,7 @@ async def erase(runtime: Runtime, tenant_id: UUID, claimed: Sequence[Job]) -> No
             known = await ctx.tx.value(
                 select(erasures.c.wanted).where(erasures.c.tenant_id == tenant_id, erasures.c.id == erasure_id)
             )
-            yield Work(ctx, erasure, Wanted(**known) if known else Wanted([], []))
+            yield Work(ctx, erasure, Wanted(**known) if known else Wanted([], []), told)
 
     async with step() as work:
         if work.erasure.state == "done":
@@ -64,8 +72,16 @@ async def _erase_row(work: Work, person_type: PersonType) -> None:
     ctx, person_id = work.ctx, work.erasure.person_id
     resource = RESOURCES[person_type]
     row = await crud.fetch_locked(ctx, resource, person_id)
-    found = await wanted_of(ctx, person_type, person_id, row)
-    known = Wanted(sorted({*work.wanted.values, *found.values}), sorted({*work.wanted.own, *found.own}))
+    found = [await wanted_of(ctx, person_type, person_id, row)]
+    if person_type == "contact":
+        # Who was merged into this contact is the same person, by another name perhaps.
+        cards = await cards_within(ctx, person_id)
+        found += [await wanted_of(ctx, person_type, UUID(each["id"]), SimpleNamespace(**each)) for each in cards]
+        await forget(ctx, person_id)
+    known = Wanted(
+        sorted({*work.wanted.values, *(value for each in found for value in each.values)}),
+        sorted({*work.wanted.own, *(value for each in found for value in each.own)}),
+    )
     await ctx.tx.run(
         update(erasures)
         .where(erasures.c.tenant_id == ctx.tenant_id, erasures.c.id == work.erasure.id)
@@ -73,7 +89,11 @@ async def _erase_row(work: Work, person_type: PersonType) -> None:
     )
     left = crud.difference(resource, row, tombstone(person_type, person_id))
     if left:
-        await crud.store_changes(ctx, resource, row, {field: new for field, (_, new) in left.items()})
+        values = {field: new for field, (_, new) in left.items()}
+        emptied = await crud.store_changes(ctx, resource, row, values)
+        # Who keeps a copy is told what it holds now, and not what it held.
+        changes = {field: (None, new) for field, new in values.items()}
+        record(ctx, f"{resource.name}.updated", object_id=person_id, version=emptied.version, changes=changes)
         await work.count(resource.table.name, 1)
 
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic_core import from_json
 from sqlalchemy import Column, ColumnElement, Table, Text, and_, cast, select, true, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.db import Record
+from helpdesk_api.kit.events import record
+from helpdesk_api.kit.resource import Resource
 from helpdesk_api.privacy.erasures import Erasure, erasures
 from helpdesk_api.privacy.people import Wanted
 
@@ -24,6 +27,8 @@ class Work:
     ctx: Ctx
     erasure: Erasure
     wanted: Wanted
+    # What the rows of tables are of whose changes receivers are told.
+    told: Mapping[str, Resource[Any]]
 
     async def count(self, name: str, changed: int) -> None:
         """Add to how many rows of a table were changed; once in a step."""
@@ -57,7 +62,7 @@ class Page:
             values = {name: new for name, old in row.items() if (new := self._left(name, old, left)) != old}
             values.pop("id", None)
             if values:
-                await self._store(row["id"], {name: self._stored(name, value) for name, value in values.items()})
+                await self._store(row["id"], values)
                 changed += 1
         await self.work.count(self.table.name, changed)
         return self.end
@@ -79,16 +84,25 @@ class Page:
                 return old
 
     def _stored(self, name: str, value: Any) -> Any:  # noqa: ANN401 - any column.
-        return cast(value, JSONB) if isinstance(self.table.c[name].type, JSONB) else value
+        return cast(value, JSONB) if isinstance(self.table.c[name].type, JSONB) and isinstance(value, str) else value
 
     async def _store(self, row_id: UUID, values: Mapping[str, Any]) -> None:
         table, ctx = self.table, self.work.ctx
-        others: dict[str, Any] = {}
-        if "version" in table.c:
-            others = {"version": table.c.version + 1, "updated_at": ctx.real_now}
-        await ctx.tx.run(
-            update(table).where(table.c.tenant_id == ctx.tenant_id, table.c.id == row_id).values({**others, **values})
-        )
+        changing = update(table).where(table.c.tenant_id == ctx.tenant_id, table.c.id == row_id)
+        stored = {name: self._stored(name, value) for name, value in values.items()}
+        if "version" not in table.c:
+            await ctx.tx.run(changing.values(stored))
+            return
+        stored |= {"version": table.c.version + 1, "updated_at": ctx.real_now}
+        version = await ctx.tx.value(changing.values(stored).returning(table.c.version))
+        if table.name in self.work.told:
+            # What it said before is what must be forgotten.
+            changes = {name: (None, self._told(name, value)) for name, value in values.items()}
+            resource = self.work.told[table.name]
+            record(ctx, f"{resource.name}.updated", object_id=row_id, version=version, changes=changes)
+
+    def _told(self, name: str, value: Any) -> Any:  # noqa: ANN401 - any column.
+        return from_json(value) if isinstance(self.table.c[name].type, JSONB) and isinstance(value, str) else value
 
 
 async def page_of(
