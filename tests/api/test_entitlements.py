@@ -1,82 +1,14 @@
-"""Entitlements: what is granted when, reserved, used and undone; the ledger holds under many writers."""
+"""Entitlements: what is granted when, what is over when, and what they do with their contract."""
 
-import random
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from uuid import uuid4
-
-import asyncpg
-import httpx2
-import pytest
 
 from tests.api.test_contracts import a_contract, amend
 from tests.conftest import MakeSandbox
-from tests.factories import a_contact, advance, create, get, patch
-from tests.jobs.test_erasure import erased
+from tests.factories import a_company, advance, create, get, patch
+from tests.jobs.webhooks import until
+from tests.ledgers import JSON, MONTHLY, OPEN, an_entitlement, balance, enter, entered, ledger, lines, refused, told
 from tests.stage import Client, Stage
-
-JSON = dict[str, Any]
-OPEN = {"ends_at": None}
-MONTHLY = {"period_months": 1}
-SINKS = ("available", "rolled_over", "reserved", "used", "expired")
-
-
-def an_entitlement(api: Client, **values: object) -> JSON:
-    """Make an entitlement to 100 minutes, for good unless it has periods, under a contract of its own."""
-    contract = values.pop("contract_id", None) or a_contract(api, **OPEN)["id"]
-    defaults = {"name": "Hours", "kind": "hours", "quantity": 100, "contract_id": contract}
-    return create(api, "entitlements", **defaults | {"starts_at": "2026-03-01T00:00:00Z"} | values)
-
-
-def entered(api: Client, entitlement: JSON, kind: str, amount: int | None = None, **said: object) -> httpx2.Response:
-    """Enter something under a name of its own; gives the answer."""
-    body = {"kind": kind, "amount": amount, "source": "test", "reference": str(uuid4())} | said
-    return api.post(f"/v1/entitlements/{entitlement['id']}/entries", json=body)
-
-
-def enter(api: Client, entitlement: JSON, kind: str, amount: int | None = None, **said: object) -> str:
-    """Enter something; gives the id of the operation."""
-    answer = entered(api, entitlement, kind, amount, **said)
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["data"][0]["operation_id"])
-
-
-def refused(answer: httpx2.Response) -> tuple[int, str]:
-    """Give how something was refused."""
-    return answer.status_code, answer.json()["code"]
-
-
-def balance(api: Client, entitlement: JSON, at: str | None = None) -> dict[str, int]:
-    """Give the accounts on which something is."""
-    shown = get(api, f"entitlements/{entitlement['id']}/balance" + (f"?at={at}" if at else ""))
-    return {name: amount for name, amount in shown.items() if name not in {"at", "left"} and amount}
-
-
-def ledger(api: Client, entitlement: JSON) -> list[JSON]:
-    """Follow the pages of the ledger from its beginning."""
-    path: str | None = f"entitlements/{entitlement['id']}/entries?sort=number&limit=40"
-    found: list[JSON] = []
-    cursor = ""
-    while cursor is not None:
-        page = get(api, f"{path}{cursor and f'&cursor={cursor}'}")
-        found += page["data"]
-        cursor = page["page"]["next_cursor"]
-    return found
-
-
-def lines(api: Client, entitlement: JSON) -> list[tuple[str, str, str, int, str]]:
-    """Give what was moved from where to where, and on which day."""
-    return [
-        (each["kind"], each["from_account"], each["to_account"], each["amount"], each["occurred_at"][5:10])
-        for each in ledger(api, entitlement)
-    ]
-
-
-def told(stage: Stage, entitlement: JSON) -> list[str]:
-    """Give what was told of an entitlement, in order."""
-    rows = stage.sql("SELECT type FROM events WHERE object_id = $1 ORDER BY xid, seq", entitlement["id"])
-    return [row["type"].removeprefix("entitlement.") for row in rows]
 
 
 def test_each_period_is_granted_once_and_what_is_left_is_kept_as_the_rule_says(sandbox: MakeSandbox) -> None:
@@ -125,54 +57,6 @@ def test_what_was_missed_is_entered_as_of_when_it_was_due_before_anything_else(a
     assert due[0] == get(api, f"entitlements/{entitlement['id']}")["starts_at"]
     assert (due[1::2], len(set(due))) == (due[2::2], 4)
     assert balance(api, entitlement) == {"granted": 400, "used": 100, "expired": 300}
-
-
-def test_a_reservation_is_used_in_part_and_freed_and_what_was_used_can_be_undone(api: Client) -> None:
-    entitlement = an_entitlement(api, rounding_step=15, minimum_charge=30)
-    reservation = enter(api, entitlement, "reserve", 50)
-
-    assert balance(api, entitlement) == {"granted": 100, "available": 40, "reserved": 60}
-    used = enter(api, entitlement, "post", 5, operation_id=reservation)
-    assert balance(api, entitlement) == {"granted": 100, "available": 40, "reserved": 30, "used": 30}
-    enter(api, entitlement, "reverse", operation_id=used)
-    assert balance(api, entitlement) == {"granted": 100, "available": 40, "reserved": 60}
-    enter(api, entitlement, "post", operation_id=reservation)
-    assert balance(api, entitlement) == {"granted": 100, "available": 40, "used": 60}
-    assert refused(entered(api, entitlement, "post", operation_id=reservation)) == (409, "nothing_to_undo")
-    assert refused(entered(api, entitlement, "reverse", operation_id=used)) == (409, "nothing_to_undo")
-    assert refused(entered(api, entitlement, "reverse", operation_id=reservation)) == (409, "nothing_to_undo")
-    other = enter(api, entitlement, "reserve", 30)
-    enter(api, entitlement, "reverse", operation_id=other)
-    assert balance(api, entitlement) == {"granted": 100, "available": 40, "used": 60}
-
-
-def test_nothing_is_entered_twice_under_one_reference(api: Client) -> None:
-    entitlement = an_entitlement(api)
-    said = {"source": "timesheets", "reference": "17"}
-
-    first = entered(api, entitlement, "post", 30, **said)
-    again = entered(api, entitlement, "post", 30, **said)
-    other = entered(api, entitlement, "post", 31, **said)
-
-    assert (first.status_code, again.json()) == (200, first.json())
-    assert refused(other) == (409, "reference_taken")
-    assert balance(api, entitlement) == {"granted": 100, "available": 70, "used": 30}
-
-
-def test_more_than_is_left_is_refused_or_is_overage(api: Client, stage: Stage) -> None:
-    strict, lenient = an_entitlement(api, warn_at=[50, 10]), an_entitlement(api, warn_at=[50, 10], overage="allow")
-
-    assert refused(entered(api, strict, "post", 101)) == (409, "entitlement_exhausted")
-    assert balance(api, strict) == {"granted": 100, "available": 100}
-    used = enter(api, lenient, "post", 130)
-    reserved = enter(api, lenient, "reserve", 5)
-    assert balance(api, lenient) == {"granted": 100, "overage": 35, "used": 130, "reserved": 5}
-    enter(api, lenient, "post", 7, operation_id=reserved)
-    assert balance(api, lenient) == {"granted": 100, "overage": 37, "used": 137}
-    enter(api, lenient, "reverse", operation_id=used)
-    assert balance(api, lenient) == {"granted": 100, "overage": 7, "available": 100, "used": 7}
-    assert told(stage, strict) == ["created", "granted"]
-    assert told(stage, lenient)[2:6] == ["used", "threshold_reached", "threshold_reached", "exhausted"]
 
 
 def test_what_is_granted_by_hand_can_be_taken_back_while_it_is_there(sandbox: MakeSandbox) -> None:
@@ -262,114 +146,44 @@ def test_rules_that_contradict_each_other_are_refused(api: Client) -> None:
     assert get(api, "entitlements")["data"] == [entitlement]
 
 
-def test_what_cannot_be_entered_says_why(api: Client) -> None:
-    entitlement, other = an_entitlement(api), an_entitlement(api)
-    here, elsewhere = enter(api, entitlement, "post", 1), enter(api, other, "post", 1)
-    before = ledger(api, entitlement)
-
-    answers: dict[str, list[JSON]] = {
-        "/amount": [{"kind": "post"}, {"kind": "reverse", "amount": 1, "operation_id": here}],
-        "/operation_id": [
-            *({"kind": "reverse"}, {"kind": "reserve", "amount": 1, "operation_id": here}),
-            *({"kind": "reverse", "operation_id": elsewhere}, {"kind": "post", "operation_id": elsewhere}),
-        ],
-        "/reason": [{"kind": "grant", "amount": 1}],
-        "/expires_at": [
-            {"kind": "post", "amount": 1, "expires_at": "2098-01-01T00:00:00Z"},
-            {"kind": "grant", "amount": 1, "reason": "x", "expires_at": "2020-01-01T00:00:00Z"},
-        ],
-        "/source": [{"kind": "post", "amount": 1, "source": "period"}],
-    }
-    for pointer, bodies in answers.items():
-        for said in bodies:
-            problem = entered(api, entitlement, **said).json()
-            assert (problem["status"], problem["errors"][0]["pointer"].removeprefix("#")) == (422, pointer), said
-    assert ledger(api, entitlement) == before
-    for path in (f"entitlements/{entitlement['id']}", f"contracts/{entitlement['contract_id']}"):
-        assert refused(api.delete(f"/v1/{path}")) == (409, "still_referenced")
-
-
-def test_the_database_keeps_the_ledger_balanced_and_unchanged_whoever_writes(api: Client, stage: Stage) -> None:
-    entitlement = an_entitlement(api)
-    enter(api, entitlement, "post", 30)
-    copied = (
-        "INSERT INTO entitlement_entries (tenant_id, id, entitlement_id, operation_id, part, kind, from_account, "
-        "to_account, amount, grant_number, source, reference, occurred_at) SELECT tenant_id, gen_random_uuid(), "
-        "entitlement_id, gen_random_uuid(), 1, kind, {}, {}, {}, grant_number, source, 'x', occurred_at "
-        "FROM entitlement_entries WHERE entitlement_id = $1 AND number = 2"
+def test_the_worker_grants_what_is_due_without_being_asked(api: Client, stage: Stage) -> None:
+    entitlement = an_entitlement(api, **MONTHLY, starts_at="2098-01-01T00:00:00Z")
+    stage.sql(
+        "WITH begun AS (UPDATE entitlements SET starts_at = now(), turns_at = now() WHERE id = $1 RETURNING turns_at) "
+        "UPDATE deadlines SET due_at = turns_at, try_at = turns_at FROM begun WHERE object_id = $1",
+        entitlement["id"],
     )
-    before = ledger(api, entitlement)
 
-    for statement in (
-        "UPDATE entitlement_entries SET amount = 1 WHERE entitlement_id = $1",
-        "DELETE FROM entitlement_entries WHERE entitlement_id = $1",
-    ):
-        with pytest.raises(asyncpg.RestrictViolationError):
-            stage.sql(statement, entitlement["id"])
-    for moved in (
-        ("'available'", "'used'", "71"), ("'reserved'", "'used'", "1"), ("'used'", "'used'", "1"),
-        ("'used'", "'available'", "-1"), ("'elsewhere'", "'used'", "1"),
-    ):  # fmt: skip
-        with pytest.raises(asyncpg.CheckViolationError):
-            stage.sql(copied.format(*moved), entitlement["id"])
-    assert ledger(api, entitlement) == before
+    granted = until(lambda: ledger(api, entitlement))
+
+    assert [(each["kind"], each["amount"], each["reference"]) for each in granted] == [("grant", 100, "0")]
+    (following,) = stage.sql(
+        "SELECT instance, turns_at = deadlines.due_at AS is_next FROM entitlements JOIN deadlines "
+        "ON object_id = entitlements.id WHERE entitlements.id = $1 AND fired_at IS NULL",
+        entitlement["id"],
+    )
+    assert tuple(following) == (2, True)
 
 
-def test_an_erasure_takes_a_person_out_of_a_reason_and_leaves_the_entry(api: Client) -> None:
-    person = a_contact(api, name="Quirina Zabellini")["id"]
-    entitlement = an_entitlement(api)
-    enter(api, entitlement, "grant", 5, reason="Promised to Quirina Zabellini")
-    before = ledger(api, entitlement)[-1]
+def test_a_check_of_coverage_tells_what_was_left_to_those_who_may_know(api: Client, stage: Stage) -> None:
+    client = a_company(api)["id"]
+    contract = a_contract(api, **OPEN, company_ids=[client])["id"]
+    hours = an_entitlement(api, contract_id=contract)
+    visits = an_entitlement(api, contract_id=contract, kind="visits", quantity=2, overage="allow")
+    enter(api, hours, "post", 30)
+    asked = {"company_id": client}
 
-    erased(api, f"contacts/{person}")
+    def left(of: JSON, amount: int) -> JSON:
+        told = {"entitlement_id": of["id"], "allows_overage": of["overage"] == "allow", "left": amount}
+        return told | {name: of[name] for name in ("name", "kind", "currency")}
 
-    after = ledger(api, entitlement)[-1]
-    assert "Zabellini" not in after["reason"]
-    assert after | {"reason": before["reason"]} == before
+    def checked(by: Client, **said: str) -> object:
+        answer = by.post("/v1/coverage/check", json=asked | said)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["entitlements"]
 
-
-def test_with_32_writers_the_sum_of_entries_is_the_balance_and_never_below_zero(api: Client) -> None:
-    entitlement = an_entitlement(api, quantity=400)
-    accepted: Counter[str] = Counter()
-
-    def write(writer: int) -> Counter[str]:
-        chance, mine = random.Random(writer), Counter[str]()
-        reserve, use = entered(api, entitlement, "reserve", 7), {"reference": f"{writer}", "source": "crowd"}
-        posted = [entered(api, entitlement, "post", chance.randint(1, 9), **use)]
-        posted.append(
-            api.post(
-                str(posted[0].request.url),
-                content=posted[0].request.content,
-                headers={"content-type": "application/json"},
-            )
-        )
-        assert posted[0].json() == posted[1].json() or posted[0].status_code == posted[1].status_code == 409
-        if posted[0].is_success:
-            mine["used"] += sum(each["amount"] for each in posted[0].json()["data"])
-        if reserve.is_success:
-            operation = reserve.json()["data"][0]["operation_id"]
-            mine["reserved"] += 7
-            if chance.random() < 0.7:
-                used = enter(api, entitlement, "post", operation_id=operation)
-                mine += Counter(used=7)
-                mine["reserved"] -= 7
-                if chance.random() < 0.5:
-                    enter(api, entitlement, "reverse", operation_id=used)
-                    mine += Counter(reserved=7)
-                    mine["used"] -= 7
-        return mine
-
-    with ThreadPoolExecutor(32) as pool:
-        for mine in pool.map(write, range(32)):
-            accepted += mine
-
-    entries, summed = ledger(api, entitlement), Counter[str]()
-    for number, entry in enumerate(entries, 1):
-        summed[entry["from_account"]] -= entry["amount"]
-        summed[entry["to_account"]] += entry["amount"]
-        assert entry["number"] == number
-        assert {name: entry["balance"][name] for name in SINKS} == {name: summed[name] for name in SINKS}
-        assert min(entry["balance"].values()) >= 0
-    assert entries == sorted(entries, key=lambda each: each["occurred_at"])
-    assert {name: balance(api, entitlement).get(name, 0) for name in ("used", "reserved")} == dict(accepted)
-    assert sum(summed.values()) == 0
+    assert checked(api) == [left(hours, 70), left(visits, 2)]
+    assert checked(api, at="2026-03-01T00:00:00Z") == [left(hours, 0), left(visits, 0)]
+    with stage.client(api.tenant, stage.key(api.tenant, ("contracts:read", "companies:read"))) as reader:
+        assert checked(reader) is None
+    assert api.post("/v1/coverage/check", json={"company_id": a_company(api)["id"]}).json()["entitlements"] == []

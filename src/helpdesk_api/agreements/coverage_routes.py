@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 from helpdesk_api.agreements.contract_schemas import Moment
 from helpdesk_api.agreements.contracts import CONTRACTS
 from helpdesk_api.agreements.coverage import coverage_of
+from helpdesk_api.agreements.entitlement_balances import LeftOfEntitlement, left_under
 from helpdesk_api.agreements.services import SERVICES
 from helpdesk_api.assets.assets import ASSETS
 from helpdesk_api.assets.placements import AssetNotOfCompanyError, Whereabouts, whereabouts
@@ -109,6 +110,10 @@ class CoverageDecision(Output):
         PromisedBy | None, Field(description="Null: the first policy of the tenant that fits, as without contracts.")
     ]
     calendar: Annotated[PromisedBy | None, Field(description="Null: that of the policy.")]
+    entitlements: Annotated[
+        list[LeftOfEntitlement] | None,
+        Field(description="What was left under the contract; null for those who may not read entitlements."),
+    ]
 
 
 @router.post(
@@ -124,7 +129,8 @@ class CoverageDecision(Output):
 async def check_coverage(body: CoverageCheck, ctx: Annotated[Ctx, allowed("contracts:read")]) -> CoverageDecision:
     """Check coverage."""
     asked = await _asked(ctx, body)
-    return _shown(asked, await coverage_of(ctx, asked))
+    found = await coverage_of(ctx, asked)
+    return _shown(asked, found, await _left(ctx, asked, found))
 
 
 async def _asked(ctx: Ctx, body: CoverageCheck) -> Asked:
@@ -165,7 +171,13 @@ async def _known(ctx: Ctx, resource: Resource[R], object_id: UUID | None, field:
     return found
 
 
-def _shown(asked: Asked, found: Coverage) -> CoverageDecision:
+async def _left(ctx: Ctx, asked: Asked, found: Coverage) -> list[LeftOfEntitlement] | None:
+    if not ctx.principal.may("entitlements:read"):
+        return None
+    return [] if found.chosen is None else await left_under(ctx, found.chosen.contract_id, asked.at)
+
+
+def _shown(asked: Asked, found: Coverage, left: list[LeftOfEntitlement] | None) -> CoverageDecision:
     return CoverageDecision(
         is_covered=found.chosen is not None,
         at=asked.at,
@@ -178,6 +190,7 @@ def _shown(asked: Asked, found: Coverage) -> CoverageDecision:
         ],
         sla_policy=_promised(found.sla_policy),
         calendar=_promised(found.calendar),
+        entitlements=left,
     )
 
 
@@ -222,5 +235,15 @@ COVERAGE_EXAMPLES: Final[dict[str, Any]] = {
         ],
         "sla_policy": {"id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e30", "origin": Origin.CONTRACT_SERVICE.value},
         "calendar": {"id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e20", "origin": Origin.CONTRACT.value},
+        "entitlements": [
+            {
+                "entitlement_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e80",
+                "name": "Ten hours a month",
+                "kind": "hours",
+                "currency": None,
+                "left": 555,
+                "allows_overage": False,
+            }
+        ],
     },
 }
