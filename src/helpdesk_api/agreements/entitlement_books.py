@@ -85,7 +85,7 @@ _ENTER = Statement(
         [
             *("tenant_id", "id", "entitlement_id", "operation_id", "part", "kind", "from_account", "to_account"),
             *("amount", "grant_number", "reservation_id", "reverses_id", "asked_amount", "source", "reference"),
-            *("reason", "occurred_at"),
+            *("reason", "occurred_at", "ticket_id"),
         ],
     )
 )
@@ -102,6 +102,7 @@ class Operation:
     reason: str | None = None
     reservation_id: UUID | None = None
     reverses_id: UUID | None = None
+    ticket_id: UUID | None = None
 
 
 @dataclass(slots=True)
@@ -185,6 +186,7 @@ async def enter(ctx: Ctx, book: Book, operation: Operation, moves: Sequence[Tran
         "operation_id": operation_id,
         "kind": operation.kind.value,
         "reverses_id": operation.reverses_id,
+        "ticket_id": operation.ticket_id,
         "asked_amount": operation.asked_amount,
         "source": operation.source,
         "reference": operation.reference,
@@ -244,6 +246,7 @@ def _tell(ctx: Ctx, book: Book, operation: Operation, entered: Sequence[Entry], 
         "amount": sum(entry.amount for entry in entered),
         "source": operation.source,
         "reference": operation.reference,
+        "ticket_id": None if operation.ticket_id is None else str(operation.ticket_id),
         "left": book.left,
         "balance": dict(vars(entered[-1].balance)),
     }

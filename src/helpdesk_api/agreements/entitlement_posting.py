@@ -90,6 +90,7 @@ class Asked:
     operation_id: UUID | None = None
     reason: str | None = None
     expires_at: datetime | None = None
+    ticket_id: UUID | None = None
 
 
 async def enter_asked(ctx: Ctx, entitlement_id: UUID, kind: EntryKind, asked: Asked) -> list[Entry]:
@@ -215,6 +216,7 @@ def _operation_of(
         reason=asked.reason,
         reservation_id=reservation_id,
         reverses_id=reverses_id,
+        ticket_id=asked.ticket_id,
     )
 
 

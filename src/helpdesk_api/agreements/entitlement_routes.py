@@ -130,6 +130,7 @@ _ENTRY: Final[dict[str, Any]] = {
     "grant_number": 1,
     "reservation_id": None,
     "reverses_id": None,
+    "ticket_id": None,
     "asked_amount": 40,
     "source": "timesheets",
     "reference": "2026-11-23/17",

@@ -142,6 +142,7 @@ class Entry(Output):
     grant_number: Annotated[int | None, Field(description="Which grant it is of; null is overage.")]
     reservation_id: Annotated[UUID | None, Field(description="The reservation that the reserved amount is of.")]
     reverses_id: Annotated[UUID | None, Field(description="The operation that is undone.")]
+    ticket_id: Annotated[UUID | None, Field(description="The ticket that it was drawn for.")]
     asked_amount: Annotated[int | None, Field(description="The amount of the operation before rounding.")]
     source: str
     reference: str

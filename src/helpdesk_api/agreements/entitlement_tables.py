@@ -90,6 +90,8 @@ entitlement_entries = tenant_table(
     Column("grant_number", Integer),
     Column("reservation_id", Uuid),
     Column("reverses_id", Uuid),
+    # No foreign key: tickets go when their time of keeping is over, and entries stay.
+    Column("ticket_id", Uuid),
     Column("asked_amount", Integer),
     Column("source", Text, nullable=False),
     Column("reference", Text, nullable=False),
@@ -121,6 +123,11 @@ entitlement_entries = tenant_table(
     ),
     Index("ix_entitlement_entries_by_time", "tenant_id", "entitlement_id", "occurred_at", "number"),
     Index(None, "tenant_id", "entitlement_id", "grant_number"),
+    Index(
+        "ix_entitlement_entries_of_ticket",
+        *("tenant_id", "ticket_id", "entitlement_id", "number"),
+        postgresql_where=text("ticket_id IS NOT NULL"),
+    ),
     Index(None, "tenant_id", "operation_id"),
     Index(None, "tenant_id", "reservation_id", postgresql_where=text("reservation_id IS NOT NULL")),
     Index(None, "tenant_id", "reverses_id", postgresql_where=text("reverses_id IS NOT NULL")),

@@ -25,6 +25,7 @@ from helpdesk_api.tickets import clock_rows
 from helpdesk_api.tickets.attachments import attach_to_ticket
 from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.covering import SUBJECT, check_contract, covered, covered_anew, service_for
+from helpdesk_api.tickets.drawing import draw
 from helpdesk_api.tickets.models import comments
 from helpdesk_api.tickets.parties import (
     asset_for,
@@ -85,6 +86,7 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     }
     created = await attach_to_ticket(ctx, await crud.add(ctx, TICKETS, values, object_id=ticket_id), files)
     await clock_rows.write(ctx, (), clocks.after, created.version)
+    await draw(ctx, None, created)
     return await settled(ctx, created, since=since)
 
 
@@ -198,6 +200,7 @@ async def change(
     after = await crud.store_changes(ctx, TICKETS, before, stored | {"due_at": clocks.earliest_due})
     _record_changes(ctx, after, effective)
     await clock_rows.write(ctx, clocks.before, clocks.after, after.version)
+    await draw(ctx, before, after)
     return after
 
 
