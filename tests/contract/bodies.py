@@ -79,18 +79,6 @@ def contact(api: Client) -> JSON:
     }
 
 
-def merge(api: Client) -> JSON:
-    """Give two new companies to make one of."""
-    winner, loser = (create(api, "companies", name=unique("Company"))["id"] for _ in range(2))
-    return {"card_type": "company", "winner_id": winner, "loser_ids": [loser]}
-
-
-def merge_of_contacts(api: Client) -> JSON:
-    """Give two new contacts to make one of."""
-    winner, loser = (create(api, "contacts", name=unique("Contact"))["id"] for _ in range(2))
-    return {"card_type": "contact", "winner_id": winner, "loser_ids": [loser]}
-
-
 def location(api: Client) -> JSON:
     """Give a location of a new company."""
     owner = create(api, "companies", name=unique("Company"))["id"]

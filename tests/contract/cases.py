@@ -30,8 +30,6 @@ from tests.contract.bodies import (
     identity_provider,
     key_of,
     location,
-    merge,
-    merge_of_contacts,
     note,
     reply,
     role,
@@ -57,6 +55,7 @@ from tests.contract.custom_field_bodies import custom_field
 from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
 from tests.contract.file_bodies import a_file, note_with_file, ticket_with_file
 from tests.contract.inbound_bodies import MAPPING, inbound_hook, inbound_message, token_of_a_hook
+from tests.contract.merge_bodies import merge, merge_of_contacts
 from tests.contract.pushed_bodies import (
     asset_of_pushed_cards,
     batch_of,
@@ -69,6 +68,7 @@ from tests.contract.pushed_bodies import (
     reference_to_contact,
     reference_to_location,
 )
+from tests.contract.retention_bodies import RETENTION
 from tests.contract.rule_bodies import (
     a_macro,
     a_published_rule,
@@ -147,19 +147,6 @@ class Single:
     parameters: Callable[[Stage, Client], dict[str, str]] | None = None
 
 
-RETENTION: JSON = {
-    "closed_tickets_days": 365,
-    "webhook_deliveries_days": 14,
-    "inbound_messages_days": 14,
-    "outbound_emails_days": 14,
-    "api_key_usage_days": 90,
-    "sessions_days": 30,
-    "sign_in_links_days": 3,
-    "rule_runs_days": 14,
-    "events_days": 400,
-    "security_events_days": 800,
-    "legal_hold_reason": "A lawsuit.",
-}
 _NOTHING = "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40"
 
 CASES = (
