@@ -77,6 +77,7 @@ class Ticket(BaseModel):
     tags: list[str]
     channel: str
     due_at: datetime | None
+    snoozed_until: datetime | None
     first_responded_at: datetime | None
     solved_at: datetime | None
     closed_at: datetime | None

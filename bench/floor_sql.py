@@ -6,8 +6,8 @@ There is one thing less: after a creation the floor does not read the clocks aga
 TICKET_COLUMNS = (
     "id, created_at, updated_at, version, number, subject, description, type, priority, status, company_id, contact_id,"
     " location_id, asset_id, service_id, contract_id, coverage, covered_by, coverage_decided_at, sla_policy_id,"
-    " calendar_id, team_id, assignee_id, tags, channel, due_at, first_responded_at, solved_at, closed_at,"
-    " reopen_count, custom_fields, attachments"
+    " calendar_id, team_id, assignee_id, tags, channel, due_at, snoozed_until, first_responded_at, solved_at,"
+    " closed_at, reopen_count, custom_fields, attachments"
 )
 ONE_TICKET = f"SELECT {TICKET_COLUMNS} FROM tickets WHERE tenant_id = $1 AND id = $2"  # noqa: S608 - constants only.
 NEWEST_TICKETS = f"""

@@ -105,6 +105,8 @@ from helpdesk_api.tickets import (
     reveal,
     routes,
     search,
+    snoozing,
+    waking,
 )
 from helpdesk_api.webhooks import (
     card_changes,
@@ -266,6 +268,7 @@ DEADLINES: Mapping[str, Handler] = {
     clock_rows.WARNING_KIND: firing.reach,
     clock_rows.BREACH_KIND: firing.reach,
     clock_rows.STEP_KIND: firing.reach,
+    snoozing.WAKE_KIND: waking.wake,
     waiting.ELAPSED_KIND: _RULES.elapse,
     contract_turns.TURN_KIND: contract_turns.turn,
     entitlement_turns.TURN_KIND: entitlement_turns.turn,

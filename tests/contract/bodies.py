@@ -278,6 +278,7 @@ def ticket(api: Client) -> JSON:
         "assignee_id": create(api, "users", **user(api))["id"],
         "tags": ["printer"],
         "channel": "email",
+        "snoozed_until": "2098-01-01T00:00:00Z",
         "custom_fields": extended(api, "tickets"),
     }
 

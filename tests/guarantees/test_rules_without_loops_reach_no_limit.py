@@ -31,10 +31,14 @@ TAGS = ("a", "b", "c", "d", "e", "f", "g")
 
 def comparison(chance: random.Random) -> Any:  # noqa: ANN401 - JSON.
     """Make a comparison; tags are asked about most, because they make the longest chains."""
-    field = chance.choice((*VALUES, "tags", "tags", "tags", "tags", "previous.priority", "event.changed_fields"))
+    field = chance.choice(
+        (*VALUES, "tags", "tags", "tags", "tags", "previous.priority", "event.changed_fields", "snoozed_until")
+    )
     if field == "tags":
         has = {"field": "tags", "op": "contains", "value": chance.choice(TAGS)}
         return has if chance.random() < 0.8 else {"not": has}
+    if field == "snoozed_until":
+        return {"field": field, "op": "is_empty"}
     if field == "event.changed_fields":
         return {"field": field, "op": "contains", "value": chance.choice((*VALUES, "tags"))}
     of = field.removeprefix("previous.")
@@ -43,6 +47,8 @@ def comparison(chance: random.Random) -> Any:  # noqa: ANN401 - JSON.
 
 def action(chance: random.Random) -> Any:  # noqa: ANN401 - JSON.
     """Make an action."""
+    if chance.random() < 0.05:
+        return {"action": "snooze", "seconds": chance.randrange(1, 9_999), "calendar_id": None}
     if chance.random() < 0.6:
         kind = "add_tags" if chance.random() < 0.8 else "remove_tags"
         return {"action": kind, "tags": [chance.choice(TAGS)]}

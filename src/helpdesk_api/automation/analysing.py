@@ -36,6 +36,7 @@ _BY_CHANGE: Final = frozenset(
     {Occasion.UPDATED, Occasion.SLA_WARNING, Occasion.SLA_BREACHED, Occasion.SLA_MET, Occasion.SLA_MISSED}
 )
 _EVERY: Final = frozenset(Occasion) - {Occasion.CREATED, Occasion.ELAPSED}
+_BY_ITSELF: Final = frozenset({COLUMN, "snoozed_until"})
 _BY_TURN: Final = frozenset({"assign_round_robin", "assign_least_loaded"})
 _BY_CLIENT: Final[Mapping[str, str]] = {
     "assign_default_team": "team_id",
@@ -139,10 +140,12 @@ def _effect_of(actions: Sequence[Mapping[str, Any]]) -> Effect:
     for action in actions:
         match action:
             case {"action": "set", "values": given}:
-                values |= {name: _value(name, value) for name, value in given.items() if name != COLUMN}
+                values |= {name: _value(name, value) for name, value in given.items() if name not in _BY_ITSELF}
                 unknown |= _custom_paths(given.get(COLUMN, {}))
                 # A place brings its client along.
                 unknown |= {"company_id"} if "location_id" in given else set()
+                # What is finished is put off no longer, and an instant passes.
+                unknown |= {"snoozed_until"} if {"snoozed_until", "status"} & given.keys() else set()
                 gives |= _BY_CHANGE
             case {"action": "add_tags", "tags": tags}:
                 adds, removes = adds | {*tags}, removes - {*tags}
@@ -158,6 +161,10 @@ def _effect_of(actions: Sequence[Mapping[str, Any]]) -> Effect:
             case {"action": kind} if kind in _BY_CLIENT:
                 unknown.add(_BY_CLIENT[kind])
                 gives |= _BY_CHANGE
+            case {"action": "snooze"}:
+                unknown.add("snoozed_until")
+                gives |= _BY_CHANGE
+                repeats = True
             case {"action": "comment", "kind": kind}:
                 gives |= {Occasion.NOTED} if kind == "note" else {Occasion.REPLIED, *_BY_CHANGE}
                 repeats = True

@@ -90,15 +90,18 @@ class Timer:
 
     async def due_at(self, ctx: Ctx, since: datetime) -> datetime:
         """Give the instant at which time is up. Raises UnknownReferenceError when the calendar is gone."""
-        hours = ALWAYS_OPEN
-        if self.calendar_id is not None:
-            if not await crud.fetch_many(ctx, CALENDARS, [self.calendar_id]):
-                raise _no_calendar(self.calendar_id)
-            version, _ = await latest_version(ctx, self.calendar_id)
-            hours = await hours_of(ctx, self.calendar_id, version)
-        if self.by < timedelta():
-            return hours.subtract(since, -self.by)
-        return hours.add(since, self.by)
+        if self.calendar_id is not None and not await crud.fetch_many(ctx, CALENDARS, [self.calendar_id]):
+            raise _no_calendar(self.calendar_id)
+        return await instant_after(ctx, since, self.by, self.calendar_id)
+
+
+async def instant_after(ctx: Ctx, since: datetime, by: timedelta, calendar_id: UUID | None) -> datetime:
+    """Give the instant so much later, or earlier if it is negative, of the open time of a calendar, which is there."""
+    hours = ALWAYS_OPEN
+    if calendar_id is not None:
+        version, _ = await latest_version(ctx, calendar_id)
+        hours = await hours_of(ctx, calendar_id, version)
+    return hours.subtract(since, -by) if by < timedelta() else hours.add(since, by)
 
 
 def read_timer(given: Mapping[str, Any] | None) -> Timer | None:

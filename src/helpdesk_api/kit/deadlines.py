@@ -134,6 +134,14 @@ _CANCEL = Statement(
         deadlines.c.fired_at.is_(None),
     )
 )
+_CANCEL_ALL = Statement(
+    delete(deadlines).where(
+        deadlines.c.tenant_id == bindparam("tenant"),
+        deadlines.c.kind == bindparam("kind"),
+        deadlines.c.object_id == bindparam("object_id"),
+        deadlines.c.fired_at.is_(None),
+    )
+)
 _key = (deadlines.c.tenant_id, deadlines.c.id)
 _whole = (*_key, deadlines.c.kind, deadlines.c.object_id, deadlines.c.instance, deadlines.c.due_at)
 _FIND_DUE = Statement(
@@ -218,6 +226,11 @@ async def cancel(ctx: Ctx, void: Sequence[Deadline]) -> None:
         return
     named = {name: [getattr(deadline, name) for deadline in void] for name in _NAMED}
     await ctx.tx.run(_CANCEL, {"tenant": ctx.tenant_id, **named})
+
+
+async def cancel_all(ctx: Ctx, kind: str, object_id: UUID) -> None:
+    """Take back every deadline of a kind and an object that has not fired."""
+    await ctx.tx.run(_CANCEL_ALL, {"tenant": ctx.tenant_id, "kind": kind, "object_id": object_id})
 
 
 async def find_due(database: Database, *, most: int) -> list[DueDeadline]:

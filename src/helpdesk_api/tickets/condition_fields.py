@@ -172,6 +172,7 @@ _TICKET_FIELDS: Final = (
     _last_reply("client", "author_contact_id", "The last message of the client."),
     _last_reply("user", "author_user_id", "The last public reply of a user."),
     _of_ticket("due_at", FieldType.INSTANT, "The earliest deadline of the running clocks."),
+    _of_ticket("snoozed_until", FieldType.INSTANT, "Until when it is put off."),
     _of_ticket("first_responded_at", FieldType.INSTANT, "The first public reply of a user."),
     _of_ticket("solved_at", FieldType.INSTANT, "When it was solved."),
     _of_ticket("closed_at", FieldType.INSTANT, "When it was closed."),

@@ -45,6 +45,7 @@ tickets = tenant_table(
     Column("tags", ARRAY(Text), nullable=False),
     Column("channel", Text, nullable=False),
     Column("due_at", DateTime(timezone=True)),
+    Column("snoozed_until", DateTime(timezone=True)),
     Column("first_responded_at", DateTime(timezone=True)),
     Column("solved_at", DateTime(timezone=True)),
     Column("closed_at", DateTime(timezone=True)),
@@ -98,6 +99,7 @@ tickets = tenant_table(
     # What somebody still has to do.
     Index("ix_tickets_unfinished_by_assignee", "tenant_id", "assignee_id", postgresql_where=text("solved_at IS NULL")),
     Index(None, "tenant_id", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),
+    Index(None, "tenant_id", "snoozed_until", postgresql_where=text("snoozed_until IS NOT NULL")),
     Index("ix_tickets_tenant_id_due_at", "tenant_id", "due_at", postgresql_where=text("due_at IS NOT NULL")),
 )
 

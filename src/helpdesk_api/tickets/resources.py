@@ -62,6 +62,7 @@ TICKETS = Resource(
         "tags": ["dock-3", "printer"],
         "channel": "api",
         "due_at": "2026-11-23T10:30:00Z",
+        "snoozed_until": None,
         "first_responded_at": None,
         "solved_at": None,
         "closed_at": None,
@@ -105,6 +106,7 @@ TICKETS = Resource(
         Filter("assignee_id", tickets.c.assignee_id, UUID),
         Filter("tag", tickets.c.tags, str, "contains"),
         Filter("due_at", tickets.c.due_at, Instant, "range"),
+        Filter("snoozed_until", tickets.c.snoozed_until, Instant, "range"),
     ),
     sorts=(Sort("number", tickets.c.number, "integer"),),
     includes=(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Text, any_, bindparam, delete, select
+from sqlalchemy import Text, and_, any_, bindparam, delete, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.kit.context import Ctx
@@ -18,6 +18,7 @@ from helpdesk_api.kit.retention import Days, Kept
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.tickets.clock_rows import BREACH_KIND, STEP_KIND, WARNING_KIND
 from helpdesk_api.tickets.models import sla_clocks, tickets
+from helpdesk_api.tickets.snoozing import WAKE_KIND
 
 _clocks = select(sla_clocks.c.id).where(
     sla_clocks.c.tenant_id == bindparam("tenant"),
@@ -26,8 +27,16 @@ _clocks = select(sla_clocks.c.id).where(
 _FORGET_DEADLINES = Statement(
     delete(deadlines).where(
         deadlines.c.tenant_id == bindparam("tenant"),
-        deadlines.c.kind == any_(bindparam("kinds", type_=ARRAY(Text))),
-        deadlines.c.object_id.in_(_clocks),
+        or_(
+            and_(
+                deadlines.c.kind == any_(bindparam("kinds", type_=ARRAY(Text))),
+                deadlines.c.object_id.in_(_clocks),
+            ),
+            and_(
+                deadlines.c.kind == WAKE_KIND,
+                deadlines.c.object_id == any_(bindparam("tickets", type_=ARRAY(deadlines.c.object_id.type))),
+            ),
+        ),
     )
 )
 

@@ -68,6 +68,14 @@ class TicketCreate(Input):
     ] = None
     assignee_id: Annotated[UUID | None, Field(description="An active user.")] = None
     tags: Tags = Field(default=[])
+    snoozed_until: Annotated[
+        Instant | None,
+        Field(
+            description=(
+                "Put off until then, or until its client replies; still to come, and null wakes it. Clocks run on."
+            )
+        ),
+    ] = None
     channel: Annotated[Channel, Field(description="How the ticket came in.")] = "api"
     custom_fields: CustomFieldsInput = Field(default={})
     file_ids: FileIds = Field(default=[])
@@ -148,6 +156,11 @@ class Ticket(Entity):
     tags: Annotated[list[str], FieldGroup(TICKET_INTERNAL)]
     channel: Annotated[str, Field(examples=["api", "email"])]
     due_at: Annotated[AwareDatetime | None, Field(description="The earliest deadline of the running clocks.")]
+    snoozed_until: Annotated[
+        AwareDatetime | None,
+        Field(description="Not to be looked at before, but for a reply of the client."),
+        FieldGroup(TICKET_INTERNAL),
+    ]
     first_responded_at: Annotated[AwareDatetime | None, Field(description="The first public reply of a user.")]
     solved_at: AwareDatetime | None
     closed_at: AwareDatetime | None

@@ -40,6 +40,7 @@ from helpdesk_api.tickets.parties import (
 from helpdesk_api.tickets.reactions import settled
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
 from helpdesk_api.tickets.schemas import Comment, Ticket
+from helpdesk_api.tickets.snoozing import check_snooze, follow_snooze
 
 # Each changed field is told by exactly one event of a change.
 _STATUS_FIELDS = frozenset({"status", "solved_at", "closed_at", "reopen_count"})
@@ -72,6 +73,7 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     await check_assignee(ctx, values["assignee_id"])
     values = await with_custom_fields(ctx, TICKETS, values, None)
     status = Status(values["status"])
+    check_snooze(ctx, values.get("snoozed_until"), status)
     policies = await active_policies(ctx)
     values |= await covered(ctx, values, opened_at=ctx.now, any_contracts=policies.has_contracts)
     promises = await promises_for(ctx, values, since=ctx.now, among=policies)
@@ -86,6 +88,7 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     }
     created = await attach_to_ticket(ctx, await crud.add(ctx, TICKETS, values, object_id=ticket_id), files)
     await clock_rows.write(ctx, (), clocks.after, created.version)
+    await follow_snooze(ctx, None, created)
     await draw(ctx, None, created)
     return await settled(ctx, created, since=since)
 
@@ -111,6 +114,8 @@ async def update_ticket(ctx: Ctx, ticket_id: UUID, changes: Mapping[str, Any], *
             wanted["company_id"] = (before.company_id, company_id)
     if "assignee_id" in wanted:
         await check_assignee(ctx, changes["assignee_id"])
+    if "snoozed_until" in wanted:
+        check_snooze(ctx, changes["snoozed_until"], Status(changes.get("status", before.status)))
     if SUBJECT & wanted.keys():
         values = {field: new for field, (_, new) in wanted.items()}
         wanted |= crud.difference(TICKETS, before, await covered_anew(ctx, before, values))
@@ -187,6 +192,8 @@ async def change(
     if new is not old:
         check_transition(old, new)
         values |= _milestones(before, old, new, ctx.now)
+    if new in FINISHED or reply == "client":
+        values["snoozed_until"] = None
     if reply == "user":
         clocks.answer()
     if reply is not None or is_reopen(old, new) or (_PROMISE_FIELDS | {"assignee_id"}) & values.keys():
@@ -200,6 +207,7 @@ async def change(
     after = await crud.store_changes(ctx, TICKETS, before, stored | {"due_at": clocks.earliest_due})
     _record_changes(ctx, after, effective)
     await clock_rows.write(ctx, clocks.before, clocks.after, after.version)
+    await follow_snooze(ctx, before.snoozed_until, after)
     await draw(ctx, before, after)
     return after
 
@@ -249,15 +257,22 @@ def _milestones(before: Ticket, old: Status, new: Status, now: datetime) -> dict
 
 
 def _record_changes(ctx: Ctx, after: Ticket, changes: Changes) -> None:
-    """Record what has changed: status and assignment under their own names, the rest together."""
+    """Record what has changed: status, assignment and waking under their own names, the rest together."""
     parts: dict[str, Changes] = {}
     for field, change in changes.items():
         if field == "first_responded_at":
             continue  # Told by ticket.reply_added.
-        name = "status_changed" if field in _STATUS_FIELDS else "assigned" if field in _ASSIGNMENT_FIELDS else "updated"
-        parts.setdefault(name, {})[field] = change
+        parts.setdefault(_told_as(field, change), {})[field] = change
     for name, part in parts.items():
         record(ctx, f"ticket.{name}", object_id=after.id, version=after.version, changes=part)
+
+
+def _told_as(field: str, change: tuple[Any, Any]) -> str:
+    if field in _STATUS_FIELDS:
+        return "status_changed"
+    if field in _ASSIGNMENT_FIELDS:
+        return "assigned"
+    return "woken" if field == "snoozed_until" and change[1] is None else "updated"
 
 
 async def _store_comment(ctx: Ctx, ticket_id: UUID, values: dict[str, Any]) -> Comment:

@@ -22,6 +22,11 @@ _TICKET: Final = (
     event("ticket.deleted", "A closed ticket was removed with everything on it, under the rules of retention."),
     event("ticket.status_changed", "A ticket moved to another status.", "status"),
     event("ticket.assigned", "A ticket was given to another team or assignee, or taken from them.", "assignee_id"),
+    event(
+        "ticket.woken",
+        "A ticket is put off no longer: time was up, its client wrote, or somebody woke it.",
+        "snoozed_until",
+    ),
     event("ticket.reply_added", "A user or a contact replied publicly."),
     event("ticket.note_added", "A user or an inbound hook added an internal note. No event or message holds its text."),
     event("ticket.sla_started", "A clock of an SLA policy started to run for a ticket.", version=CREATED_FIRST),

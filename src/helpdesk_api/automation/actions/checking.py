@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from helpdesk_api.agreements.calendars import CALENDARS
 from helpdesk_api.automation.actions.schemas import KeptAction
 from helpdesk_api.automation.actions.templating import check_template
 from helpdesk_api.directory.companies import COMPANIES
@@ -27,6 +28,7 @@ _REFERENCES: Final[Mapping[str, Resource[Any]]] = {
     "location_id": LOCATIONS,
     "team_id": TEAMS,
     "assignee_id": USERS,
+    "calendar_id": CALENDARS,
 }
 _TAGS: Final = frozenset({"add_tags", "remove_tags"})
 _BY_CLIENT: Final[Mapping[str, str]] = {
@@ -45,6 +47,8 @@ def touched_fields(action: KeptAction) -> frozenset[str]:
         return frozenset({"tags"})
     if kind in _BY_TURN:
         return frozenset({"team_id", "assignee_id"})
+    if kind == "snooze":
+        return frozenset({"snoozed_until"})
     return frozenset({_BY_CLIENT[kind]} if kind in _BY_CLIENT else ())
 
 

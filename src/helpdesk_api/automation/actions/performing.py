@@ -5,20 +5,24 @@ everybody's changes are under; whoever calls decides what becomes of what was do
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
+from helpdesk_api.agreements.calendars import CALENDARS
 from helpdesk_api.agreements.services import SERVICES
 from helpdesk_api.automation.actions.assigning import least_loaded_of_team, next_of_team
 from helpdesk_api.automation.actions.commenting import comment_on
 from helpdesk_api.automation.actions.drafts import Draft
 from helpdesk_api.automation.actions.schemas import KeptAction
+from helpdesk_api.automation.timers import instant_after
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.custom_fields.models import COLUMN
 from helpdesk_api.directory.locations import LOCATIONS
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.resource import R, Resource
+from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.tickets.parties import default_team
 from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import Ticket
@@ -46,8 +50,7 @@ async def _set(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None
         if field == COLUMN:
             draft.put_custom_fields(value, pointer=here)
             continue
-        known = UUID(value) if field.endswith("_id") and value is not None else value
-        draft.put({field: known}, pointer=here)
+        draft.put({field: _read(field, value)}, pointer=here)
 
 
 async def _add_tags(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
@@ -88,6 +91,15 @@ async def _assign_responsible_user(ctx: Ctx, draft: Draft, action: KeptAction, p
         draft.put({"assignee_id": company.responsible_user_id}, pointer=pointer)
 
 
+async def _snooze(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
+    calendar_id = None if action["calendar_id"] is None else UUID(action["calendar_id"])
+    if calendar_id is not None and await _named(ctx, CALENDARS, calendar_id) is None:
+        message = f"There is no calendar {calendar_id}."
+        raise UnknownReferenceError(message, pointer=f"{pointer}/calendar_id")
+    until = await instant_after(ctx, ctx.now, timedelta(seconds=action["seconds"]), calendar_id)
+    draft.put({"snoozed_until": until}, pointer=pointer)
+
+
 async def _comment(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
     del pointer
     ticket = await draft.store(ctx)
@@ -97,6 +109,15 @@ async def _comment(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> 
     draft.comments.append(comment)
     if comment.kind == "reply":
         draft.ticket = await crud.fetch(ctx, TICKETS, ticket.id)
+
+
+def _read(field: str, value: Any) -> Any:  # noqa: ANN401 - of whatever type the field is.
+    """Give a value as the field has it; an action is kept as plain JSON."""
+    if value is None:
+        return None
+    if field == "snoozed_until":
+        return datetime.fromisoformat(value)
+    return UUID(value) if field.endswith("_id") else value
 
 
 async def _named(ctx: Ctx, resource: Resource[R], object_id: UUID | None) -> R | None:
@@ -112,5 +133,6 @@ _ACTS: Final[Mapping[str, Act]] = {
     "assign_least_loaded": _assign_least_loaded,
     "assign_default_team": _assign_default_team,
     "assign_responsible_user": _assign_responsible_user,
+    "snooze": _snooze,
     "comment": _comment,
 }

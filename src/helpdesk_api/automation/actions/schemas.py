@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput
 from helpdesk_api.domain.workflow import Status
-from helpdesk_api.kit.schema import Label, Line, Prose
+from helpdesk_api.kit.schema import Instant, Label, Line, Prose
 from helpdesk_api.tickets.schemas import CommentKind, TicketType
 
 MOST_ACTIONS: Final = 20
@@ -64,6 +64,7 @@ class TicketValues(TypedDict, total=False):
     location_id: UUID | None
     team_id: UUID | None
     assignee_id: UUID | None
+    snoozed_until: Instant | None
     custom_fields: CustomFieldsInput
 
 
@@ -122,6 +123,15 @@ class AssignResponsibleUserAction(TypedDict):
 
 
 @with_config(_SHAPE)
+class SnoozeAction(TypedDict):
+    """Put it off for a time that counts from when this is done."""
+
+    action: Literal["snooze"]
+    seconds: Annotated[int, Field(ge=1, le=366 * 24 * 3_600, strict=True)]
+    calendar_id: Annotated[UUID | None, Field(description="Only open time of this calendar counts; null for all time.")]
+
+
+@with_config(_SHAPE)
 class CommentAction(TypedDict):
     """Write a public reply or an internal note, unless it comes out blank."""
 
@@ -145,6 +155,7 @@ Action = Annotated[
     | AssignLeastLoadedAction
     | AssignDefaultTeamAction
     | AssignResponsibleUserAction
+    | SnoozeAction
     | CommentAction,
     Field(discriminator="action"),
 ]

@@ -46,6 +46,7 @@ from helpdesk_api.tickets.parties import (
     InactiveUserError,
 )
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
+from helpdesk_api.tickets.snoozing import InvalidSnoozeError
 
 _OF_ACTIONS: Final = (InvalidTemplateError, UnknownTemplateFieldError, UnknownReferenceError)
 _OF_RULE: Final = (*_OF_ACTIONS, ReachTooNarrowError, TimerMismatchError, UnknownInstantError)
@@ -65,8 +66,8 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     "tickets_search": OF_CONDITION,
     "files_upload": (TooManyUnattachedFilesError,),
     "files_create_link": (AnswerSealedError,),
-    "tickets_create": _TICKET_PARTIES,
-    "tickets_update": (InvalidTransitionError, *_TICKET_PARTIES),
+    "tickets_create": (InvalidSnoozeError, *_TICKET_PARTIES),
+    "tickets_update": (InvalidTransitionError, InvalidSnoozeError, *_TICKET_PARTIES),
     "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError, MergedError),
     "comments_create": (
         UnknownReferenceError,
