@@ -95,3 +95,43 @@ def kept_ids(stage: Stage, api: Client, ids: Sequence[UUID]) -> list[UUID]:
     """Give those of the events that are still there."""
     rows = stage.sql("SELECT id FROM events WHERE tenant_id = $1 AND id = ANY($2) ORDER BY id", api.tenant.id, ids)
     return [row["id"] for row in rows]
+
+
+def a_failed_job(stage: Stage, api: Client, *, days: int) -> UUID:
+    """Store a job that was given up so many days ago."""
+    (row,) = stage.sql(
+        """
+        INSERT INTO jobs (tenant_id, id, kind, payload, run_at, failed_at)
+        VALUES ($1, gen_random_uuid(), 'test.never', '{}', now(), $2) RETURNING id
+        """,
+        api.tenant.id,
+        long_ago(days),
+    )
+    found: UUID = row["id"]
+    return found
+
+
+def a_job_cause(stage: Stage, api: Client, *, days: int) -> UUID:
+    """Store what has set off a job so many days ago."""
+    (row,) = stage.sql(
+        """
+        INSERT INTO job_causes (tenant_id, id, kind, cause_type, cause_id, created_at)
+        VALUES ($1, gen_random_uuid(), 'test.never', 'request', 'test', $2) RETURNING id
+        """,
+        api.tenant.id,
+        long_ago(days),
+    )
+    found: UUID = row["id"]
+    return found
+
+
+def has_been_put_off(stage: Stage, api: Client, ticket_id: UUID) -> None:
+    """Let a ticket have come back once."""
+    stage.sql(
+        """
+        INSERT INTO deadlines (tenant_id, id, kind, object_id, instance, due_at, try_at, fired_at, is_test_clock)
+        VALUES ($1, gen_random_uuid(), 'ticket.wake', $2, 2, now(), now(), now(), true)
+        """,
+        api.tenant.id,
+        ticket_id,
+    )

@@ -13,7 +13,7 @@ from tests.conftest import MakeSandbox
 from tests.contract.stored_rows import outbound_email, rule_run, session, webhook_delivery
 from tests.factories import a_note, a_policy, a_reply, a_ticket, a_user, advance, get, patch
 from tests.jobs.webhooks import events, until
-from tests.retention import advance_to, apply_rules, done, long_ago, rest
+from tests.retention import a_failed_job, a_job_cause, advance_to, apply_rules, done, has_been_put_off, long_ago, rest
 from tests.stage import Client, Stage
 
 Json = dict[str, Any]
@@ -73,32 +73,6 @@ def a_use(stage: Stage, api: Client, *, days: int) -> UUID:
         """,
         api.tenant.id,
         long_ago(days).date(),
-    )
-    found: UUID = row["id"]
-    return found
-
-
-def a_failed_job(stage: Stage, api: Client, *, days: int) -> UUID:
-    (row,) = stage.sql(
-        """
-        INSERT INTO jobs (tenant_id, id, kind, payload, run_at, failed_at)
-        VALUES ($1, gen_random_uuid(), 'test.never', '{}', now(), $2) RETURNING id
-        """,
-        api.tenant.id,
-        long_ago(days),
-    )
-    found: UUID = row["id"]
-    return found
-
-
-def a_job_cause(stage: Stage, api: Client, *, days: int) -> UUID:
-    (row,) = stage.sql(
-        """
-        INSERT INTO job_causes (tenant_id, id, kind, cause_type, cause_id, created_at)
-        VALUES ($1, gen_random_uuid(), 'test.never', 'request', 'test', $2) RETURNING id
-        """,
-        api.tenant.id,
-        long_ago(days),
     )
     found: UUID = row["id"]
     return found
@@ -193,6 +167,7 @@ def test_a_closed_ticket_goes_by_the_time_of_its_tenant_with_everything_on_it(
         a_reply(api, ticket, author_user_id=agent)
         a_note(api, ticket, author_user_id=agent)
     patch(api, f"tickets/{closed['id']}", status="closed")
+    has_been_put_off(stage, api, UUID(closed["id"]))
     advance_to(stage, api, "2026-04-01T08:00:00Z")
     patch(api, "retention-settings", closed_tickets_days=30)
     assert apply_rules(api)["counts"] == {}

@@ -50,7 +50,7 @@ FILLED: Mapping[str, tuple[str, ...]] = {
     ),
     "{resource.name}.merged": ("company.merged", "contact.merged"),
     "{resource.name}.restored": ("company.restored", "contact.restored"),
-    "ticket.{name}": ("ticket.updated", "ticket.status_changed", "ticket.assigned"),
+    "ticket.{name}": ("ticket.updated", "ticket.status_changed", "ticket.assigned", "ticket.woken"),
     "{kind}.viewed_as": tuple(f"{name}.viewed_as" for name in ("contact", "user", "role", "api_key")),
     "tenant.{happened}": tuple(
         f"tenant.{word}" for word in ("updated", "suspended", "resumed", "deletion_scheduled", "deletion_cancelled")

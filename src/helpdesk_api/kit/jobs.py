@@ -13,7 +13,7 @@ Running them is `kit.runner`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -40,7 +40,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from helpdesk_api.kit.context import Cause, Ctx, new_id
 from helpdesk_api.kit.db import Database, Transaction
-from helpdesk_api.kit.retention import Days, Kept
+from helpdesk_api.kit.job_causes import note_causes
 from helpdesk_api.kit.sql import Statement, insert_many, tenant_table
 from helpdesk_api.kit.tenancy import is_served
 
@@ -80,26 +80,6 @@ job_lanes = tenant_table(
 )
 
 
-# A job is gone when it is done; what it has done names it as its cause, and here is what set the job off.
-job_causes = tenant_table(
-    "job_causes",
-    Column("kind", Text, nullable=False),
-    Column("cause_type", Text, nullable=False),
-    Column("cause_id", Text, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Index(None, "tenant_id", "cause_id"),
-    Index(None, "tenant_id", "created_at"),
-    versioned=False,
-)
-JOB_CAUSES_KEPT: Final = Kept(
-    name="job_causes",
-    meaning="What has set off which work of the system, for traces.",
-    table=job_causes,
-    since=job_causes.c.created_at,
-    days=Days(default=90, least=90, most=90, may_be_endless=False),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Job:
     """One claimed job. `payload` holds ids and small arguments only; `run_at` is when it was due."""
@@ -115,7 +95,6 @@ class Job:
 
 
 _PUT = Statement(insert_many(jobs, ("tenant_id", "id", "kind", "payload", "lane", "run_at")))
-_NOTE_CAUSES = Statement(insert_many(job_causes, ("tenant_id", "id", "kind", "cause_type", "cause_id")))
 
 _asked = select(
     func.unnest(bindparam("lanes", type_=ARRAY(Uuid))).label("lane"),
@@ -240,18 +219,7 @@ async def put(ctx: Ctx, new: Sequence[NewJob]) -> list[UUID]:
             "run_at": [job.run_at for job in new],
         },
     )
-    caused = [(job_id, job.kind, job.cause) for job_id, job in zip(ids, new, strict=True) if job.cause is not None]
-    if caused:
-        await ctx.tx.run(
-            _NOTE_CAUSES,
-            {
-                "tenant_id": [ctx.tenant_id] * len(caused),
-                "id": [job_id for job_id, _, _ in caused],
-                "kind": [kind for _, kind, _ in caused],
-                "cause_type": [cause.type for _, _, cause in caused],
-                "cause_id": [cause.id for _, _, cause in caused],
-            },
-        )
+    await note_causes(ctx, [(job_id, job.kind, job.cause) for job_id, job in zip(ids, new, strict=True)])
     for kind in {job.kind for job in new if job.lane is not None}:
         first: dict[UUID, datetime] = {}
         for job in new:

@@ -34,7 +34,8 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.db import Record
 from helpdesk_api.kit.deadlines import deadlines
 from helpdesk_api.kit.events import TOLD, commit_order, events
-from helpdesk_api.kit.jobs import job_causes, jobs
+from helpdesk_api.kit.job_causes import job_causes
+from helpdesk_api.kit.jobs import jobs
 from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.visibility import seen_rows
 from helpdesk_api.webhooks.deliveries import DELIVERIES

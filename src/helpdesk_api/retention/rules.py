@@ -12,7 +12,8 @@ from helpdesk_api.files.models import UNATTACHED_FILES_KEPT
 from helpdesk_api.identity.event_purging import KeptEvents
 from helpdesk_api.identity.key_usage import USAGE_KEPT
 from helpdesk_api.identity.sign_in.models import LINKS_KEPT, SESSIONS_KEPT
-from helpdesk_api.kit.jobs import JOB_CAUSES_KEPT, jobs
+from helpdesk_api.kit.job_causes import JOB_CAUSES_KEPT
+from helpdesk_api.kit.jobs import jobs
 from helpdesk_api.kit.mail.queue import EMAILS_KEPT
 from helpdesk_api.kit.retention import Days, Kept, Rule
 from helpdesk_api.tickets.retention import CLOSED_TICKETS_KEPT
