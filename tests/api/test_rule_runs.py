@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api.test_rules import URGENT, a_rule, tagging
+from tests.api.test_rules import URGENT, a_rule, tagging, told
 from tests.factories import a_ticket, a_user, create, get, patch
 from tests.stage import Client, Stage
 
@@ -66,6 +66,20 @@ def test_what_a_limit_kept_from_firing_is_told(api: Client) -> None:
 
     reasons = [run["reason"] for run in runs(api, ticket_id=ticket)]
     assert (reasons.count(None), reasons.count("depth")) == (5, 3)
+
+
+def test_no_more_than_fifty_rules_fire_in_a_chain_and_what_they_did_stays(api: Client) -> None:
+    for place in range(51):
+        a_rule(api, position=place, actions=tagging(f"t{place:02}"))
+
+    answer = api.post("/v1/tickets", json={"subject": "Printer"})
+    ticket = answer.json()
+
+    assert (answer.status_code, ticket["tags"]) == (201, [f"t{place:02}" for place in range(50)])
+    found = [run["reason"] for run in get(api, f"rule-runs?ticket_id={ticket['id']}&limit=200")["data"]]
+    assert (found.count(None), found.count("budget")) == (50, 1)
+    (ended,) = told(api, ticket["id"], "ticket.rules_ended")
+    assert (ended["data"]["limit"], len(ended["data"]["rule_ids"])) == ("budget", 50)
 
 
 def test_a_run_tells_nobody_of_fields_that_he_is_not_shown(stage: Stage, api: Client) -> None:
