@@ -65,6 +65,14 @@ def refused(answer: httpx2.Response, status: int, code: str) -> Json:
     return params
 
 
+def amend(api: Client, contract: Json, clients: list[Json], place: Json) -> None:
+    """Agree that a contract is with these clients and covers this place."""
+    ids = {"company_ids": [each["id"] for each in clients], "location_ids": [place["id"]]}
+    terms = {"starts_at": "2026-01-01T00:00:00Z", "covers_everything": False, **ids}
+    amended = api.post(f"/v1/contracts/{contract['id']}/amend", json={"terms": terms, "reason": "As signed."})
+    assert amended.is_success, amended.text
+
+
 def a_client(api: Client, other: Json | None = None) -> tuple[Json, Json]:
     """Make a company to which everything points that can; gives it, and a contact of it."""
     team = create(api, "teams", name=f"Team {uuid4()}")
@@ -95,14 +103,7 @@ def a_client(api: Client, other: Json | None = None) -> tuple[Json, Json]:
     ticket = a_ticket(api, company_id=number, contact_id=person["id"], location_id=place["id"], asset_id=machine["id"])
     create(api, f"tickets/{ticket['id']}/comments", kind="reply", body="Hello", author_contact_id=person["id"])
     contract = create(api, "contracts", number=number, name="Care")
-    terms = {
-        "starts_at": "2026-01-01T00:00:00Z",
-        "company_ids": [each["id"] for each in (company, other) if each is not None],
-        "covers_everything": False,
-        "location_ids": [place["id"]],
-    }
-    amended = api.post(f"/v1/contracts/{contract['id']}/amend", json={"terms": terms, "reason": "As signed."})
-    assert amended.is_success, amended.text
+    amend(api, contract, [each for each in (company, other) if each is not None], place)
     return company, person
 
 
@@ -209,6 +210,21 @@ def test_what_came_since_stays_unless_it_is_at_a_place_that_goes_back(api: Clien
     assert get(api, f"tickets/{here['id']}")["company_id"] == loser["id"]
     assert get(api, f"tickets/{there['id']}")["company_id"] == winner["id"]
     assert get(api, f"companies/{winner['id']}")["domains"] == ["new.example"]
+
+
+def test_a_contract_that_was_amended_since_is_with_both_once_they_are_parted(stage: Stage, api: Client) -> None:
+    winner, loser = a_company(api), a_company(api)
+    contract = create(api, "contracts", number="SC 1", name="Care")
+    amend(api, contract, [loser], create(api, "locations", company_id=loser["id"], name="Dock 1"))
+    merge = merged(api, "company", winner, loser)
+    amend(api, contract, [winner], create(api, "locations", company_id=winner["id"], name="Dock 2"))
+
+    undone(api, merge)
+
+    for table in ("contract_companies", "contract_references"):
+        named = f"SELECT company_id FROM {table} WHERE tenant_id = $1 AND contract_id = $2"  # noqa: S608 - names of our tables.
+        rows = stage.sql(named, api.tenant.id, UUID(contract["id"]))
+        assert {row["company_id"] for row in rows} == {UUID(winner["id"]), UUID(loser["id"])}
 
 
 def test_merges_that_cannot_be_undone_say_why(api: Client) -> None:

@@ -29,7 +29,7 @@ def a_desk(api: Client, fate: random.Random) -> tuple[dict[str, list[Json]], lis
             memberships=fate.sample(roles, fate.randint(0, 2)),
         )  # fmt: skip
         place = create(api, "locations", company_id=company["id"], name=f"Dock {number}", contact_ids=[person["id"]])
-        create(api, "external-references", source="crm", external_id=str(number), company_id=company["id"])
+        create(api, "external-references", source="crm", external_id=place["id"], company_id=company["id"])
         here = {"location_id": place["id"]} if fate.random() < 0.5 else {}
         tickets.append(a_ticket(api, company_id=company["id"], contact_id=person["id"], **here))
         people.append(person)

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Table, Text, any_, cast, func, literal, select, update
+from sqlalchemy import Table, Text, any_, cast, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.sqltypes import Uuid
 
-from helpdesk_api.agreements.contract_tables import contract_versions, contracts
+from helpdesk_api.agreements.contract_tables import contract_companies, contract_versions, contracts
 from helpdesk_api.agreements.sla_policies import sla_policies
 from helpdesk_api.automation.macros import macros
 from helpdesk_api.automation.rules import rules
@@ -20,7 +20,7 @@ from helpdesk_api.directory.companies import companies
 from helpdesk_api.directory.custom_fields.models import COLUMN, custom_field_values
 from helpdesk_api.identity.roles import roles
 from helpdesk_api.kit import crud
-from helpdesk_api.kit.context import Ctx
+from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.schema import Entity
@@ -65,7 +65,7 @@ async def rename_back(ctx: Ctx, step: Absorption, mentions: Mentions) -> None:
     for name, rows in mentions.items():
         table, _, field = name.partition(".")
         if table == contract_versions.name:
-            await _rename_back_in_contracts(ctx, rows, step.cause)
+            await _rename_back_in_contracts(ctx, step, rows)
             continue
         resource = TOLD[table]
         present = await crud.fetch_many(ctx, resource, [UUID(each) for each in rows])
@@ -152,7 +152,7 @@ async def _rename_in_contracts(ctx: Ctx, step: Absorption) -> Mentions:
     return {"contract_versions.company_ids": found}
 
 
-async def _rename_back_in_contracts(ctx: Ctx, rows: Mapping[str, list[Any]], cause: dict[str, Any]) -> None:
+async def _rename_back_in_contracts(ctx: Ctx, step: Absorption, rows: Mapping[str, list[Any]]) -> None:
     versions = contract_versions.c
     ids = [UUID(each) for each in rows]
     present = await ctx.tx.rows(
@@ -164,7 +164,32 @@ async def _rename_back_in_contracts(ctx: Ctx, rows: Mapping[str, list[Any]], cau
         old, new = rows[str(row["id"])]
         if _plain(row["company_ids"]) == new:
             await _set_clients(ctx, str(row["id"]), old)
-    await _tell_contracts(ctx, {row["contract_id"] for row in present}, cause)
+    contract_ids = {row["contract_id"] for row in present}
+    await _keep_clients(ctx, step, contract_ids)
+    await _tell_contracts(ctx, contract_ids, step.cause)
+
+
+async def _keep_clients(ctx: Ctx, step: Absorption, contract_ids: set[UUID]) -> None:
+    """Let contracts that were amended since for the winner stay with it, beside the card that comes back."""
+    versions, pairs = contract_versions.c, contract_companies.c
+    known = select(pairs.id).where(
+        pairs.tenant_id == ctx.tenant_id,
+        pairs.contract_id == versions.contract_id,
+        pairs.company_id == step.winner_id,
+    )
+    rows = await ctx.tx.rows(
+        select(versions.contract_id)
+        .where(
+            versions.tenant_id == ctx.tenant_id,
+            versions.contract_id == any_(literal(sorted(contract_ids), ARRAY(Uuid()))),
+            versions.company_ids.contains([step.winner_id]),
+            ~known.exists(),
+        )
+        .distinct()
+    )
+    for row in rows:
+        pair = {"contract_id": row["contract_id"], "company_id": step.winner_id}
+        await ctx.tx.run(insert(contract_companies).values(tenant_id=ctx.tenant_id, id=new_id(), **pair))
 
 
 async def _set_clients(ctx: Ctx, version_id: str, company_ids: list[str]) -> None:
