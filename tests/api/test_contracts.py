@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from tests.conftest import MakeSandbox
-from tests.factories import a_company, a_contact, advance, create, get, patch
+from tests.factories import a_calendar, a_company, a_contact, a_policy, advance, create, get, patch
 from tests.stage import Client, Stage
 
 JSON = dict[str, Any]
@@ -255,3 +255,30 @@ def test_a_contact_may_ask_for_what_suits_the_client_or_what_a_contract_offers(a
     patch(api, f"companies/{plain['id']}", is_active=False)
     assert asked_for(other) == ["everybody"]
     assert api.get(f"/v1/services?for_contact={uuid4()}").json()["code"] == "unknown_reference"
+
+
+def test_contracts_are_listed_by_client_also_by_earlier_ones(api: Client) -> None:
+    ours, others = a_company(api)["id"], a_company(api)["id"]
+    moved, theirs = a_contract(api, company_ids=[ours]), a_contract(api, company_ids=[others])
+    a_contract(api)
+    amend(api, moved, effective_from="2026-06-01T00:00:00Z", terms={"company_ids": [others]})
+
+    def of(company: str) -> list[str]:
+        return [each["id"] for each in api.get("/v1/contracts", params={"company_id": company}).json()["data"]]
+
+    assert (of(ours), sorted(of(others))) == ([moved["id"]], sorted([moved["id"], theirs["id"]]))
+    assert of(str(uuid4())) == []
+
+
+def test_a_calendar_that_opens_too_seldom_for_the_policy_is_refused(api: Client, stage: Stage) -> None:
+    seldom = a_calendar(api, weekly_hours={"monday": [{"start": "09:00", "end": "09:01"}]})["id"]
+    policy = a_policy(api, targets=[{"metric": "resolution", "seconds": 3_000_000}])["id"]
+    service = create(api, "services", name="Repair")["id"]
+    contract = a_contract(api, sla_policy_id=policy)
+    offer = {"service_id": service, "sla_policy_id": None, "calendar_id": seldom}
+    before = told(stage, contract)
+
+    found = [refused(api, contract, terms=terms) for terms in ({"calendar_id": seldom}, {"services": [offer]})]
+
+    assert found == [(422, "target_out_of_reach", "/terms/calendar_id")] * 2
+    assert told(stage, contract) == before

@@ -199,3 +199,37 @@ def test_a_service_promises_what_it_says_also_without_contracts(sandbox: MakeSan
     ticket = a_ticket(api, service_id=repair)
 
     assert (cover(ticket), ticket["team_id"], resolution(ticket)["policy_id"]) == ((None, None, None), team, policy)
+
+
+def test_conditions_ask_about_contracts_and_services(api: Client) -> None:
+    ours = a_company(api)["id"]
+    repair = create(api, "services", name="Repair")["id"]
+    contract = a_contract(api, company_ids=[ours])
+    covered = a_ticket(api, company_id=ours, service_id=repair)["id"]
+    uncovered = a_ticket(api, company_id=a_company(api)["id"])["id"]
+    asked: list[JSON] = [
+        {"field": "coverage", "op": "eq", "value": "not_covered"},
+        {"field": "contract_id", "op": "eq", "value": contract},
+        {"field": "contract.status", "op": "eq", "value": "active"},
+        {"field": "service.name", "op": "eq", "value": "repair"},
+        {"field": "covered_by", "op": "eq", "value": "company"},
+    ]
+
+    found = [api.post("/v1/tickets/search", json={"condition": condition}).json()["data"] for condition in asked]
+
+    assert [[ticket["id"] for ticket in tickets] for tickets in found] == [[uncovered], *[[covered]] * 4]
+
+
+def test_a_rule_hears_that_a_ticket_is_not_covered_any_more(api: Client) -> None:
+    ours, others = a_company(api)["id"], a_company(api)["id"]
+    a_contract(api, company_ids=[ours])
+    lost = {"all": [
+        {"field": "previous.coverage", "op": "eq", "value": "covered"},
+        {"field": "coverage", "op": "eq", "value": "not_covered"},
+    ]}  # fmt: skip
+    billed = [{"action": "add_tags", "tags": ["billed"]}]
+    rule: JSON = {"name": "Bill it", "position": 1, "state": "published", "occasions": ["updated"]}
+    create(api, "rules", **rule, condition=lost, actions=billed)
+    ticket = a_ticket(api, company_id=ours)
+
+    assert patch(api, f"tickets/{ticket['id']}", company_id=others)["tags"] == ["billed"]

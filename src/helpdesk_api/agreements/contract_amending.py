@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 from sqlalchemy import bindparam, select
 
+from helpdesk_api.agreements.agreed_hours import check_agreed_hours
 from helpdesk_api.agreements.calendars import CALENDARS
 from helpdesk_api.agreements.contract_schemas import Contract, ContractVersion
 from helpdesk_api.agreements.contract_tables import contract_companies, contract_references
@@ -98,7 +99,7 @@ async def amend_contract(
     """State terms for a span; what changes nothing leaves no trace. Gives what is known now.
 
     Raises NothingHeldError, InvalidTermsError, SubjectOfOthersError, UnknownReferenceError,
-    TooManyContractVersionsError and StaleVersionError.
+    TargetOutOfReachError, TooManyContractVersionsError and StaleVersionError.
     """
     before = await crud.fetch_locked(ctx, CONTRACTS, contract_id)
     check_version(before.version, expected)
@@ -127,6 +128,7 @@ async def amend_contract(
     if len(after) > MOST_VERSIONS:
         message = f"The contract would have {len(after)} versions one after the other; {MOST_VERSIONS} is the limit."
         raise TooManyContractVersionsError(message)
+    await check_agreed_hours(ctx, [spell.terms for spell in amendment.added])
     await _name(ctx, contract_id, [spell.terms for spell in amendment.added])
     await replace_versions(ctx, contract_id, replaced=replaced, added=amendment.added)
     contract = await _told(ctx, before, after, begins, stated)

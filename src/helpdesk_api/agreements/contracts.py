@@ -4,9 +4,10 @@ What they say is `agreements.contract_versions`. A contract is seen by those who
 been for; one for no client in particular by all of the staff.
 """
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import exists, or_, select
 
 from helpdesk_api.agreements.contract_schemas import Contract, ContractStatusName
@@ -16,7 +17,8 @@ from helpdesk_api.identity.teams import TEAMS
 from helpdesk_api.identity.users import USERS
 from helpdesk_api.identity.visibility import SHARED, rows_of
 from helpdesk_api.kit.context import Ctx
-from helpdesk_api.kit.listing import Filter, Sort
+from helpdesk_api.kit.listing import Filter, Listing, PageQuery, Sort
+from helpdesk_api.kit.paging import Narrowing
 from helpdesk_api.kit.resource import Include, Resource
 from helpdesk_api.kit.visibility import RowRules
 
@@ -32,6 +34,25 @@ def _rows() -> RowRules:
         for kind, seen in by_client.items()
         if kind in SHARED and seen is not SHARED[kind]
     }
+
+
+class ContractQuery(PageQuery):
+    """The query parameters of the list of contracts, beside its filters."""
+
+    company_id: Annotated[UUID | None, Field(description="Those that are, or have ever been, for this client.")] = None
+
+
+async def refine(
+    ctx: Ctx, listing: Listing, query: PageQuery, narrowing: Narrowing | None
+) -> tuple[Listing, Narrowing | None]:
+    """Narrow a list to the contracts of a client."""
+    company_id: UUID | None = getattr(query, "company_id", None)
+    if company_id is None:
+        return listing, narrowing
+    of_client = select(contract_companies.c.contract_id).where(
+        contract_companies.c.tenant_id == ctx.tenant_id, contract_companies.c.company_id == company_id
+    )
+    return listing, Narrowing(contracts.c.id.in_(of_client), said=["company_id", str(company_id)])
 
 
 CONTRACTS = Resource(
@@ -60,6 +81,8 @@ CONTRACTS = Resource(
         Include("responsible_team", "responsible_team_id", TEAMS),
     ),
     rows=_rows(),
+    query_base=ContractQuery,
+    refine=refine,
 )
 
 

@@ -13,11 +13,15 @@ from typing import Any, Final, get_args
 
 from sqlalchemy import ColumnElement, Table, func, select
 
+from helpdesk_api.agreements.contract_schemas import ContractStatusName
+from helpdesk_api.agreements.contracts import CONTRACTS
+from helpdesk_api.agreements.services import SERVICES
 from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.assets.assets import ASSETS, AssetStatus
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
 from helpdesk_api.domain.conditions import Condition, Field, FieldType, paths_of
+from helpdesk_api.domain.coverage import Match
 from helpdesk_api.domain.sla import ClockState, Metric
 from helpdesk_api.domain.workflow import Status
 from helpdesk_api.kit.context import Principal
@@ -25,10 +29,20 @@ from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.visibility import FieldNotAllowedError, seen_rows
 from helpdesk_api.tickets.models import comments, sla_clocks, tickets
 from helpdesk_api.tickets.resources import TICKETS
-from helpdesk_api.tickets.schemas import Channel, TicketType
+from helpdesk_api.tickets.schemas import Channel, Coverage, TicketType
 
 _TICKETS: Final = "tickets:read"
-_PREVIOUS: Final = ("status", "priority", "type", "company_id", "team_id", "assignee_id")
+_PREVIOUS: Final = (
+    "status",
+    "priority",
+    "type",
+    "company_id",
+    "service_id",
+    "contract_id",
+    "coverage",
+    "team_id",
+    "assignee_id",
+)
 
 
 class Use(StrEnum):
@@ -75,7 +89,7 @@ def _of_ticket(name: str, kind: FieldType, meaning: str, choices: tuple[str, ...
 def _of_card(
     resource: Resource[Any], name: str, kind: FieldType, meaning: str, choices: tuple[str, ...] = ()
 ) -> OfferedField:
-    """Offer a field of the company, contact or asset of a ticket; of one that is not seen nothing has a value.
+    """Offer a field of what a ticket refers to; of what is not seen nothing has a value.
 
     Asking for many tickets at once by what stands on their client cards is going through the cards.
     """
@@ -97,7 +111,7 @@ def _of_card(
     return OfferedField(
         Field(f"{resource.name}.{name}", kind, meaning, is_nullable=True, choices=choices),
         frozenset(Use),
-        f"{resource.plural}:list",
+        f"{resource.plural}:{'list' if resource.guards_lists else 'read'}",
         None if group is None else group.name,
         column,
     )
@@ -161,6 +175,10 @@ _TICKET_FIELDS: Final = (
     _of_ticket("company_id", FieldType.REFERENCE, "The client."),
     _of_ticket("contact_id", FieldType.REFERENCE, "Who asks."),
     _of_ticket("asset_id", FieldType.REFERENCE, "The asset that it is about."),
+    _of_ticket("service_id", FieldType.REFERENCE, "The service that is asked for."),
+    _of_ticket("contract_id", FieldType.REFERENCE, "The contract that it is under."),
+    _of_ticket("coverage", FieldType.CHOICE, "Whether a contract covers it.", get_args(Coverage)),
+    _of_ticket("covered_by", FieldType.CHOICE, "What the contract covers it by.", tuple(map(str, Match))),
     _of_ticket("team_id", FieldType.REFERENCE, "The team."),
     _of_ticket("assignee_id", FieldType.REFERENCE, "The assignee."),
     _of_ticket("tags", FieldType.SET, "The tags."),
@@ -192,6 +210,13 @@ _CARD_FIELDS: Final = (
     _of_card(ASSETS, "location_id", FieldType.REFERENCE, "Where the asset is."),
     _of_card(ASSETS, "parent_asset_id", FieldType.REFERENCE, "What the asset is part of."),
     _of_card(ASSETS, "status", FieldType.CHOICE, "The status of the asset.", get_args(AssetStatus)),
+    _of_card(SERVICES, "name", FieldType.TEXT, "The name of the service."),
+    _of_card(SERVICES, "team_id", FieldType.REFERENCE, "Who does the service."),
+    _of_card(CONTRACTS, "number", FieldType.TEXT, "The number of the contract."),
+    _of_card(CONTRACTS, "name", FieldType.TEXT, "The name of the contract."),
+    _of_card(CONTRACTS, "status", FieldType.CHOICE, "Where the contract stands.", get_args(ContractStatusName)),
+    _of_card(CONTRACTS, "responsible_user_id", FieldType.REFERENCE, "Who looks after the contract."),
+    _of_card(CONTRACTS, "responsible_team_id", FieldType.REFERENCE, "The team that looks after the contract."),
 )
 _CLOCK_FIELDS: Final = tuple(
     offered

@@ -16,6 +16,7 @@ from helpdesk_api.agreements.entitlement_posting import (
     ReferenceTakenError,
 )
 from helpdesk_api.agreements.entitlements import ContractWithoutTermsError, InvalidEntitlementError
+from helpdesk_api.agreements.policy_checks import TargetOutOfReachError
 from helpdesk_api.assets.asset_types import RepeatedNumberError
 from helpdesk_api.assets.moving import ParentElsewhereError, TooManyPartsError
 from helpdesk_api.assets.placements import AssetNotOfCompanyError
@@ -92,7 +93,7 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     "coverage_check": (UnknownReferenceError, LocationNotOfCompanyError, AssetNotOfCompanyError),
     "contracts_amend": (
         *(NothingHeldError, InvalidTermsError, SubjectOfOthersError, UnknownReferenceError),
-        TooManyContractVersionsError,
+        *(TargetOutOfReachError, TooManyContractVersionsError),
     ),
     "entitlements_create": (InvalidEntitlementError, ContractWithoutTermsError),
     "entitlements_update": (InvalidEntitlementError,),
