@@ -233,3 +233,17 @@ def test_a_rule_hears_that_a_ticket_is_not_covered_any_more(api: Client) -> None
     ticket = a_ticket(api, company_id=ours)
 
     assert patch(api, f"tickets/{ticket['id']}", company_id=others)["tags"] == ["billed"]
+
+
+def test_a_covered_ticket_follows_its_client_into_a_merge_and_back(api: Client) -> None:
+    winner, loser = a_company(api)["id"], a_company(api)["id"]
+    contract = a_contract(api, company_ids=[loser])
+    ticket = a_ticket(api, company_id=loser)["id"]
+
+    merge = create(api, "merges", card_type="company", winner_id=winner, loser_ids=[loser])
+    merged = get(api, f"tickets/{ticket}")
+    assert api.post(f"/v1/merges/{merge['id']}/undo").status_code == 200
+    apart = get(api, f"tickets/{ticket}")
+
+    assert (merged["company_id"], cover(merged)) == (winner, ("covered", contract, "company"))
+    assert (apart["company_id"], cover(apart)) == (loser, ("covered", contract, "company"))
