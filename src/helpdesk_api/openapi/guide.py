@@ -32,9 +32,11 @@ answer also carries it as `X-Request-Id`; a request may bring its own.
 
 ## Repeating writes safely
 
-Every POST, PATCH and DELETE takes an `Idempotency-Key` of up to 255 characters, such as a UUID. Repeated with the same
-key within 24 hours, a write has one effect: the first answer comes again, with `Idempotency-Replayed: true`. The same
-key with another request is refused (422), and while the first is still running so is its twin (409). An answer that
+A POST, PATCH or DELETE takes an `Idempotency-Key` of up to 255 characters, such as a UUID. Repeated with the same key
+within 24 hours, a write has one effect: the first answer comes again, with `Idempotency-Replayed: true`. The same key
+with another request is refused (422), and while the first is still running so is its twin (409). The header is listed
+with every operation that takes it: all but those that take a file, that sign in or change how one does, and the
+addresses that other systems post to, which know a repetition by what it says. An answer that
 shows a secret is kept sealed, and comes again only for the credential text that asked for it. Whose rights have changed
 since is told that the write was done, and where (409 `answer_withheld`).
 

@@ -39,7 +39,7 @@ class Shape:
 
     @property
     def takes_key(self) -> bool:
-        """Tell whether it takes an idempotency key: what answers with secrets, or signs in, stores no answers."""
+        """Tell whether it takes an idempotency key: what takes a file or a secret, or signs in, stores no answers."""
         return self.writes and not self.is_direct and not self.is_of_operator
 
     @property
