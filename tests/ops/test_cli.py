@@ -17,7 +17,7 @@ import httpx2
 import pytest
 from typer.main import get_command
 
-from helpdesk_api import cli, openapi
+from helpdesk_api import cli
 from helpdesk_api.ops import migrations
 from helpdesk_api.ops.embedded import start_postgres
 from helpdesk_api.ops.embedded_cluster import run_sql
@@ -26,6 +26,8 @@ from helpdesk_api.ops.up_running import tell_others
 from tests.ops.commands import Outcome, command, environment, helpdesk
 from tests.ops.processes import wait_until
 from tests.stage import Client, Services, Stage
+
+COMMITTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
 
 PROMISED = {
     "up", "serve", "worker", "migrate", "tenants create", "tenants list", "tenants suspend", "tenants resume",
@@ -221,19 +223,17 @@ def test_the_health_check_of_a_worker_imports_nothing_that_is_installed() -> Non
     assert [name for name in ("pydantic", "sqlalchemy", "asyncpg", "typer") if name in imported] == []
 
 
-@pytest.mark.parametrize(
-    "command", [[sys.executable, "-m", "helpdesk_api"], [Path(sys.executable).with_name("helpdesk")]]
-)
-def test_the_openapi_document_is_that_of_the_version_whatever_the_configuration(command: list[str]) -> None:
+def test_the_openapi_document_is_that_of_the_version_whatever_the_configuration() -> None:
+    # `helpdesk openapi` is what `make openapi-drift` compares.
     printed = subprocess.run(
-        [*command, "openapi"],
+        [sys.executable, "-m", "helpdesk_api", "openapi"],
         env=environment(None, HELPDESK_PORT="http"),
         capture_output=True,
         text=True,
         check=False,
     )
 
-    assert (printed.returncode, printed.stdout, printed.stderr) == (0, openapi.rendered(), "")
+    assert (printed.returncode, printed.stdout, printed.stderr) == (0, COMMITTED.read_text(), "")
 
 
 def test_migrations_are_shown_then_run_then_done(empty: Services) -> None:
