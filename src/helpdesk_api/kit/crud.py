@@ -5,7 +5,7 @@ event. Which endpoints call them is `kit.resource_routes`; a resource that diffe
 the same functions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -62,13 +62,21 @@ async def fetch_many(ctx: Ctx, resource: Resource[R], ids: list[UUID]) -> dict[U
     return {item.id: item for item in rows}
 
 
-async def add(ctx: Ctx, resource: Resource[R], values: Mapping[str, Any], *, object_id: UUID | None = None) -> R:
+async def add(
+    ctx: Ctx,
+    resource: Resource[R],
+    values: Mapping[str, Any],
+    *,
+    object_id: UUID | None = None,
+    decided: Collection[str] = (),
+) -> R:
     """Store a new object and record `<name>.created` with every value it starts with.
 
-    Raises UnknownReferenceError when it refers to what is not there, or not to be seen, and QuotaExceededError when the
-    tenant has as many as it may have.
+    What the product itself has `decided` may refer to what the caller is not shown. Raises UnknownReferenceError when
+    the rest refers to what is not there, or not to be seen, and QuotaExceededError when the tenant has as many as it
+    may have.
     """
-    await _check_references(ctx, resource, values)
+    await _check_references(ctx, resource, {name: value for name, value in values.items() if name not in decided})
     if resource.quota is not None and (resource.activates is None or values[resource.activates]):
         await resource.quota.check_room(ctx)
     stored = _storable(resource, values) | {
