@@ -145,6 +145,49 @@ def test_any_hmac_header_can_be_agreed_on(api: Client, form: Json, written: obje
     assert refusal(api, hook, DISK, **signed(now) | {"x_at": "-1"}) == (401, "invalid_signature")
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_hubspot_signs_the_address_that_it_calls_whatever_proxies_make_of_it(api: Client, scheme: str) -> None:
+    hook = hook_signed(api, scheme="hubspot")
+    now, outside = time.time_ns() // 1_000_000, f"{scheme}://desk.example.com/v1/inbound/{hook['token']}"
+
+    def signed(at: int, address: str = outside, *, method: str = "POST", body: bytes = DISK) -> dict[str, str]:
+        text = method.encode() + address.encode() + body + str(at).encode()
+        digest = base64.b64encode(hmac.digest(SECRET.encode(), text, "sha256")).decode()
+        return {
+            "x_hubspot_signature_v3": digest,
+            "x_hubspot_request_timestamp": str(at),
+            "x_forwarded_host": "desk.example.com",
+        }
+
+    first, again = (send(api, hook, DISK, **signed(now)) for _ in range(2))
+    direct = send(api, hook, DISK, **signed(now + 1, f"{api.base_url}".rstrip("/") + f"/v1/inbound/{hook['token']}"))
+
+    assert (outcomes(first), first["is_repetition"], again["is_repetition"]) == (["opened"], False, True)
+    assert (outcomes(direct), direct["is_repetition"]) == (["updated"], False)
+    for wrong in (
+        signed(now, outside + "?x=1"),
+        signed(now, "https://elsewhere.example.com/v1/inbound/" + hook["token"]),
+        signed(now, method="PUT"),
+        signed(now, body=DISK + b" "),
+        signed(now) | {"x_hubspot_request_timestamp": str(now + 1)},
+        signed(now) | {"x_hubspot_request_timestamp": ""},
+    ):
+        assert refusal(api, hook, DISK, **wrong) == (401, "invalid_signature")
+    assert refusal(api, hook, DISK, **signed(now - 301_000)) == (401, "timestamp_out_of_tolerance")
+
+
+def test_the_secret_of_hubspot_is_told_there_and_not_made_here(api: Client) -> None:
+    unsecret = api.post(
+        "/v1/inbound-hooks", json={"name": "H", "preset": "hubspot", "signature": {"scheme": "hubspot"}}
+    )
+    rotated = api.post(f"/v1/inbound-hooks/{hook_signed(api, scheme='hubspot')['id']}/rotate-secret")
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in (unsecret, rotated)] == [
+        (422, "secret_missing")
+    ] * 2
+    assert unsecret.json()["errors"][0]["pointer"] == "#/signature/secret"
+
+
 def test_a_new_token_takes_the_place_of_the_former_after_an_overlap(api: Client) -> None:
     hook = a_hook(api)
     path = f"/v1/inbound-hooks/{hook['id']}/rotate-token"

@@ -32,7 +32,7 @@ class MissingSecretError(InvalidError):
     """A secret value was left out although none is stored."""
 
     code = "secret_missing"
-    title = "There is no stored secret to keep"
+    title = "A secret is missing"
 
 
 class InvalidCertificateError(InvalidError):

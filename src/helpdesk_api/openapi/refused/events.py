@@ -56,7 +56,7 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     ),
     "webhook_replays_cancel": (ReplayEndedError,),
     "inbound_hooks_create": (
-        *(HookExceedsOwnError, TooManyInboundHooksError, IncompleteMappingError),
+        *(HookExceedsOwnError, TooManyInboundHooksError, IncompleteMappingError, MissingSecretError),
         AnswerSealedError,
     ),
     "inbound_hooks_update": (HookExceedsOwnError, IncompleteMappingError, MissingSecretError),
@@ -64,7 +64,7 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     "inbound_hooks_rotate_secret": (
         HookExceedsOwnError,
         NothingSignedError,
-        InvalidSecretError,
+        *(InvalidSecretError, MissingSecretError),
         SecretRotatingError,
         AnswerSealedError,
     ),

@@ -137,7 +137,7 @@ async def rotate_secret(
     if scheme == "none":
         message = "Nothing signs the messages of this hook; give it a `signature` first."
         raise NothingSignedError(message)
-    secret = made_secret(scheme) if body.secret is None else _written(scheme, body.secret)
+    secret = made_secret(scheme, pointer="/secret") if body.secret is None else _written(scheme, body.secret)
     until = before.previous_secret_expires_at
     expires_at = overlap_until(ctx, body, "previous_secret_expires_at", until, refusal=SecretRotatingError)
     values = {

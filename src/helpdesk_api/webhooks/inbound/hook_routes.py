@@ -99,7 +99,7 @@ async def create_hook(body: InboundHookCreate, request: Request, response: Respo
         body.signature.model_dump() if body.signature else dict(UNSIGNED if preset is None else preset.signature)
     )
     is_made = given["scheme"] != "none" and given["secret"] is None
-    secret = made_secret(given["scheme"]) if is_made else given["secret"]
+    secret = made_secret(given["scheme"], pointer="/signature/secret") if is_made else given["secret"]
     hook_id = new_id()
     token, token_hash = new_key(ctx.tenant_id, hook_id, "hook")
     values = body.model_dump(include={"name", "is_enabled", "preset", "on_recovery"}) | {

@@ -179,8 +179,14 @@ async def check_room(ctx: Ctx) -> None:
         raise TooManyInboundHooksError(message, params={"most": MOST_HOOKS})
 
 
-def made_secret(scheme: str) -> str:
-    """Make what a sender signs with, in the form that senders of a scheme take."""
+def made_secret(scheme: str, *, pointer: str) -> str:
+    """Make what a sender signs with, in the form that senders of a scheme take.
+
+    Raises MissingSecretError where the sender has a secret of its own.
+    """
+    if scheme == "hubspot":
+        message = "HubSpot signs with the client secret of the app, which it tells there."
+        raise MissingSecretError(message, pointer=pointer)
     return new_secret() if scheme == "standard_webhooks" else secrets.token_urlsafe(32)
 
 

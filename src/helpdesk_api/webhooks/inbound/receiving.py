@@ -32,7 +32,7 @@ from helpdesk_api.webhooks.inbound.handling import InboundResult, Manner, handle
 from helpdesk_api.webhooks.inbound.hooks import principal_of_hook
 from helpdesk_api.webhooks.inbound.messages import MESSAGES, InboundMessage, retry, state_of
 from helpdesk_api.webhooks.inbound.models import SEALED_SECRET, inbound_hooks, inbound_messages
-from helpdesk_api.webhooks.inbound.schemes import Arrival, check_signature
+from helpdesk_api.webhooks.inbound.schemes import Arrival, Message, check_signature
 
 _NAMES: Final = (
     *("id", "is_enabled", "mapping", "on_recovery", "signature", "sealed_secret"),
@@ -147,9 +147,8 @@ async def receive(
     if not hook.row["is_enabled"]:
         raise InboundHookDisabledError("The hook is switched off.")
     raw = await request.body()
-    arrival = check_signature(
-        hook.row["signature"], _secrets(runtime, hook), request.headers, raw, now=datetime.now(UTC)
-    )
+    message = Message(_addresses(request), request.headers, raw)
+    arrival = check_signature(hook.row["signature"], _secrets(runtime, hook), message, now=datetime.now(UTC))
 
     async def work() -> InboundReceipt:
         cause = cause_of(request)
@@ -157,6 +156,15 @@ async def receive(
             return await _taken(ctx, hook.row, arrival, raw.decode(), body.root)
 
     return await repeated(work)
+
+
+def _addresses(request: Request) -> list[str]:
+    """Give the names by which a sender may have called this address, before and behind a proxy."""
+    hosts = [request.headers[name] for name in ("x-forwarded-host", "host") if name in request.headers]
+    path: bytes = request.scope["raw_path"]
+    query: bytes = request.scope["query_string"]
+    where = path.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
+    return [f"{scheme}://{host}{where}" for host in dict.fromkeys(hosts) for scheme in ("https", "http")]
 
 
 def _is_opened_by(row: Record, token: KeyToken) -> bool:

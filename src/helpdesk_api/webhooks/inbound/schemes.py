@@ -1,8 +1,9 @@
-"""How a message proves where it comes from: Standard Webhooks, GitHub's header, any HMAC header, or nothing.
+"""How a message proves where it comes from: Standard Webhooks, GitHub's header, HubSpot's, any HMAC header, or nothing.
 
-The signature is over the bytes that arrived. Where the signature covers a time, it may be five minutes off; what tells
-a repetition from a new message is only ever something that the signature covers as well, so that nobody can have a
-recorded message taken for a new one.
+The signature is over the bytes that arrived. HubSpot's is over the address as well, which a proxy may have called by
+another name on the way: any name that the request tells will do, because only who has the secret can sign it. Where the
+signature covers a time, it may be five minutes off; what tells a repetition from a new message is only ever something
+that the signature covers as well, so that nobody can have a recorded message taken for a new one.
 """
 
 import base64
@@ -29,7 +30,7 @@ _FEWEST_LETTERS: Final = 8
 _MOST_SIGNATURES: Final = 10
 _ID_HEADERS: Final = ("webhook-id", "x-github-delivery", "idempotency-key")
 
-Scheme = Literal["none", "standard_webhooks", "github", "hmac"]
+Scheme = Literal["none", "standard_webhooks", "github", "hubspot", "hmac"]
 _HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
 
 
@@ -57,7 +58,8 @@ class InboundSignature(Input):
         Scheme,
         Field(
             description="`standard_webhooks`: webhook-id, webhook-timestamp and webhook-signature (v1). `github`: "
-            "X-Hub-Signature-256. `hmac`: HMAC-SHA256 in a header of your choice. `none`: whoever knows the address."
+            "X-Hub-Signature-256. `hubspot`: X-HubSpot-Signature-v3, with the client secret of the app as `secret`. "
+            "`hmac`: HMAC-SHA256 in a header of your choice. `none`: whoever knows the address."
         ),
     ] = "none"
     header: Annotated[_HeaderName | None, Field(description="For `hmac` only: where the signature stands.")] = None
@@ -81,7 +83,7 @@ class InboundSignature(Input):
         SigningSecret | None,
         Field(
             description="What the sender signs with; sealed and never shown again. Null keeps the stored one; a new "
-            "hook gets one made, which is shown once. For `standard_webhooks` as `whsec_…`."
+            "hook gets one made, which is shown once, but for `hubspot`. For `standard_webhooks` as `whsec_…`."
         ),
     ] = None
 
@@ -104,7 +106,7 @@ class InboundSignature(Input):
 class StoredSignature(TypedDict):
     """How messages are signed by who sends them."""
 
-    scheme: Annotated[str, Field(examples=["none", "standard_webhooks", "github", "hmac"])]
+    scheme: Annotated[str, Field(examples=["none", "standard_webhooks", "github", "hubspot", "hmac"])]
     header: str | None
     encoding: Annotated[str, Field(examples=["hex", "base64"])]
     prefix: str
@@ -133,21 +135,33 @@ class Arrival:
     repeated_within: timedelta | None
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it was posted, to an address that may have had any of these names."""
+
+    addresses: Sequence[str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
 def check_signature(
-    signature: Mapping[str, Any], secrets: Sequence[str], headers: Mapping[str, str], body: bytes, *, now: datetime
+    signature: Mapping[str, Any], secrets: Sequence[str], message: Message, *, now: datetime
 ) -> Arrival:
     """Give by what a message is known again; raises InvalidSignatureError and TimestampOutOfToleranceError.
 
     It may be signed with any of the secrets: there are two while one is being replaced.
     """
+    headers, body = message.headers, message.body
     scheme: Scheme = signature["scheme"]
     if scheme == "none":
         return _unsigned(headers, body)
     if not secrets:
-        message = f"a hook with the scheme {scheme} has no secret"
-        raise LookupError(message)
+        lacking = f"a hook with the scheme {scheme} has no secret"
+        raise LookupError(lacking)
     if scheme == "standard_webhooks":
         return _standard(secrets, headers, body, now)
+    if scheme == "hubspot":
+        return _hubspot(secrets, message, now)
     return _by_header(_GITHUB if scheme == "github" else signature, secrets, headers, body, now)
 
 
@@ -173,6 +187,19 @@ def _standard(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, n
     return Arrival(_hash(b"webhook-id", message_id.encode()), None)
 
 
+def _hubspot(secrets: Sequence[str], message: Message, now: datetime) -> Arrival:
+    """Check what HubSpot signs: method, address, body and the milliseconds since 1970, with nothing between them."""
+    written = message.headers.get("x-hubspot-request-timestamp", "")
+    milliseconds = _number(written, digits=15)
+    given = message.headers.get("x-hubspot-signature-v3", "").strip()
+    signed = [b"POST" + address.encode() + message.body + written.encode() for address in message.addresses]
+    digests = [hmac.digest(secret.encode(), each, "sha256") for secret in secrets for each in signed]
+    if not any(_is_same(given, base64.b64encode(digest).decode()) for digest in digests):
+        raise _wrong()
+    _check_time(milliseconds // 1_000, now)
+    return Arrival(_hash(b"signed", written.encode() + b" " + message.body), None)
+
+
 def _by_header(
     signature: Mapping[str, Any], secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime
 ) -> Arrival:
@@ -192,7 +219,11 @@ def _by_header(
 
 
 def _seconds(written: str) -> int:
-    if not (written.isascii() and written.isdigit() and len(written) <= len("253402300799")):
+    return _number(written, digits=len("253402300799"))
+
+
+def _number(written: str, *, digits: int) -> int:
+    if not (written.isascii() and written.isdigit() and len(written) <= digits):
         raise _wrong()
     return int(written)
 
