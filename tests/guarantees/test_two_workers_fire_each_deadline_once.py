@@ -12,7 +12,7 @@ LATEST_SECONDS = 10.0
 
 UNFIRED = "SELECT count(*) AS count FROM deadlines WHERE tenant_id = $1 AND fired_at IS NULL"
 FIRED = """
-SELECT data ->> 'clock_id' AS clock_id, data ->> 'metric' AS metric, type, cause_id,
+SELECT data ->> 'clock_id' AS clock_id, data ->> 'metric' AS metric, type, events.cause_id,
   extract(epoch FROM occurred_at - deadlines.due_at)::float AS occurred_late,
   extract(epoch FROM deadlines.fired_at - deadlines.due_at)::float AS fired_late
 FROM events
