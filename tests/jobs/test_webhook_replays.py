@@ -166,6 +166,8 @@ def test_a_replay_ends_with_what_had_happened_when_it_was_asked_for(
 
     assert ended(api, answer)["queued_count"] == 1
     assert len(receiver.wait_for(3)) == 3
+    # What has arrived is recorded a moment later.
+    until(lambda: len(deliveries(api, state="pending")) == 0 or None)
     assert sorted(found["attempt_count"] for found in deliveries(api)) == [1, 2]
 
 
