@@ -98,6 +98,7 @@ from helpdesk_api.tickets import (
     escalating,
     file_routes,
     firing,
+    links,
     presence,
     reactions,
     recomputing,
@@ -106,6 +107,7 @@ from helpdesk_api.tickets import (
     routes,
     search,
     snoozing,
+    ticket_settings,
     waking,
 )
 from helpdesk_api.webhooks import (
@@ -135,6 +137,8 @@ ROUTERS: Sequence[APIRouter] = (
     search.router,
     bulk.router,
     routes.router,
+    links.router,
+    ticket_settings.router,
     uploading.router,
     file_routes.router,
     presence.router,
@@ -236,6 +240,7 @@ RESOURCES: Sequence[Resource[Any]] = (
     resources.COMMENTS,
     sign_in_settings.SIGN_IN_SETTINGS,
     coverage_settings.COVERAGE_SETTINGS,
+    ticket_settings.TICKET_SETTINGS,
     RETENTION_SETTINGS,
 )
 

@@ -90,6 +90,7 @@ from tests.contract.stored_rows import (
     webhook_delivery,
     webhook_replay,
 )
+from tests.contract.ticket_bodies import ticket_link
 from tests.stage import Client, Stage
 
 
@@ -173,6 +174,7 @@ CASES = (
     Case("macros", macro, patch={"position": 0}, cleared="description"),
     Case("rules", rule, patch={"position": 0}, cleared="description"),
     Case("tickets", ticket, patch={"priority": "urgent"}, cleared="assignee_id", never_null="subject"),
+    Case("ticket-links", ticket_link),
     Case("comments", note, parent=comments_of_new_ticket, created_event="ticket.note_added"),
     Case("files", made=a_file),
     Case("api-keys", api_key, patch={"name": "Renamed"}),
@@ -309,6 +311,8 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "contracts_amend": Single(amendment, parameters=a_contract),
     "coverage_check": Single(question),
     "entitlements_enter": Single(ENTRY, parameters=an_entitlement),
+    "ticket_settings_get": Single(),
+    "ticket_settings_update": Single({"open_children": "finish", "open_duplicates": "ignore"}),
     "coverage_settings_get": Single(),
     "coverage_settings_update": Single({"uncovered_tickets": "refuse"}),
     "calendar_versions_list": Single(parameters=a_calendar_version),

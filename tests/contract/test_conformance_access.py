@@ -33,6 +33,8 @@ OTHER_PERMISSIONS = {
     "condition_fields_list": [],
     "tickets_search": ["tickets:read"],
     "coverage_check": ["contracts:read"],
+    "ticket_settings_get": ["ticket-settings:read"],
+    "ticket_settings_update": ["ticket-settings:write"],
     "coverage_settings_get": ["contracts:read"],
     "coverage_settings_update": ["contracts:write"],
     "macros_apply": ["macros:read"],

@@ -113,6 +113,7 @@ def fill(stage: Stage, api: Client) -> None:
 def sign_in(stage: Stage, api: Client, user_id: str) -> None:
     """Put rows into the tables of signing in, as a user with everything would leave them."""
     api.post("/v1/events/stream-tickets")
+    api.patch("/v1/ticket-settings", json={"open_children": "ignore"})
     api.patch("/v1/coverage-settings", json={"uncovered_tickets": "refuse"})
     api.patch("/v1/sign-in-settings", json={"staff_url": "https://desk.example/"})
     of_user = {

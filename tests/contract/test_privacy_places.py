@@ -29,6 +29,7 @@ TELL_APART = {
     ("services", "name"),
     ("sign_in_attempts", "purpose"),
     ("teams", "name"),
+    ("ticket_links", "type"),
 }
 
 

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 SECURITY_OBJECTS = {
     "api_key", "coverage_settings", "crm_source", "custom_field", "erasure", "file", "identity_provider",
     "inbound_hook", "macro", "person", "retention_run", "retention_settings", "role", "rule", "session",
-    "sign_in_settings", "sync_conflict", "tenant", "user",
+    "sign_in_settings", "sync_conflict", "tenant", "ticket_settings", "user",
 }  # fmt: skip
 
 

@@ -166,7 +166,8 @@ async def _fire(ctx: Ctx, chain: Chain, rule: CompiledRule, facts: Facts) -> Non
         if refusal.kind not in FAULTS or isinstance(refusal, WriteConflictError):
             raise
         refused = refusal
-    changes = {name: change for event in ctx.events[mark:] for name, change in event.changes.items()}
+    happened = [event for event in ctx.events[mark:] if event.object_id == ticket.id]
+    changes = {name: change for event in happened for name, change in event.changes.items()}
     if refused is not None:
         await _note_failure(ctx, rule, ticket, refused)
     else:

@@ -99,7 +99,8 @@ async def try_rule(id: UUID, body: RuleTrialCreate, ctx: Annotated[Ctx, allowed(
         try:
             async with undoable(ctx) as part:
                 await perform(as_rule(ctx, rule.id), ticket, tried.actions)
-                made = {name: change for event in ctx.events[mark:] for name, change in event.changes.items()}
+                happened = [event for event in ctx.events[mark:] if event.object_id == ticket.id]
+                made = {name: change for event in happened for name, change in event.changes.items()}
                 shown = TICKETS.shown_changes(made, ctx.principal.field_groups)
                 changes = {name: to_jsonable_python(list(change)) for name, change in shown.items()}
                 part.undo()

@@ -27,6 +27,7 @@ from helpdesk_api.tickets.condition_facts import facts_of
 
 ELAPSED_KIND: Final = "rule.elapsed"
 MOST_FOR_TICKET: Final = 50
+_BEYOND_TICKET: Final = ("company.", "contact.", "asset.", "parent_id", "open_child_count")
 
 rule_timers = tenant_table(
     "rule_timers",
@@ -180,8 +181,7 @@ async def _due_at(ctx: Ctx, rule: CompiledRule, one: Waiting, facts: Mapping[str
 def moves_by_itself(condition: Condition) -> bool:
     """Tell whether a condition may come to hold although nobody changes the ticket."""
     return any(
-        isinstance(one.value, FromNow) or one.field.path.startswith(("company.", "contact.", "asset."))
-        for one in comparisons(condition)
+        isinstance(one.value, FromNow) or one.field.path.startswith(_BEYOND_TICKET) for one in comparisons(condition)
     )
 
 

@@ -15,6 +15,7 @@ _FILES = ["files:read", "files:write"]
 _CONVERSATION = [
     *_FILES,
     *("comments:read", "comments:write", "notes:read", "notes:write", "tickets:read", "tickets:write"),
+    *("ticket-links:read", "ticket-links:write"),
 ]
 _CARDS = [
     "asset-relations:read",
@@ -122,6 +123,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
             "notes:write",
             "services:read",
             "teams:read",
+            "ticket-links:read",
             "tickets:read",
             "users:read",
         ],
@@ -130,7 +132,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
     "contractor": _role(
         "Contractor",
         "team",
-        [*_FILES, "comments:read", "comments:write", "custom-fields:read", "tickets:read", "tickets:write"],
+        [
+            *(*_FILES, "comments:read", "comments:write", "custom-fields:read"),
+            *("ticket-links:read", "tickets:read", "tickets:write"),
+        ],
         TICKET_INTERNAL,
     ),
     "contact": _role("Contact", "own", [*_PORTAL], CONTACT_DETAILS, audience="contact"),

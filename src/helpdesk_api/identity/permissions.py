@@ -15,6 +15,8 @@ from helpdesk_api.kit.visibility import EVERY_GROUP
 
 _RESOURCES: Final = {
     "tickets": "tickets",
+    "ticket-links": "how tickets are linked",
+    "ticket-settings": "what becomes of linked tickets when one is finished",
     "comments": "public replies on tickets",
     "notes": "internal notes on tickets",
     "files": "files on tickets and comments; who sees those sees them",

@@ -37,6 +37,7 @@ from helpdesk_api.retention.preview import PREVIEW_EXAMPLE
 from helpdesk_api.tickets.asset_timelines import TIMELINE_EXAMPLES
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
 from helpdesk_api.tickets.search import SEARCH_EXAMPLES
+from helpdesk_api.tickets.ticket_settings import TICKET_SETTINGS_EXAMPLES
 from helpdesk_api.webhooks.card_changes import CHANGES_EXAMPLES
 from helpdesk_api.webhooks.catalogue import event_type_list
 from helpdesk_api.webhooks.deliveries import ATTEMPT_EXAMPLE, DELIVERIES
@@ -163,7 +164,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield from CLOCK_EXAMPLES.items()
     yield from INBOUND_EXAMPLES.items()
     yield from RULE_EXAMPLES.items()
-    yield from APPLYING_EXAMPLES.items()
+    yield from (APPLYING_EXAMPLES | TICKET_SETTINGS_EXAMPLES).items()
     yield from SEARCH_EXAMPLES.items()
     yield (
         "Catalogue",

@@ -23,7 +23,8 @@ from helpdesk_api.webhooks.models import DELIVERIES_KEPT
 
 _BUSINESS_OBJECTS: Final = frozenset(
     {
-        *("ticket", "company", "contact", "external_reference", "location", "merge", "team", "calendar", "sla_policy"),
+        *("ticket", "ticket_link"),
+        *("company", "contact", "external_reference", "location", "merge", "team", "calendar", "sla_policy"),
         *("asset", "asset_type", "asset_relation", "contract", "entitlement", "service"),
         *("test_clock", "webhook_delivery", "webhook_replay", "inbound_message"),
     }

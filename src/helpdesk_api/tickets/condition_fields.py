@@ -27,6 +27,7 @@ from helpdesk_api.domain.workflow import Status
 from helpdesk_api.kit.context import Principal
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.visibility import FieldNotAllowedError, seen_rows
+from helpdesk_api.tickets.links import TICKET_LINKS, open_child_count, parent_of
 from helpdesk_api.tickets.models import comments, sla_clocks, tickets
 from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import Channel, Coverage, TicketType
@@ -152,6 +153,13 @@ def _last_reply(side: str, author: str, meaning: str) -> OfferedField:
     return OfferedField(field, frozenset(Use), _TICKETS, None, lambda _: latest)
 
 
+def _of_links(
+    path: str, kind: FieldType, meaning: str, column: Callable[[str], ColumnElement[Any]], *, is_nullable: bool = False
+) -> OfferedField:
+    field = Field(path, kind, meaning, is_nullable=is_nullable)
+    return OfferedField(field, frozenset(Use), f"{TICKET_LINKS.plural}:read", None, column)
+
+
 def _of_event(
     path: str, kind: FieldType, meaning: str, choices: tuple[str, ...] = (), *, is_nullable: bool = False
 ) -> OfferedField:
@@ -189,6 +197,8 @@ _TICKET_FIELDS: Final = (
     _of_ticket("status_changed_at", FieldType.INSTANT, "When it came into its present status."),
     _last_reply("client", "author_contact_id", "The last message of the client."),
     _last_reply("user", "author_user_id", "The last public reply of a user."),
+    _of_links("parent_id", FieldType.REFERENCE, "The ticket that it is a child of.", parent_of, is_nullable=True),
+    _of_links("open_child_count", FieldType.INTEGER, "How many children are not finished.", open_child_count),
     _of_ticket("due_at", FieldType.INSTANT, "The earliest deadline of the running clocks."),
     _of_ticket("snoozed_until", FieldType.INSTANT, "Until when it is put off."),
     _of_ticket("first_responded_at", FieldType.INSTANT, "The first public reply of a user."),

@@ -19,13 +19,14 @@ from helpdesk_api.domain.workflow import FINISHED, Status, check_transition, is_
 from helpdesk_api.files import storing
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.conditional import check_version
-from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.context import Ctx, new_id, system
 from helpdesk_api.kit.events import Changes, record
 from helpdesk_api.tickets import clock_rows
 from helpdesk_api.tickets.attachments import attach_to_ticket
 from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.covering import SUBJECT, check_contract, covered, covered_anew, service_for
 from helpdesk_api.tickets.drawing import draw
+from helpdesk_api.tickets.ending_together import ending_with
 from helpdesk_api.tickets.models import comments
 from helpdesk_api.tickets.parties import (
     asset_for,
@@ -191,8 +192,10 @@ async def change(
     """Write new values of a locked ticket with all that follows; `reply` tells who has just written, if anybody."""
     values = dict(values)
     old, new = Status(before.status), Status(values.get("status", before.status))
+    ending: list[UUID] = []
     if new is not old:
         check_transition(old, new)
+        ending = await ending_with(ctx, before.id, old, new)
         values |= _milestones(before, old, new, ctx.now)
     if new in FINISHED or reply == "client":
         values["snoozed_until"] = None
@@ -211,7 +214,20 @@ async def change(
     await clock_rows.write(ctx, clocks.before, clocks.after, after.version)
     await follow_snooze(ctx, before.snoozed_until, after)
     await draw(ctx, before, after)
+    for linked_id in ending:
+        await _end_along(ctx, linked_id, new)
     return after
+
+
+async def _end_along(ctx: Ctx, ticket_id: UUID, status: Status) -> None:
+    """Finish a ticket because another was; whoever did that need not see this one."""
+    acting = replace(ctx, principal=system(ctx.tenant_id, is_sandbox=ctx.principal.is_sandbox))
+    moment, before = await locked(acting, ticket_id)
+    if Status(before.status) in FINISHED:
+        return
+    since = len(ctx.events)
+    after = await change(moment, before, await clocks_of(moment, ticket_id), {"status": status})
+    await settled(moment, after, since=since)
 
 
 async def _follow(

@@ -214,6 +214,22 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 "Two assets are not related any more; `changes` holds how they were.",
                 *("company_id", "source_asset_id", "target_asset_id", "type"),
             ),
+            event(
+                "ticket_link.created",
+                "Two tickets were linked.",
+                *("source_ticket_id", "target_ticket_id", "type"),
+                version=CREATED_FIRST,
+            ),
+            event(
+                "ticket_link.deleted",
+                "Two tickets are not linked any more; `changes` holds how they were.",
+                *("source_ticket_id", "target_ticket_id", "type"),
+            ),
+            event(
+                "ticket_settings.updated",
+                "What becomes of linked tickets when one is finished was changed.",
+                "open_children",
+            ),
             *stored(
                 "asset",
                 "An asset",

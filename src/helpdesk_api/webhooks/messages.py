@@ -21,7 +21,10 @@ FOR_ONE: Final = frozenset({PING, TEST})
 
 # Objects that have no address of their own: of some there is one in a tenant, others are told of and not kept.
 _WITHOUT_PATH: Final = frozenset(
-    {"coverage_settings", "person", "retention_settings", "sign_in_settings", "tenant", "test_clock"}
+    {
+        *("coverage_settings", "person", "retention_settings", "sign_in_settings", "tenant", "test_clock"),
+        "ticket_settings",
+    }
 )
 _ENDS_IN_IES: Final = re.compile(r"(?<![aeiou])y$")
 

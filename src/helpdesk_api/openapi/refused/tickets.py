@@ -30,16 +30,19 @@ from helpdesk_api.domain.workflow import InvalidTransitionError
 from helpdesk_api.files.storing import TooManyUnattachedFilesError
 from helpdesk_api.identity.visibility import ReachTooNarrowError
 from helpdesk_api.kit.crud import MergedError
+from helpdesk_api.kit.hierarchy import TooManyLevelsError
 from helpdesk_api.kit.idempotency import AnswerSealedError
 from helpdesk_api.kit.outbound.targets import UnsafeURLError
-from helpdesk_api.kit.sqlstate import UnknownReferenceError
+from helpdesk_api.kit.sqlstate import AlreadyExistsError, UnknownReferenceError
 from helpdesk_api.kit.visibility import FieldNotAllowedError
 from helpdesk_api.openapi.refused.conditions import OF_CONDITION
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
 from helpdesk_api.tickets.blast_radius import PlanExpiredError, PlanOutdatedError, TooManyClocksError
 from helpdesk_api.tickets.covering import ContractNotOfClientError, InactiveServiceError, NotCoveredError
 from helpdesk_api.tickets.deadlines import NoManualDeadlineError, TooManyTicketsError
+from helpdesk_api.tickets.ending_together import OpenChildrenError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
+from helpdesk_api.tickets.links import HasParentError, LinkCycleError, LinkedToItselfError, ParentFinishedError
 from helpdesk_api.tickets.parties import (
     InactiveCompanyError,
     InactiveLocationError,
@@ -67,7 +70,11 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     "files_upload": (TooManyUnattachedFilesError,),
     "files_create_link": (AnswerSealedError,),
     "tickets_create": (InvalidSnoozeError, *_TICKET_PARTIES),
-    "tickets_update": (InvalidTransitionError, InvalidSnoozeError, *_TICKET_PARTIES),
+    "ticket_links_create": (
+        *(UnknownReferenceError, LinkedToItselfError, LinkCycleError, AlreadyExistsError),
+        *(HasParentError, ParentFinishedError, TooManyLevelsError),
+    ),
+    "tickets_update": (OpenChildrenError, InvalidTransitionError, InvalidSnoozeError, *_TICKET_PARTIES),
     "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError, MergedError),
     "comments_create": (
         UnknownReferenceError,
