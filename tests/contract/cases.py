@@ -56,6 +56,7 @@ from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
 from tests.contract.file_bodies import a_file, note_with_file, ticket_with_file
 from tests.contract.inbound_bodies import MAPPING, inbound_hook, inbound_message, token_of_a_hook
 from tests.contract.merge_bodies import merge, merge_of_contacts
+from tests.contract.price_bodies import price_item, price_list, price_question
 from tests.contract.pushed_bodies import (
     asset_of_pushed_cards,
     batch_of,
@@ -169,6 +170,8 @@ CASES = (
     Case("sla-policies", sla_policy, patch={"position": 0}, cleared="description"),
     Case("services", service, patch={"is_active": False}, cleared="description"),
     Case("contracts", contract, patch={"name": "Renamed"}, cleared="notes"),
+    Case("price-lists", price_list, patch={"valid_until": "2099-12-31"}, cleared="valid_from"),
+    Case("price-items", price_item, patch={"price": "15.00"}, cleared="role_id"),
     Case("entitlements", entitlement, patch={"quantity": 900}, cleared="rollover_periods"),
     Case("rule-runs", made=rule_run),
     Case("macros", macro, patch={"position": 0}, cleared="description"),
@@ -310,6 +313,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "sla_policy_versions_list": Single(parameters=a_policy),
     "contracts_amend": Single(amendment, parameters=a_contract),
     "coverage_check": Single(question),
+    "price_items_look_up": Single(price_question),
     "entitlements_enter": Single(ENTRY, parameters=an_entitlement),
     "ticket_settings_get": Single(),
     "ticket_settings_update": Single({"open_children": "finish", "open_duplicates": "ignore"}),

@@ -43,6 +43,7 @@ def amendment(api: Client) -> JSON:
             "asset_type_ids": [kind],
             "services": [{"service_id": create(api, "services", **service(api))["id"], **promised}],
             **promised,
+            "price_list_id": create(api, "price-lists", name=unique("Prices"), currency="EUR")["id"],
         },
     }
 
@@ -82,6 +83,7 @@ def service(api: Client) -> JSON:
         "team_id": create(api, "teams", **team(api))["id"],
         "sla_policy_id": create(api, "sla-policies", **sla_policy(api))["id"],
         "calendar_id": create(api, "calendars", **calendar(api))["id"],
+        "price_list_id": create(api, "price-lists", name=unique("Prices"), currency="EUR")["id"],
     }
 
 

@@ -18,12 +18,13 @@ from tests.contract.stored_rows import webhook_delivery
 from tests.stage import Client, Stage
 
 # Signing in, and what somebody who has signed in does about it, is followed in tests/api: a key can do none of it.
-# They change nothing that lasts: a ticket opens what its caller may open anyway, who is where is not kept, a search
-# and a check of coverage read, a link opens what its caller may read, a preview does nothing, and what a trial does is
-# taken back.
+# They change nothing that lasts: a ticket opens what its caller may open anyway, who is where is not kept, a search, a
+# check of coverage and the look-up of a price read, a link opens what its caller may read, a preview does nothing, and
+# what a trial does is taken back.
 NOT_CHANGING = {
     *("events_create_stream_ticket", "tickets_search", "tickets_set_presence", "tickets_end_presence"),
     *("calendars_plan", "inbound_hooks_preview", "rules_try", "files_create_link", "coverage_check"),
+    "price_items_look_up",
 }
 CHANGING = [
     operation

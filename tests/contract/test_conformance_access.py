@@ -35,6 +35,7 @@ OTHER_PERMISSIONS = {
     "coverage_check": ["contracts:read"],
     "ticket_settings_get": ["ticket-settings:read"],
     "ticket_settings_update": ["ticket-settings:write"],
+    "price_items_look_up": ["price-items:read"],
     "coverage_settings_get": ["contracts:read"],
     "coverage_settings_update": ["contracts:write"],
     "macros_apply": ["macros:read"],

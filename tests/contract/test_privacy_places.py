@@ -25,6 +25,7 @@ TELL_APART = {
     ("sla_clocks", "metric"),
     ("sla_policies", "name"),
     ("macros", "name"),
+    ("price_lists", "name"),
     ("rules", "name"),
     ("services", "name"),
     ("sign_in_attempts", "purpose"),

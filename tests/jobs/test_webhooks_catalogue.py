@@ -17,7 +17,7 @@ SOURCES = Path(__file__).resolve().parents[2] / "src" / "helpdesk_api"
 STORED = (
     *("api_key", "asset", "asset_type", "calendar", "company", "contact", "crm_source"),
     *("custom_field", "identity_provider"),
-    *("contract", "entitlement", "location", "role", "service"),
+    *("contract", "entitlement", "location", "price_item", "price_list", "role", "service"),
     *("sla_policy", "team", "inbound_hook", "macro", "rule", "user", "webhook_endpoint"),
 )
 MOVES = (

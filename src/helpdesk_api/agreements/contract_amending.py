@@ -22,6 +22,7 @@ from helpdesk_api.agreements.contract_turns import arrange_turn
 from helpdesk_api.agreements.contract_versions import read_terms, replace_versions, spell_of, versions_of
 from helpdesk_api.agreements.contracts import CONTRACTS
 from helpdesk_api.agreements.entitlement_turns import follow_contract
+from helpdesk_api.agreements.price_lists import PRICE_LISTS
 from helpdesk_api.agreements.services import SERVICES
 from helpdesk_api.agreements.sla_policies import SLA_POLICIES
 from helpdesk_api.assets.asset_types import ASSET_TYPES
@@ -39,7 +40,10 @@ from helpdesk_api.kit.sql import Statement, insert_many
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
 
 MOST_VERSIONS: Final = 200
-_NAMED: Final = ("company_id", "location_id", "asset_id", "asset_type_id", "service_id", "sla_policy_id", "calendar_id")
+_NAMED: Final = (
+    *("company_id", "location_id", "asset_id", "asset_type_id", "service_id"),
+    *("sla_policy_id", "calendar_id", "price_list_id"),
+)
 _REFERENCES = Statement(
     select(*(contract_references.c[name] for name in _NAMED)).where(
         contract_references.c.tenant_id == bindparam("tenant"),
@@ -212,6 +216,7 @@ async def _named(ctx: Ctx, terms: ContractTerms) -> set[tuple[UUID | None, ...]]
         *(_reference(service_id=offer.service_id) for offer in terms.services),
         *(_reference(sla_policy_id=each.sla_policy_id) for each in promised if each.sla_policy_id is not None),
         *(_reference(calendar_id=each.calendar_id) for each in promised if each.calendar_id is not None),
+        *(_reference(price_list_id=each.price_list_id) for each in promised if each.price_list_id is not None),
     }
 
 
@@ -230,6 +235,7 @@ async def _check_known(ctx: Ctx, given: Mapping[str, Any]) -> None:
         "service_id": SERVICES,
         "sla_policy_id": SLA_POLICIES,
         "calendar_id": CALENDARS,
+        "price_list_id": PRICE_LISTS,
     }
     for name, resource in ids.items():
         await _check_each(ctx, resource, {f"{place}/{name}": part.get(name) for place, part in parts.items()})

@@ -97,6 +97,7 @@ _TERMS: Final[dict[str, Any]] = {
     ],
     "sla_policy_id": None,
     "calendar_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e20",
+    "price_list_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e90",
 }
 CONTRACT_EXAMPLES: Final[dict[str, Any]] = {
     "ContractAmend": {

@@ -114,6 +114,7 @@ class ContractTermsCreate(Input):
     ] = Field(default=[])
     sla_policy_id: Annotated[UUID | None, Field(description="What is promised for tickets under it.")] = None
     calendar_id: Annotated[UUID | None, Field(description="The hours in which they are worked on.")] = None
+    price_list_id: Annotated[UUID | None, Field(description="What is billed of them costs what this says.")] = None
 
 
 # A type checker does not know the model that is made here, only its base.
@@ -159,6 +160,7 @@ class ContractVersion(Output):
     services: list[OfferedService]
     sla_policy_id: UUID | None
     calendar_id: UUID | None
+    price_list_id: UUID | None
 
 
 class ContractVersions(Output):

@@ -65,6 +65,7 @@ contract_versions = tenant_table(
     Column("services", JSONB, nullable=False),
     Column("sla_policy_id", Uuid),
     Column("calendar_id", Uuid),
+    Column("price_list_id", Uuid),
     CheckConstraint("renewal IN ('fixed', 'tacit', 'express')", name="renewal"),
     CheckConstraint("ends_at > starts_at", name="ends_after_its_start"),
     CheckConstraint("effective_until > effective_from", name="effective_in_order"),
@@ -116,6 +117,7 @@ contract_references = tenant_table(
     Column("service_id", Uuid),
     Column("sla_policy_id", Uuid),
     Column("calendar_id", Uuid),
+    Column("price_list_id", Uuid),
     CheckConstraint(
         "(company_id IS NOT NULL) = (num_nonnulls(location_id, asset_id) = 1)", name="places_and_assets_of_a_client"
     ),
@@ -144,6 +146,7 @@ contract_references = tenant_table(
     reference("service_id", "services"),
     reference("sla_policy_id", "sla_policies"),
     reference("calendar_id", "calendars"),
+    reference("price_list_id", "price_lists"),
     Index(None, "tenant_id", "contract_id", "company_id"),
     Index(None, "tenant_id", "company_id", "location_id", postgresql_where=text("location_id IS NOT NULL")),
     Index(None, "tenant_id", "company_id", "asset_id", postgresql_where=text("asset_id IS NOT NULL")),
@@ -151,5 +154,6 @@ contract_references = tenant_table(
     Index(None, "tenant_id", "service_id", postgresql_where=text("service_id IS NOT NULL")),
     Index(None, "tenant_id", "sla_policy_id", postgresql_where=text("sla_policy_id IS NOT NULL")),
     Index(None, "tenant_id", "calendar_id", postgresql_where=text("calendar_id IS NOT NULL")),
+    Index(None, "tenant_id", "price_list_id", postgresql_where=text("price_list_id IS NOT NULL")),
     versioned=False,
 )

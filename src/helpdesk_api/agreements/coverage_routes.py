@@ -11,7 +11,7 @@ from helpdesk_api.agreements.contract_schemas import Moment
 from helpdesk_api.agreements.contracts import CONTRACTS
 from helpdesk_api.agreements.coverage import coverage_of
 from helpdesk_api.agreements.entitlement_balances import LeftOfEntitlement, left_under
-from helpdesk_api.agreements.services import SERVICES
+from helpdesk_api.agreements.services import SERVICES, Service
 from helpdesk_api.assets.assets import ASSETS
 from helpdesk_api.assets.placements import AssetNotOfCompanyError, Whereabouts, whereabouts
 from helpdesk_api.directory.companies import COMPANIES
@@ -110,6 +110,10 @@ class CoverageDecision(Output):
         PromisedBy | None, Field(description="Null: the first policy of the tenant that fits, as without contracts.")
     ]
     calendar: Annotated[PromisedBy | None, Field(description="Null: that of the policy.")]
+    price_list: Annotated[
+        PromisedBy | None,
+        Field(description="Null: those for the client, its category or everybody; `POST /v1/price-items/lookup`."),
+    ]
     entitlements: Annotated[
         list[LeftOfEntitlement] | None,
         Field(description="What was left under the contract; null for those who may not read entitlements."),
@@ -156,7 +160,7 @@ async def _asked(ctx: Ctx, body: CoverageCheck) -> Asked:
         location_id=location_id,
         asset_id=body.asset_id,
         asset_type_id=None if asset is None else asset.asset_type_id,
-        service=None if service is None else ServiceTerms(service.id, service.sla_policy_id, service.calendar_id),
+        service=None if service is None else _terms_of(service),
         contract_id=body.contract_id,
     )
 
@@ -169,6 +173,10 @@ async def _known(ctx: Ctx, resource: Resource[R], object_id: UUID | None, field:
         message = f"There is no {resource.name} {object_id}."
         raise UnknownReferenceError(message, pointer=f"/{field}")
     return found
+
+
+def _terms_of(service: Service) -> ServiceTerms:
+    return ServiceTerms(service.id, service.sla_policy_id, service.calendar_id, service.price_list_id)
 
 
 async def _left(ctx: Ctx, asked: Asked, found: Coverage) -> list[LeftOfEntitlement] | None:
@@ -190,6 +198,7 @@ def _shown(asked: Asked, found: Coverage, left: list[LeftOfEntitlement] | None) 
         ],
         sla_policy=_promised(found.sla_policy),
         calendar=_promised(found.calendar),
+        price_list=_promised(found.price_list),
         entitlements=left,
     )
 
@@ -235,6 +244,7 @@ COVERAGE_EXAMPLES: Final[dict[str, Any]] = {
         ],
         "sla_policy": {"id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e30", "origin": Origin.CONTRACT_SERVICE.value},
         "calendar": {"id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e20", "origin": Origin.CONTRACT.value},
+        "price_list": {"id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e90", "origin": Origin.CONTRACT.value},
         "entitlements": [
             {
                 "entitlement_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e80",

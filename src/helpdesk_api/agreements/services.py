@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.agreements.calendars import CALENDARS
 from helpdesk_api.agreements.contract_tables import contract_companies, contract_versions
+from helpdesk_api.agreements.price_lists import PRICE_LISTS
 from helpdesk_api.agreements.sla_policies import SLA_POLICIES
 from helpdesk_api.directory.companies import COMPANIES, Company
 from helpdesk_api.directory.contacts import CONTACTS
@@ -56,14 +57,17 @@ services = tenant_table(
     Column("team_id", Uuid),
     Column("sla_policy_id", Uuid),
     Column("calendar_id", Uuid),
+    Column("price_list_id", Uuid),
     UniqueConstraint("tenant_id", "name"),
     reference("team_id", "teams"),
     reference("sla_policy_id", "sla_policies"),
     reference("calendar_id", "calendars"),
+    reference("price_list_id", "price_lists"),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "team_id"),
     Index(None, "tenant_id", "sla_policy_id"),
     Index(None, "tenant_id", "calendar_id"),
+    Index(None, "tenant_id", "price_list_id"),
 )
 
 Labels = Annotated[list[Label], Field(max_length=100)]
@@ -87,6 +91,9 @@ class ServiceCreate(Input):
     team_id: Annotated[UUID | None, Field(description="Who does it.")] = None
     sla_policy_id: Annotated[UUID | None, Field(description="What is promised, unless a contract says so.")] = None
     calendar_id: Annotated[UUID | None, Field(description="When it is done, unless a contract says so.")] = None
+    price_list_id: Annotated[
+        UUID | None, Field(description="What it costs, unless a contract says so, or a list for the client.")
+    ] = None
 
 
 class Service(Entity):
@@ -101,6 +108,7 @@ class Service(Entity):
     team_id: UUID | None
     sla_policy_id: UUID | None
     calendar_id: UUID | None
+    price_list_id: UUID | None
 
 
 class ServiceQuery(PageQuery):
@@ -193,6 +201,7 @@ SERVICES = Resource(
         "team_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e02",
         "sla_policy_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e30",
         "calendar_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e20",
+        "price_list_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e90",
     },
     filters=(
         Filter("name", services.c.name, str),
@@ -205,6 +214,7 @@ SERVICES = Resource(
         Include("team", "team_id", TEAMS),
         Include("sla_policy", "sla_policy_id", SLA_POLICIES),
         Include("calendar", "calendar_id", CALENDARS),
+        Include("price_list", "price_list_id", PRICE_LISTS),
     ),
     rows=SHARED,
     query_base=ServiceQuery,

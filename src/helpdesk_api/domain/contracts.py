@@ -46,6 +46,8 @@ class ServiceTerms:
     service_id: UUID
     sla_policy_id: UUID | None = None
     calendar_id: UUID | None = None
+    # Said by services themselves; a contract names one list for all that is done under it.
+    price_list_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class ContractTerms:
     services: tuple[ServiceTerms, ...] = ()
     sla_policy_id: UUID | None = None
     calendar_id: UUID | None = None
+    price_list_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ the service. What they say of the subject ranks them: one that names the asset, 
 client, everything of everybody. Between equals one that names the service goes before one that offers all; then the one
 that began later; then the one whose number comes first. No two of a tenant have one number, so there is one answer.
 
-What is promised follows from it, policy and calendar each by itself: the contract's word on the service goes before its
-word on everything, and that before what the service says of itself, also when nothing covers it.
+What is promised follows from it, policy, calendar and price list each by itself: the contract's word on the service
+goes before its word on everything, and that before what the service says of itself, also when nothing covers it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """A policy or a calendar, and who promises it."""
+    """A policy, a calendar or a price list, and who promises it."""
 
     id: UUID
     origin: Origin
@@ -104,7 +104,7 @@ class Coverage:
     """The decision: the contract that covers it and by what, why none of the others does, and what is promised.
 
     Contracts are in the order of their numbers. Without a policy the tenant's policies decide, without a calendar that
-    of the policy.
+    of the policy, and without a price list those for the client or everybody hold.
     """
 
     chosen: Candidate | None
@@ -112,6 +112,7 @@ class Coverage:
     rejected: Sequence[tuple[Candidate, Rejection]]
     sla_policy: Promised | None
     calendar: Promised | None
+    price_list: Promised | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,8 @@ def decide(asked: Asked, candidates: Sequence[Candidate]) -> Coverage:
     return Coverage(best.candidate, match, rejected, *_promised(asked, best))
 
 
-def _promised(asked: Asked, best: _Fit | None) -> tuple[Promised | None, Promised | None]:
-    """Give the policy and the calendar that follow, each from the first who says anything of it."""
+def _promised(asked: Asked, best: _Fit | None) -> tuple[Promised | None, Promised | None, Promised | None]:
+    """Give the policy, the calendar and the price list that follow, each from the first who says anything of it."""
     said = {
         Origin.CONTRACT_SERVICE: None if best is None else best.offer,
         Origin.CONTRACT: None if best is None else best.terms,
@@ -155,7 +156,8 @@ def _promised(asked: Asked, best: _Fit | None) -> tuple[Promised | None, Promise
     }
     policies = {origin: each.sla_policy_id for origin, each in said.items() if each is not None}
     calendars = {origin: each.calendar_id for origin, each in said.items() if each is not None}
-    return _first(policies), _first(calendars)
+    lists = {origin: each.price_list_id for origin, each in said.items() if each is not None}
+    return _first(policies), _first(calendars), _first(lists)
 
 
 def _first(said: Mapping[Origin, UUID | None]) -> Promised | None:

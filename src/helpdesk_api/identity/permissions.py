@@ -38,6 +38,8 @@ _RESOURCES: Final = {
     "sla-policies": "SLA policies",
     "services": "what is offered to clients",
     "contracts": "contracts, with all that has been agreed",
+    "price-lists": "price lists, and whom they are for",
+    "price-items": "what costs how much",
     "entitlements": "what clients may use under contracts, with its ledger; writing enters what was used",
     "rules": "rules, which change tickets by themselves",
     "macros": "macros; applying one needs what its actions need",

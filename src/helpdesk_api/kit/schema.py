@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection
 from copy import copy
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 from uuid import UUID
 
@@ -19,8 +20,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     Strict,
     StringConstraints,
+    WithJsonSchema,
     create_model,
 )
 from pydantic_core import PydanticUndefined
@@ -35,6 +38,7 @@ INT4_MAX = 2**31 - 1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BEGINS_WITH_A_DATE = re.compile(_DATE.pattern + "[Tt ]")
+_DECIMAL = r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"
 _CONTROL_IN_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -66,6 +70,18 @@ def _full_date(value: Any) -> Any:
         message = "must be a date such as 2026-03-02"
         raise ValueError(message)
     return value
+
+
+def _decimal(value: Any) -> Any:
+    """Take a decimal as text only: a JSON number would have been a binary fraction on its way."""
+    if not isinstance(value, Decimal) and not (isinstance(value, str) and re.fullmatch(_DECIMAL, value)):
+        message = "must be a decimal as text, such as 12.50"
+        raise ValueError(message)
+    return value
+
+
+def _plain(value: Decimal) -> str:
+    return format(value, "f")
 
 
 def _in_range(value: datetime) -> datetime:
@@ -105,6 +121,12 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in
 LocalDate = Annotated[date, BeforeValidator(_full_date)]
 TimeZone = Annotated[
     str, StringConstraints(max_length=64), Field(description="IANA name."), AfterValidator(_known_zone)
+]
+ExactDecimal = Annotated[
+    Decimal,
+    BeforeValidator(_decimal),
+    PlainSerializer(_plain, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": _DECIMAL, "maxLength": 20, "examples": ["12.50"]}),
 ]
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=0, le=INT4_MAX)]

@@ -1,8 +1,9 @@
-"""The examples of what is promised: versions of calendars, national holidays, imports."""
+"""The examples of what is promised: versions of calendars, national holidays, imports, prices."""
 
 from typing import Any, Final
 
 from helpdesk_api.agreements.calendars import CALENDARS
+from helpdesk_api.agreements.price_lookup import PRICE_EXAMPLES
 from helpdesk_api.agreements.sla_policies import SLA_POLICIES
 
 _CHRISTMAS = {"on": "2026-12-25", "name": "Christmas Day", "start": None, "end": None, "source": "national"}
@@ -19,6 +20,7 @@ _STATED = ("time_zone", "weekly_hours", "seasons", "special_hours", "holidays")
 _PROMISED = ("position", "is_active", "state", "calendar_id", "conditions", "targets")
 
 AGREEMENT_EXAMPLES: Final[dict[str, Any]] = {
+    **PRICE_EXAMPLES,
     "CalendarVersions": {"data": [_VERSION]},
     "CalendarVersionDetail": _VERSION | {name: CALENDARS.example[name] for name in _STATED},
     "SLAPolicyVersions": {

@@ -65,6 +65,7 @@ _CHANGES: Mapping[str, Mapping[str, Any]] = {
     "ServiceUpdate": {"is_active": False},
     "ContractUpdate": {"notes": None},
     "EntitlementUpdate": {"quantity": 900},
+    "PriceItemUpdate": {"valid_until": "2026-12-31"},
     "MacroUpdate": {"is_active": False},
     "RuleUpdate": {"state": "disabled"},
     "WebhookEndpointUpdate": {"is_enabled": False},

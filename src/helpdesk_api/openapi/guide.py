@@ -101,6 +101,8 @@ TAGS = {
     "services": "What is offered to clients, and who may ask for it.",
     "coverage-settings": "What becomes of tickets that no contract covers.",
     "contracts": "What has been agreed with clients: what applied when, as known when.",
+    "price-lists": "Prices in one currency, and whom they are for.",
+    "price-items": "What costs how much, and which price holds for whom.",
     "entitlements": "How much of what clients may use under contracts, what was used, and what is left.",
     "sla-policies": "Promises of how fast tickets are answered and resolved, tried in order.",
     "events": "Everything that happened, in the order in which it was committed.",

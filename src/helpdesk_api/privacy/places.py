@@ -46,6 +46,13 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
         "kind": "a word of ours", "currency": "a code", "time_zone": "a name of a zone", "rollover": "a word of ours",
         "overage": "a word of ours",
     },
+    "price_items": {
+        "code": "names what is sold", "name": "names what is sold", "kind": "a word of ours", "unit": "names a unit",
+        "time_of_day": "a word of ours",
+    },
+    "price_lists": {
+        "currency": "a code", "audience": "a word of ours", "categories": "name kinds of companies",
+    },
     "services": {"categories": "name kinds of companies", "territories": "name territories"},
     "custom_field_values": {EVERY_COLUMN: "follows the rows that hold the values, by a trigger"},
     "custom_fields": {

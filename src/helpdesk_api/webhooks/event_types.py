@@ -298,6 +298,8 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             *stored("service", "A service", "is_active", "name", "needs_contract", changing="is_active"),
             *stored("contract", "A contract", "name", "number", "status", changing="name"),
             *_CONTRACT,
+            *stored("price_list", "A price list", "audience", "currency", "name", changing="valid_until"),
+            *stored("price_item", "An item of a price list", "code", "price", "price_list_id", changing="valid_until"),
             *stored("entitlement", "An entitlement", "contract_id", "kind", "name", "quantity", changing="quantity"),
             *_ENTITLEMENT,
             *stored("sla_policy", "An SLA policy", "name", "position", "targets", changing="targets"),

@@ -17,6 +17,8 @@ from helpdesk_api.agreements.entitlement_posting import (
 )
 from helpdesk_api.agreements.entitlements import ContractWithoutTermsError, InvalidEntitlementError
 from helpdesk_api.agreements.policy_checks import TargetOutOfReachError
+from helpdesk_api.agreements.price_items import InvalidPriceItemError, PriceTakenError
+from helpdesk_api.agreements.price_lists import InvalidPriceListError
 from helpdesk_api.assets.asset_types import RepeatedNumberError
 from helpdesk_api.assets.moving import ParentElsewhereError, TooManyPartsError
 from helpdesk_api.assets.placements import AssetNotOfCompanyError
@@ -29,6 +31,7 @@ from helpdesk_api.directory.external_references import OneCardError
 from helpdesk_api.directory.locations import GeofenceWithoutCentreError, LocationNotOfCompanyError
 from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
 from helpdesk_api.domain.errors import Refusal
+from helpdesk_api.domain.money import UnknownCurrencyError
 from helpdesk_api.identity.roles import ReachMismatchError, RoleExceedsOwnError
 from helpdesk_api.identity.visibility import ReachTooNarrowError
 from helpdesk_api.kit.conditional import StaleVersionError
@@ -94,6 +97,12 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     "contracts_amend": (
         *(NothingHeldError, InvalidTermsError, SubjectOfOthersError, UnknownReferenceError),
         *(TargetOutOfReachError, TooManyContractVersionsError),
+    ),
+    "price_lists_create": (InvalidPriceListError, UnknownCurrencyError),
+    "price_lists_update": (InvalidPriceListError,),
+    "price_items_look_up": (UnknownReferenceError,),
+    **dict.fromkeys(
+        ("price_items_create", "price_items_update"), (InvalidPriceItemError, InvalidPriceListError, PriceTakenError)
     ),
     "entitlements_create": (InvalidEntitlementError, ContractWithoutTermsError),
     "entitlements_update": (InvalidEntitlementError,),
