@@ -46,6 +46,8 @@ from helpdesk_api.directory import (
 )
 from helpdesk_api.directory.crm import conflicts, reading, sources
 from helpdesk_api.directory.custom_fields import routes as custom_field_routes
+from helpdesk_api.directory.transfers import export_routes, exporting
+from helpdesk_api.directory.transfers.exports import EXPORT
 from helpdesk_api.files import uploading
 from helpdesk_api.identity import (
     api_keys,
@@ -172,6 +174,7 @@ ROUTERS: Sequence[APIRouter] = (
     reading.companies_router,
     reading.contacts_router,
     reading.locations_router,
+    export_routes.router,
     reveal.router,
     teams.router,
     users.router,
@@ -300,6 +303,8 @@ JOBS: Mapping[str, JobKind] = {
     audit_seals.SEAL: JobKind(audit_seals.seal_events, batch=1, concurrency=2, lease=timedelta(minutes=5)),
     # The lease outlasts an erasure of all but the largest tenants; a second worker would do nothing wrong.
     ERASE: JobKind(erase, batch=1, concurrency=1, lease=timedelta(minutes=30)),
+    # The lease outlasts the export of all but the largest tenants; of two workers the first to end stores its file.
+    EXPORT: JobKind(exporting.export, batch=1, concurrency=1, lease=timedelta(minutes=10)),
     mailing.SEND_TO_USER: JobKind(mailing.send_links_to_users, batch=8, concurrency=4, lease=timedelta(seconds=30)),
     magic_links.SEND: JobKind(magic_links.send_magic_links, batch=8, concurrency=4, lease=timedelta(seconds=30)),
     # The lease outlasts the recomputation of all but the largest tenants; a second worker would do nothing wrong.

@@ -83,6 +83,7 @@ from tests.contract.rule_bodies import (
 )
 from tests.contract.sign_in_cases import BODIES as SIGN_IN_BODIES
 from tests.contract.stored_rows import (
+    export,
     id_of_a_session,
     outbound_email,
     retention_run,
@@ -162,6 +163,7 @@ CASES = (
     Case("merges", merge, followed_by=("company.deleted", "company.merged")),
     Case("crm-sources", crm_source, patch={"is_strict": False}, never_null="companies"),
     Case("sync-conflicts", made=sync_conflict),
+    Case("exports", made=export),
     Case("custom-fields", custom_field, patch={"label": "Renamed"}, cleared="description", never_null="label"),
     Case("teams", team, patch={"name": "Renamed"}, cleared="description"),
     Case("users", user, patch={"is_active": False}, cleared="team_id"),
@@ -381,6 +383,13 @@ ACTIONS: Mapping[str, JSON | None] = {
     },
     "webhook_endpoints_stats": None,
     "webhook_replays_cancel": None,
+    "exports_start": {
+        "resource": "companies",
+        "format": "csv",
+        "filter": "is_active=true&sort=name",
+        "fields": ["name", "custom_fields"],
+        "has_byte_order_mark": True,
+    },
     "inbound_hooks_rotate_token": {"overlap_seconds": 0, "force": True},
     "inbound_hooks_rotate_secret": {"overlap_seconds": 0, "force": True, "secret": "ten geese under Grado"},
     "inbound_hooks_preview": {"body": {"id": "disk-7"}, "mapping": MAPPING},

@@ -47,6 +47,21 @@ def webhook_replay(stage: Stage, api: Client) -> str:
     return f"/v1/webhook-replays/{row['id']}"
 
 
+def export(stage: Stage, api: Client) -> str:
+    """Store an export that came to nothing, as the worker would have left it."""
+    (row,) = stage.sql(
+        """
+        INSERT INTO exports (tenant_id, id, resource, format, filter, has_byte_order_mark, state, row_count,
+            problem_code, problem_detail, completed_at, created_at, updated_at)
+        VALUES ($1, gen_random_uuid(), 'companies', 'csv', '', false, 'failed', 0, 'too_many_unattached_files',
+            '100 files of this caller hang on nothing.', now(), now(), now())
+        RETURNING id
+        """,
+        api.tenant.id,
+    )
+    return f"/v1/exports/{row['id']}"
+
+
 def rule_run(stage: Stage, api: Client) -> str:
     """Store a run of a rule, as a change of a ticket would have."""
     (row,) = stage.sql(

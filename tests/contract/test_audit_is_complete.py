@@ -107,7 +107,7 @@ FIRST: Mapping[str, Callable[[Stage, Client], object]] = {
     "webhook_replays_cancel": keep_replaying,
 }
 # What these ask for a worker does, in transactions of its own.
-DONE_LATER = {"contacts_erase", "retention_apply", "users_erase"}
+DONE_LATER = {"contacts_erase", "exports_start", "retention_apply", "users_erase"}
 # What these do to one ticket can be taken back alone: rows bear the number of that part of the transaction.
 DONE_IN_PARTS = {"macros_apply", "tickets_bulk"}
 

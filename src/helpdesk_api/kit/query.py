@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import QueryParams
 
 Q = TypeVar("Q", bound=BaseModel)
 
@@ -20,7 +21,11 @@ def read_query(request: Request, model: type[Q]) -> Q:
 
     The route needs `openapi_extra=documented(model)`. What may be repeated is a list in the model.
     """
-    sent = request.query_params
+    return read_parameters(request.query_params, model)
+
+
+def read_parameters(sent: QueryParams, model: type[Q]) -> Q:
+    """Read query parameters as one `model`, wherever they were said; raises RequestValidationError."""
     repeatable = _repeatable(model)
     values: dict[str, Any] = {}
     for name in sent:

@@ -143,6 +143,16 @@ _RETENTION: Final = (
         "Old events were removed from the log; `data` tells of which seals, and the places of those that were kept.",
     ),
 )
+_TRANSFERS: Final = (
+    event(
+        "export.created",
+        "Somebody asked for client cards as a file.",
+        *("resource", "format", "filter", "state"),
+        version=CREATED_FIRST,
+    ),
+    event("export.completed", "The file of an export is there; `data` tells which and of how many cards.", "state"),
+    event("export.failed", "An export came to nothing; `data` tells why.", "state"),
+)
 _REST: Final = (
     event("erasure.created", "Somebody asked for a person to be erased.", "person_id", version=CREATED_FIRST),
     event("person.erased", "A person was erased: delete your copies too. Its object is the contact or user."),
@@ -317,6 +327,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 "webhook_endpoint", "A webhook endpoint", "event_types", "is_enabled", "url", changing="is_enabled"
             ),
             *_WEBHOOK_ENDPOINT,
+            *_TRANSFERS,
             *_REST,
             *_INBOUND,
             *_RETENTION,

@@ -29,6 +29,7 @@ from helpdesk_api.directory.crm.ownership import FieldOwnedElsewhereError
 from helpdesk_api.directory.crm.sources import FieldAlreadyOwnedError, TooManySourcesError, UnknownCardFieldError
 from helpdesk_api.directory.external_references import OneCardError
 from helpdesk_api.directory.locations import GeofenceWithoutCentreError, LocationNotOfCompanyError
+from helpdesk_api.directory.transfers.exports import InvalidExportFilterError, UnknownExportFieldError
 from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
 from helpdesk_api.domain.errors import Refusal
 from helpdesk_api.domain.money import UnknownCurrencyError
@@ -84,6 +85,7 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
         *(ReachTooNarrowError, MergedWithItselfError, UnknownReferenceError, MergedError, ContactHasKeysError),
         *(CardTooFullError, TooMuchToMergeError),
     ),
+    "exports_start": (InvalidExportFilterError, UnknownExportFieldError, FieldNotAllowedError),
     "merges_undo": (ReachTooNarrowError, MergeNotUndoableError, MergedError, StillReferencedError),
     **dict.fromkeys(("companies_get", "contacts_get"), (MovedError,)),
     **dict.fromkeys(

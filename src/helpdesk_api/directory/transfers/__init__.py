@@ -1,0 +1,1 @@
+"""Client cards as files: exports of what a caller sees, and imports of what another system has."""
