@@ -31,7 +31,7 @@ def entity_tag(version: int) -> str:
     return f'"v{version}"'
 
 
-def _if_match(
+async def _if_match(
     if_match: Annotated[
         str | None,
         Header(
@@ -39,6 +39,7 @@ def _if_match(
         ),
     ] = None,
 ) -> int | None:
+    # It waits for nothing, but a dependency that is no coroutine is sent to a thread, and that takes longer than it.
     if if_match is None or if_match.strip() == "*":
         return None
     # Weak tags are accepted: proxies that compress weaken the tag of the very same version.
