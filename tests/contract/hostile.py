@@ -6,13 +6,18 @@ Everything here must be refused with a problem document, wherever it is put. Wha
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import httpx2
 
 from helpdesk_api.domain.errors import REGISTRY
 from tests.contract.bodies import JSON, Value
-from tests.contract.operations import is_nullable, resolve
+from tests.contract.operations import Operation, is_nullable, resolve
+from tests.guarantees.report import SCALE
+
+T = TypeVar("T")
 
 MARK = "put the hostile value here"
 
@@ -205,6 +210,29 @@ def wrong_values(pointer: str, schema: JSON) -> Iterator[str]:
     elif kind == "array" and "maxItems" in inner:
         wrong.append([MARK] * (inner["maxItems"] + 1))
     yield from map(json.dumps, wrong)
+
+
+def a_part(everything: Sequence[T], turn: int) -> Sequence[T]:
+    """Give a quarter of what there is, another with each turn, of which four make the whole; all when at scale."""
+    return everything if SCALE > 1 else everything[turn % 4 :: 4]
+
+
+def wrong_values_of(operations: Iterable[Operation]) -> Mapping[str, Sequence[tuple[str, str]]]:
+    """Give for each operation which wrong value goes where in its body.
+
+    What several operations take under one name by the same rules, as a client's name when it is created, changed or
+    pushed, is read by one type: the first of them is sent everything, the others a part each.
+    """
+    met: defaultdict[str, int] = defaultdict(int)
+    chosen: dict[str, list[tuple[str, str]]] = {}
+    for operation in operations:
+        chosen[operation.id] = []
+        for place, schema in fields(operation.body_schema or {}):
+            values = list(wrong_values(place, schema))
+            field = f"{place.rpartition('/')[2]} {json.dumps(schema, sort_keys=True)}"
+            turn, met[field] = met[field], met[field] + 1
+            chosen[operation.id] += [(place, value) for value in (a_part(values, turn) if turn else values)]
+    return chosen
 
 
 def faults(answer: httpx2.Response, what: str) -> list[str]:
