@@ -154,6 +154,7 @@ ROUTERS: Sequence[APIRouter] = (
     *card_changes.routers,
     duplicates.companies_router,
     duplicates.contacts_router,
+    duplicates.locations_router,
     companies.router,
     contacts.router,
     card_kinds.companies_router,

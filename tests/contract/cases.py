@@ -55,7 +55,7 @@ from tests.contract.custom_field_bodies import custom_field
 from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
 from tests.contract.file_bodies import a_file, note_with_file, ticket_with_file
 from tests.contract.inbound_bodies import MAPPING, inbound_hook, inbound_message, token_of_a_hook
-from tests.contract.merge_bodies import merge, merge_of_contacts
+from tests.contract.merge_bodies import merge, merge_of_contacts, merge_of_locations
 from tests.contract.price_bodies import price_item, price_list, price_question
 from tests.contract.pushed_bodies import (
     asset_of_pushed_cards,
@@ -233,7 +233,7 @@ OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {
     "comments": (reply, note_with_file),
     "tickets": (ticket_with_file,),
     "external-references": (reference_to_contact, reference_to_location, reference_to_asset),
-    "merges": (merge_of_contacts,),
+    "merges": (merge_of_contacts, merge_of_locations),
     "companies_put_by_reference": (company_of_pushed_company,),
     "companies_upsert": (batch_of(company_of_pushed_company, match_on="domain"),),
     "contacts_put_by_reference": (contact_of_pushed_company,),
@@ -298,7 +298,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
             "reason": "Outage.",
         }
     ),
-    **{f"{plural}_list_duplicates": Single() for plural in ("companies", "contacts")},
+    **{f"{plural}_list_duplicates": Single() for plural in ("companies", "contacts", "locations")},
     **{f"{plural}_list_changes": Single() for plural in ("companies", "contacts", "locations")},
     "events_list": Single(),
     "events_get": Single(parameters=an_event),

@@ -220,5 +220,5 @@ def test_every_list_pages_the_same_way() -> None:
     # entries of a ledger, in test_entitlements.py.
     others = {"audit_list", "audit_seals_list", "sla_clocks_list_due", "tickets_search"}
     others |= {"assets_list_placements", "assets_list_timeline", "entitlements_list_entries"}
-    others |= {"companies_list_duplicates", "contacts_list_duplicates"}
+    others |= {"companies_list_duplicates", "contacts_list_duplicates", "locations_list_duplicates"}
     assert paged == {operation.id for operation in LISTS} | others

@@ -354,6 +354,7 @@ def test_triggers_do_what_is_written_down_here_and_nothing_else(stage: Stage) ->
         *((table, "custom_fields_of_changed", "O") for table in with_custom_fields),
         *((table, "custom_fields_of_new", "O") for table in with_custom_fields),
         ("entitlement_entries", "keep", "O"),
+        ("locations", "location_keys", "O"),
         ("tenants", "no_test_clock_later", "O"),
         ("assets", "rules_of_type", "O"),
         ("tickets", "status_of_changed", "O"),

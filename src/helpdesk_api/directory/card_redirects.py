@@ -13,7 +13,7 @@ from sqlalchemy import CheckConstraint, Column, Index, Text, Uuid, bindparam, se
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.sql import Statement, tenant_table
 
-CardType = Literal["company", "contact"]
+CardType = Literal["company", "contact", "location"]
 
 # A row goes by the id that the card had.
 card_redirects = tenant_table(
@@ -21,7 +21,7 @@ card_redirects = tenant_table(
     Column("card_type", Text, nullable=False),
     Column("winner_id", Uuid, nullable=False),
     Column("merge_id", Uuid, nullable=False),
-    CheckConstraint("card_type IN ('company', 'contact')", name="card_type"),
+    CheckConstraint("card_type IN ('company', 'contact', 'location')", name="card_type"),
     Index(None, "tenant_id", "winner_id"),
     versioned=False,
 )

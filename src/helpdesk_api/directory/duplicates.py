@@ -13,25 +13,13 @@ from uuid import UUID
 
 from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    Float,
-    Index,
-    Integer,
-    Text,
-    Uuid,
-    any_,
-    bindparam,
-    func,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import Float, Integer, Uuid, any_, bindparam, func, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
+from helpdesk_api.directory.card_keys import card_keys
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
+from helpdesk_api.directory.locations import LOCATIONS
 from helpdesk_api.directory.upserting import check_reach
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
@@ -41,31 +29,13 @@ from helpdesk_api.kit.resource import R, Resource
 from helpdesk_api.kit.resource_routes import ResourceRouter, operation
 from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import Output
-from helpdesk_api.kit.sql import Statement, reference, tenant_table
+from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.tokens import Signer
 from helpdesk_api.kit.unit_of_work import allowed
 
-# Kept by a trigger on the cards; the values are compared as they are.
-card_keys = tenant_table(
-    "card_keys",
-    Column("object_id", Uuid, nullable=False),
-    Column("company_id", Uuid),
-    Column("contact_id", Uuid),
-    Column("kind", Text, nullable=False),
-    Column("value", Text, nullable=False),
-    CheckConstraint("num_nonnulls(company_id, contact_id) = 1", name="one_owner"),
-    reference("company_id", "companies", ondelete="CASCADE"),
-    reference("contact_id", "contacts", ondelete="CASCADE"),
-    Index(None, "tenant_id", "kind", "value", "object_id"),
-    Index(None, "tenant_id", "object_id"),
-    Index(None, "tenant_id", "company_id"),
-    Index(None, "tenant_id", "contact_id"),
-    versioned=False,
-)
-
-Reason = Literal["tax_id", "domain", "email", "phone", "name"]
+Reason = Literal["tax_id", "domain", "email", "phone", "address", "name"]
 # How sure one is that two cards are the same when they share this; several together are surer than each.
-_WEIGHTS: Final[dict[str, float]] = {"tax_id": 0.95, "email": 0.9, "phone": 0.7, "domain": 0.6, "name": 0.8}
+_WEIGHTS: Final = {"tax_id": 0.95, "email": 0.9, "address": 0.85, "name": 0.8, "phone": 0.7, "domain": 0.6}
 _LEAST_LIKE: Final = 0.45
 # What more cards than this share tells of none of them that it is the same as another.
 _MOST_SHARING: Final = 100
@@ -277,6 +247,7 @@ def _score(reasons: list[DuplicateReason]) -> float:
 
 companies_router = duplicates_routes(COMPANIES, "tax_id", "domain", "company_name")
 contacts_router = duplicates_routes(CONTACTS, "email", "phone", "contact_name")
+locations_router = duplicates_routes(LOCATIONS, "address", "location_name")
 
 
 def _example(resource: Resource[Any], reason: str, score: float) -> dict[str, Any]:
@@ -294,4 +265,5 @@ def _example(resource: Resource[Any], reason: str, score: float) -> dict[str, An
 DUPLICATES_EXAMPLES: Final[dict[str, Any]] = {
     **_example(COMPANIES, "tax_id", _WEIGHTS["tax_id"]),
     **_example(CONTACTS, "email", _WEIGHTS["email"]),
+    **_example(LOCATIONS, "address", _WEIGHTS["address"]),
 }

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from helpdesk_api.directory.card_fields import Country, each_once
 from helpdesk_api.directory.card_reads import watch_reading
+from helpdesk_api.directory.card_redirects import successor_of
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS, check_works_for
 from helpdesk_api.directory.crm.ownership import guarded, noted
@@ -206,6 +207,7 @@ LOCATIONS = Resource(
     query_base=CustomFieldQuery,
     refine=refine,
     watch=watch_reading,
+    successor=successor_of("location"),
 )
 
 

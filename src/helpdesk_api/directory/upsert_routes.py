@@ -32,9 +32,12 @@ from helpdesk_api.kit.conditional import IfMatch
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.problems import problem_of
 from helpdesk_api.kit.query import documented, read_query
-from helpdesk_api.kit.resource import R
+from helpdesk_api.kit.resource import R, Resource
 from helpdesk_api.kit.resource_routes import ResourceRouter, operation, tag_response
+from helpdesk_api.kit.runtime import Runtime
 from helpdesk_api.kit.schema import Input
+from helpdesk_api.kit.sqlstate import UnknownReferenceError
+from helpdesk_api.kit.successors import name_successor
 from helpdesk_api.kit.undoing import undoable
 from helpdesk_api.kit.unit_of_work import allowed
 from helpdesk_api.kit.validation import invalid_request
@@ -94,8 +97,9 @@ def upsert_routes(kind: CardKind[R]) -> ResourceRouter:
         pushed = await _write(response, ctx, kind, push, query)
         return shapes.upserted.trusted(_told(pushed))
 
-    async def upsert_cards(body: UpsertBatch, ctx: Ctx) -> UpsertedBatch:
-        return await _write_batch(ctx, kind, body, TypeAdapter(shapes.item))
+    async def upsert_cards(request: Request, body: UpsertBatch, ctx: Ctx) -> UpsertedBatch:
+        runtime: Runtime = request.app.state.runtime
+        return await _write_batch(ctx, kind, body, TypeAdapter(shapes.item), resources=runtime.resources)
 
     # The models and the permissions are known only now; FastAPI reads annotations when a route is added.
     reading = Annotated[Ctx, allowed(f"{resource.plural}:read")]
@@ -171,13 +175,20 @@ def _warnings(pushed: Pushed[Any], place: str) -> list[FieldWarning]:
 
 
 async def _write_batch(
-    ctx: Ctx, kind: CardKind[Any], body: UpsertBatch, shape: TypeAdapter[UpsertItem]
+    ctx: Ctx,
+    kind: CardKind[Any],
+    body: UpsertBatch,
+    shape: TypeAdapter[UpsertItem],
+    *,
+    resources: Mapping[str, Resource[Any]],
 ) -> UpsertedBatch:
     check_reach(ctx)
     read = [_item(body, index, shape) for index in range(len(body.items))]
     async with undoable(ctx) if body.dry_run else nullcontext() as part:
         await lock_cards(ctx, kind, [push for push in read if isinstance(push, Push)])
-        items = [await _write_item(ctx, kind, body, index, push) for index, push in enumerate(read)]
+        items = [
+            await _write_item(ctx, kind, body, index, push, resources=resources) for index, push in enumerate(read)
+        ]
         if part is not None:
             part.undo()
     counts = dict(Counter(item.outcome for item in items))
@@ -199,7 +210,13 @@ def _item(body: UpsertBatch, index: int, shape: TypeAdapter[UpsertItem]) -> Push
 
 
 async def _write_item(
-    ctx: Ctx, kind: CardKind[Any], body: UpsertBatch, index: int, push: Push | Refusal
+    ctx: Ctx,
+    kind: CardKind[Any],
+    body: UpsertBatch,
+    index: int,
+    push: Push | Refusal,
+    *,
+    resources: Mapping[str, Resource[Any]],
 ) -> UpsertedItem:
     about: dict[str, Any] = {"index": index, "id": None, "version": None, "matched_on": None, "problem": None}
     about["warnings"] = []
@@ -213,6 +230,8 @@ async def _write_item(
     except Refusal as refusal:
         if body.atomic or refusal.kind not in _OF_ITEM:
             raise
+        if isinstance(refusal, UnknownReferenceError):
+            await name_successor(ctx, resources.values(), refusal, {"items": body.items})
         problem = problem_of(refusal, request_id=ctx.request_id, instance=f"/v1/{kind.resource.plural}/upsert")
         return UpsertedItem.trusted(about | {"outcome": _OF_ITEM[refusal.kind], "problem": problem})
     card = pushed.card

@@ -30,8 +30,9 @@ from helpdesk_api.kit.events import write_recorded
 from helpdesk_api.kit.problems import render
 from helpdesk_api.kit.query import query_names, refuse_unknown
 from helpdesk_api.kit.runtime import Runtime
-from helpdesk_api.kit.sqlstate import WriteConflictError
+from helpdesk_api.kit.sqlstate import UnknownReferenceError, WriteConflictError
 from helpdesk_api.kit.strict_json import loads
+from helpdesk_api.kit.successors import name_successor
 from helpdesk_api.kit.tenancy import tenant_time
 from helpdesk_api.kit.usage import UsageCounts
 from helpdesk_api.kit.validation import invalid_request
@@ -245,6 +246,9 @@ async def _write(  # noqa: PLR0917 - the parts of one request, all of them neede
                 await idempotency.store_answer(ctx, write, response)
         return response
     except Refusal as refusal:
+        if isinstance(refusal, UnknownReferenceError):
+            async with unit_of_work(runtime, principal, cause=cause, request_id=cause.id, read_only=True) as ctx:
+                await name_successor(ctx, runtime.resources.values(), refusal, await request.json())
         if (
             write is not None
             and refusal.kind in _LASTING

@@ -13,11 +13,16 @@ from sqlalchemy.sql.sqltypes import Uuid
 from helpdesk_api.directory.card_redirects import CardType
 from helpdesk_api.directory.companies import COMPANIES, Company, CompanyCreate
 from helpdesk_api.directory.contacts import CONTACTS, ContactCreate
+from helpdesk_api.directory.custom_fields.definitions import definitions_of
+from helpdesk_api.directory.custom_fields.models import COLUMN
+from helpdesk_api.directory.custom_fields.values import unfitting_choices
+from helpdesk_api.directory.locations import LOCATIONS, Location, LocationCreate
 from helpdesk_api.domain.card_merging import parted, united
 from helpdesk_api.domain.errors import ConflictError
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.events import record
+from helpdesk_api.kit.grouped_values import flattened
 from helpdesk_api.kit.hierarchy import line_of
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.schema import Entity, Input
@@ -37,6 +42,7 @@ class CardKind:
 KINDS: Final[Mapping[CardType, CardKind]] = {
     "company": CardKind(COMPANIES, CompanyCreate),
     "contact": CardKind(CONTACTS, ContactCreate),
+    "location": CardKind(LOCATIONS, LocationCreate),
 }
 
 
@@ -54,6 +60,7 @@ async def unite(
     winner = await crud.fetch_locked(ctx, kind.resource, step.winner_id)
     whole = {field: united(field, getattr(winner, field), getattr(loser, field)) for field in kind.create.model_fields}
     whole |= decided
+    whole[COLUMN] = await _fitting(ctx, kind.resource, getattr(winner, COLUMN), whole[COLUMN])
     for field, info in kind.create.model_fields.items():
         most = next((each.max_length for each in info.metadata if isinstance(each, MaxLen)), None)
         if most is not None and isinstance(whole[field], list) and len(whole[field]) > most:
@@ -65,6 +72,18 @@ async def unite(
         for field, value in whole.items()
         if getattr(winner, field) != value
     }
+
+
+async def _fitting(
+    ctx: Ctx, resource: Resource[Any], own: Mapping[str, Any], filled: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Leave out choices of the loser that do not go with what the winner has."""
+    definitions = await definitions_of(ctx, resource.plural)
+    mine, whole = flattened(own), flattened(filled)
+    while misfits := {key for key, _ in unfitting_choices(definitions, whole) if key not in mine}:
+        whole = {key: value for key, value in whole.items() if key not in misfits}
+    kept = {group: {key: value for key, value in held.items() if key in whole} for group, held in filled.items()}
+    return {group: held for group, held in kept.items() if held}
 
 
 async def part(ctx: Ctx, kind: CardKind, changed: Mapping[str, list[Any]], step: Absorption) -> None:
@@ -95,10 +114,16 @@ async def _change(
 
 
 async def decided_before(ctx: Ctx, loser: Entity, step: Absorption) -> dict[str, Any]:
-    """Decide what can only be told while everything still points at the loser: to whom the winner belongs.
+    """Decide what is more than filling what is empty, some of which only shows while everything points at the loser.
 
-    It keeps the company that it belongs to, unless that is the loser or stands below it.
+    A company keeps the one that it belongs to, unless that is the loser or stands below it. Of a place, how far the
+    geofence reaches goes with the point that it is around, and the zone with the hours.
     """
+    if isinstance(loser, Location):
+        place = await crud.fetch(ctx, LOCATIONS, step.winner_id)
+        zone = place.time_zone if place.calendar_id is not None else place.time_zone or loser.time_zone
+        around = place if place.coordinates is not None else loser
+        return {"geofence_radius_meters": around.geofence_radius_meters, "time_zone": zone}
     if not isinstance(loser, Company):
         return {}
     winner = await crud.fetch(ctx, COMPANIES, step.winner_id)

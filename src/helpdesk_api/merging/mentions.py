@@ -1,29 +1,32 @@
-"""Where cards are named beside the columns that point at them: in lists, in values of custom fields, in contracts.
+"""Where cards are named beside the columns that point at them: in lists and in values of custom fields.
 
-A list or a value follows with the row that holds it. What people have set, such as whom a role sees or for whom a rule
-is, is left as it is and counted: a merge must not widen what anybody sees, nor undo what somebody has decided.
+Versions of contracts, which name clients and places too, are `merging.contracts`. A list or a value follows with the
+row that holds it. What people have set, such as whom a role sees or for whom a rule is, is left as it is and counted: a
+merge must not widen what anybody sees, nor undo what somebody has decided.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Table, Text, any_, cast, func, insert, literal, select, update
+from sqlalchemy import Table, Text, any_, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.sqltypes import Uuid
 
-from helpdesk_api.agreements.contract_tables import contract_companies, contract_versions, contracts
+from helpdesk_api.agreements.contract_tables import contract_versions
 from helpdesk_api.agreements.sla_policies import sla_policies
 from helpdesk_api.automation.macros import macros
 from helpdesk_api.automation.rules import rules
 from helpdesk_api.directory.companies import companies
 from helpdesk_api.directory.custom_fields.models import COLUMN, custom_field_values
+from helpdesk_api.directory.locations import locations
 from helpdesk_api.identity.roles import roles
 from helpdesk_api.kit import crud
-from helpdesk_api.kit.context import Ctx, new_id
+from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.schema import Entity
+from helpdesk_api.merging.contracts import LISTED, rename_back_in_contracts, rename_in_contracts
 from helpdesk_api.merging.pointers import LISTING, TOLD, Absorption
 from helpdesk_api.webhooks.models import webhook_endpoints
 
@@ -55,8 +58,8 @@ async def rename(ctx: Ctx, step: Absorption) -> Mentions:
         new = _renamed(old, str(step.loser_id), str(step.winner_id))
         await _store(ctx, resource, before, {field: new}, step.cause)
         found.setdefault(f"{resource.table.name}.{field}", {})[str(row_id)] = [_plain(old), _plain(new)]
-    if step.card is companies:
-        found |= await _rename_in_contracts(ctx, step)
+    if in_contracts := await rename_in_contracts(ctx, step):
+        found[f"{contract_versions.name}.{LISTED[step.card]}"] = in_contracts
     return found
 
 
@@ -65,7 +68,7 @@ async def rename_back(ctx: Ctx, step: Absorption, mentions: Mentions) -> None:
     for name, rows in mentions.items():
         table, _, field = name.partition(".")
         if table == contract_versions.name:
-            await _rename_back_in_contracts(ctx, step, rows)
+            await rename_back_in_contracts(ctx, step, rows)
             continue
         resource = TOLD[table]
         present = await crud.fetch_many(ctx, resource, [UUID(each) for each in rows])
@@ -103,12 +106,13 @@ async def _mentioned(ctx: Ctx, card: Table, loser_id: UUID) -> AsyncIterator[tup
             )
             for row in rows:
                 yield resource, listed.column, row[0]
-    if card is not companies:
-        return
     values = custom_field_values.c
+    named_by = {companies: values.company_value, locations: values.location_value}
+    if card not in named_by:
+        return
     rows = await ctx.tx.rows(
         select(*(values[name] for name in _OWNERS))
-        .where(values.tenant_id == ctx.tenant_id, values.company_value == loser_id, values.object_id != loser_id)
+        .where(values.tenant_id == ctx.tenant_id, named_by[card] == loser_id, values.object_id != loser_id)
         .distinct()
     )
     for row in rows:
@@ -129,90 +133,6 @@ async def _store(
         changes={field: (getattr(before, field), getattr(after, field)) for field in values},
         data=cause,
     )
-
-
-async def _rename_in_contracts(ctx: Ctx, step: Absorption) -> Mentions:
-    """Have every version name the winner, also those of the past: the contract is with the same client as ever."""
-    versions = contract_versions.c
-    rows = await ctx.tx.rows(
-        select(versions.id, versions.contract_id, versions.company_ids)
-        .where(versions.tenant_id == ctx.tenant_id, versions.company_ids.contains([step.loser_id]))
-        .order_by(versions.id)
-    )
-    found = {}
-    for row in rows:
-        old = row["company_ids"]
-        new = _renamed(old, str(step.loser_id), str(step.winner_id))
-        found[str(row["id"])] = [_plain(old), _plain(new)]
-    if not found:
-        return {}
-    for version_id, (_, new) in found.items():
-        await _set_clients(ctx, version_id, new)
-    await _tell_contracts(ctx, {row["contract_id"] for row in rows}, step.cause)
-    return {"contract_versions.company_ids": found}
-
-
-async def _rename_back_in_contracts(ctx: Ctx, step: Absorption, rows: Mapping[str, list[Any]]) -> None:
-    versions = contract_versions.c
-    ids = [UUID(each) for each in rows]
-    present = await ctx.tx.rows(
-        select(versions.id, versions.contract_id, versions.company_ids).where(
-            versions.tenant_id == ctx.tenant_id, versions.id == any_(literal(ids, ARRAY(Uuid())))
-        )
-    )
-    for row in present:
-        old, new = rows[str(row["id"])]
-        if _plain(row["company_ids"]) == new:
-            await _set_clients(ctx, str(row["id"]), old)
-    contract_ids = {row["contract_id"] for row in present}
-    await _keep_clients(ctx, step, contract_ids)
-    await _tell_contracts(ctx, contract_ids, step.cause)
-
-
-async def _keep_clients(ctx: Ctx, step: Absorption, contract_ids: set[UUID]) -> None:
-    """Let contracts that were amended since for the winner stay with it, beside the card that comes back."""
-    versions, pairs = contract_versions.c, contract_companies.c
-    known = select(pairs.id).where(
-        pairs.tenant_id == ctx.tenant_id,
-        pairs.contract_id == versions.contract_id,
-        pairs.company_id == step.winner_id,
-    )
-    rows = await ctx.tx.rows(
-        select(versions.contract_id)
-        .where(
-            versions.tenant_id == ctx.tenant_id,
-            versions.contract_id == any_(literal(sorted(contract_ids), ARRAY(Uuid()))),
-            versions.company_ids.contains([step.winner_id]),
-            ~known.exists(),
-        )
-        .distinct()
-    )
-    for row in rows:
-        pair = {"contract_id": row["contract_id"], "company_id": step.winner_id}
-        await ctx.tx.run(insert(contract_companies).values(tenant_id=ctx.tenant_id, id=new_id(), **pair))
-
-
-async def _set_clients(ctx: Ctx, version_id: str, company_ids: list[str]) -> None:
-    versions = contract_versions.c
-    await ctx.tx.run(
-        update(contract_versions)
-        .where(versions.tenant_id == ctx.tenant_id, versions.id == UUID(version_id))
-        .values(company_ids=[UUID(each) for each in company_ids])
-    )
-
-
-async def _tell_contracts(ctx: Ctx, contract_ids: set[UUID], cause: dict[str, Any]) -> None:
-    rows = await ctx.tx.rows(
-        update(contracts)
-        .where(
-            contracts.c.tenant_id == ctx.tenant_id,
-            contracts.c.id == any_(literal(sorted(contract_ids), ARRAY(Uuid()))),
-        )
-        .values(version=contracts.c.version + 1, updated_at=ctx.now)
-        .returning(contracts.c.id, contracts.c.version)
-    )
-    for row in rows:
-        record(ctx, "contract.updated", object_id=row["id"], version=row["version"], data=cause)
 
 
 def _renamed(value: Any, old: str, new: str) -> Any:  # noqa: ANN401 - the value of any field.

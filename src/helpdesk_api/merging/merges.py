@@ -31,7 +31,7 @@ merges = tenant_table(
     Column("still_named_counts", JSONB, nullable=False),
     Column("undone_at", DateTime(timezone=True)),
     Column("snapshot", JSONB),
-    CheckConstraint("card_type IN ('company', 'contact')", name="card_type"),
+    CheckConstraint("card_type IN ('company', 'contact', 'location')", name="card_type"),
     CheckConstraint("state IN ('merged', 'undone', 'final')", name="state"),
     CheckConstraint("(state = 'merged') = (snapshot IS NOT NULL)", name="undone_by_its_snapshot"),
     CheckConstraint("(state = 'undone') = (undone_at IS NOT NULL)", name="undone_at"),
@@ -63,7 +63,7 @@ class MergeQuery(BaseModel):
 class Merge(Entity):
     """Cards that were made one."""
 
-    card_type: Annotated[str, Field(examples=["company", "contact"])]
+    card_type: Annotated[str, Field(examples=["company", "contact", "location"])]
     winner_id: UUID
     loser_ids: list[UUID]
     state: Annotated[

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from helpdesk_api.directory.card_redirects import CardType, card_redirects
 from helpdesk_api.directory.companies import COMPANIES
+from helpdesk_api.directory.locations import Location, LocationNotOfCompanyError
 from helpdesk_api.directory.upserting import check_reach
 from helpdesk_api.domain.errors import ConflictError, InvalidError, NotFoundError
 from helpdesk_api.identity.api_keys import api_keys
@@ -20,6 +21,7 @@ from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.events import record
 from helpdesk_api.kit.hierarchy import take_tree
 from helpdesk_api.kit.resource import Resource
+from helpdesk_api.kit.schema import Entity
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.merging.cards import KINDS, decided_before, unite
 from helpdesk_api.merging.following import LATER, NOW, follow, taken
@@ -45,8 +47,8 @@ class ContactHasKeysError(ConflictError):
 async def merge(ctx: Ctx, card_type: CardType, winner_id: UUID, loser_ids: list[UUID]) -> Merge:
     """Make one card of several.
 
-    Raises ReachTooNarrowError, MergedWithItselfError, UnknownReferenceError, MergedError, ContactHasKeysError,
-    CardTooFullError and TooMuchToMergeError.
+    Raises ReachTooNarrowError, MergedWithItselfError, UnknownReferenceError, MergedError, LocationNotOfCompanyError,
+    ContactHasKeysError, CardTooFullError and TooMuchToMergeError.
     """
     check_reach(ctx)
     resource, merge_id = KINDS[card_type].resource, new_id()
@@ -84,12 +86,22 @@ async def _lock(ctx: Ctx, resource: Resource[Any], winner_id: UUID, loser_ids: l
         raise MergedWithItselfError(message, pointer=f"/loser_ids/{loser_ids.index(winner_id)}")
     if resource is COMPANIES:
         await take_tree(ctx, resource)
+    cards: dict[UUID, Entity] = {}
     for card_id in sorted([winner_id, *loser_ids]):
         try:
-            await crud.fetch_locked(ctx, resource, card_id)
+            cards[card_id] = await crud.fetch_locked(ctx, resource, card_id)
         except NotFoundError as missing:
             pointer = "/winner_id" if card_id == winner_id else f"/loser_ids/{loser_ids.index(card_id)}"
             raise UnknownReferenceError(missing.detail, pointer=pointer) from missing
+    _check_owners(cards[winner_id], [cards[each] for each in loser_ids])
+
+
+def _check_owners(winner: Entity, losers: list[Entity]) -> None:
+    """Refuse places of two clients: whatever is at one of them belongs to its client."""
+    for index, loser in enumerate(losers):
+        if isinstance(winner, Location) and isinstance(loser, Location) and loser.company_id != winner.company_id:
+            message = f"{loser.id} is not a location of the company {winner.company_id}; merge the companies first."
+            raise LocationNotOfCompanyError(message, pointer=f"/loser_ids/{index}")
 
 
 async def _absorb(ctx: Ctx, card_type: CardType, step: Absorption) -> dict[str, Any]:

@@ -40,7 +40,7 @@ async def undo(ctx: Ctx, merge_id: UUID) -> Merge:
     """
     check_reach(ctx)
     merged = await crud.fetch_locked(ctx, MERGES, merge_id)
-    kind = KINDS["company" if merged.card_type == "company" else "contact"]
+    kind = next(each for name, each in KINDS.items() if name == merged.card_type)
     await _check(ctx, merged, kind.resource)
     snapshot = await ctx.tx.value(
         select(merges.c.snapshot).where(merges.c.tenant_id == ctx.tenant_id, merges.c.id == merge_id)

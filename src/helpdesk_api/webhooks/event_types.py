@@ -82,6 +82,8 @@ _MERGED: Final = (
     event("company.restored", "A company is there again, because its merge was undone.", "name"),
     event("contact.merged", "Others were merged into a contact; `details` names them and counts what followed."),
     event("contact.restored", "A contact is there again, because its merge was undone.", "name"),
+    event("location.merged", "Others were merged into a location; `details` names them and counts what followed."),
+    event("location.restored", "A location is there again, because its merge was undone.", "name"),
 )
 _LOOKED_AT: Final = (
     event("user.unusual_reading", "A member of staff has read unusually many client cards within an hour."),

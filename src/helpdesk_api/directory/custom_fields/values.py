@@ -5,7 +5,7 @@ was retired, or before it was required, stands in nobody's way: only what a writ
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -192,15 +192,22 @@ async def _check_named(ctx: Ctx, definitions: Mapping[str, CustomField], values:
 
 def _check_dependent(definitions: Mapping[str, CustomField], new: Mapping[str, Any], changed: set[str]) -> None:
     """Refuse a choice that does not go with what is chosen in the field it depends on, if either has changed."""
+    for key, chosen in unfitting_choices(definitions, new):
+        decider = definitions[key].depends_on
+        if {key, decider} & changed:
+            message = f"{chosen} of {key} does not go with {decider} {new.get(decider or '')!r}."
+            raise ChoiceNotOfferedError(message, pointer=f"/{COLUMN}/{key}")
+
+
+def unfitting_choices(definitions: Mapping[str, CustomField], values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give the choices, with their fields, that do not go with what is chosen in the field they depend on."""
     for key, definition in definitions.items():
-        decider = definition.depends_on
-        if decider is None or key not in new or not {key, decider} & changed:
+        if definition.depends_on is None or key not in values:
             continue
         goes = {choice["id"]: choice["only_for"] for choice in definition.choices}
-        for chosen in _chosen(new[key]):
-            if goes[chosen] and new.get(decider) not in goes[chosen]:
-                message = f"{chosen} of {key} does not go with {decider} {new.get(decider)!r}."
-                raise ChoiceNotOfferedError(message, pointer=f"/{COLUMN}/{key}")
+        for chosen in _chosen(values[key]):
+            if goes[chosen] and values.get(definition.depends_on) not in goes[chosen]:
+                yield key, chosen
 
 
 _Whole = tuple[Mapping[str, Any], Mapping[str, Any]]

@@ -64,7 +64,7 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     "locations_create": (ContactNotOfCompanyError, GeofenceWithoutCentreError),
     "locations_update": (
         *(ContactNotOfCompanyError, GeofenceWithoutCentreError, StillReferencedError),
-        FieldOwnedElsewhereError,
+        *(FieldOwnedElsewhereError, MergedError),
     ),
     "crm_sources_create": (UnknownCardFieldError, FieldAlreadyOwnedError, TooManySourcesError, AlreadyExistsError),
     "crm_sources_update": (UnknownCardFieldError, FieldAlreadyOwnedError),
@@ -83,14 +83,16 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     **dict.fromkeys(("assets_put_by_reference", "assets_upsert"), (*_OF_PUSH, *_OF_MOVE)),
     "merges_create": (
         *(ReachTooNarrowError, MergedWithItselfError, UnknownReferenceError, MergedError, ContactHasKeysError),
-        *(CardTooFullError, TooMuchToMergeError),
+        *(CardTooFullError, TooMuchToMergeError, LocationNotOfCompanyError),
     ),
     "exports_start": (InvalidExportFilterError, UnknownExportFieldError, FieldNotAllowedError),
     "merges_undo": (ReachTooNarrowError, MergeNotUndoableError, MergedError, StillReferencedError),
-    **dict.fromkeys(("companies_get", "contacts_get"), (MovedError,)),
-    **dict.fromkeys(
-        ("companies_delete", "contacts_delete", "companies_get_provenance", "contacts_get_provenance"), (MergedError,)
-    ),
+    **dict.fromkeys(("companies_get", "contacts_get", "locations_get"), (MovedError,)),
+    **{
+        f"{plural}_{verb}": (MergedError,)
+        for plural in ("companies", "contacts", "locations")
+        for verb in ("delete", "get_provenance")
+    },
     "external_references_create": (OneCardError, AlreadyExistsError),
     **dict.fromkeys(("companies_put_by_reference", "companies_upsert"), (*_OF_PUSH, *_TREE, UnknownReferenceError)),
     **dict.fromkeys(("contacts_put_by_reference", "contacts_upsert"), (*_OF_PUSH, *_OF_PERSON, UnknownReferenceError)),
@@ -113,7 +115,8 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
         UnknownReferenceError,
     ),
     **dict.fromkeys(
-        ("companies_list_duplicates", "contacts_list_duplicates"), (CursorMismatchError, ReachTooNarrowError)
+        ("companies_list_duplicates", "contacts_list_duplicates", "locations_list_duplicates"),
+        (CursorMismatchError, ReachTooNarrowError),
     ),
     **dict.fromkeys(
         ("companies_list_changes", "contacts_list_changes", "locations_list_changes"),
