@@ -39,7 +39,6 @@ from tests.contract.bodies import (
     ticket,
     user,
 )
-from tests.contract.calendar_bodies import CALENDAR_EDIT
 from tests.contract.contract_bodies import (
     ENTRY,
     a_contract,
@@ -54,9 +53,9 @@ from tests.contract.crm_bodies import crm_source, sync_conflict
 from tests.contract.custom_field_bodies import custom_field
 from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
 from tests.contract.file_bodies import a_file, note_with_file, ticket_with_file
-from tests.contract.inbound_bodies import MAPPING, inbound_hook, inbound_message, token_of_a_hook
+from tests.contract.inbound_bodies import inbound_hook, inbound_message, token_of_a_hook
 from tests.contract.merge_bodies import merge, merge_of_contacts, merge_of_locations
-from tests.contract.price_bodies import price_item, price_list, price_question
+from tests.contract.price_bodies import a_ticket_to_add_up, price_item, price_list, price_question, ticket_line
 from tests.contract.pushed_bodies import (
     asset_of_pushed_cards,
     batch_of,
@@ -172,6 +171,7 @@ CASES = (
     Case("sla-policies", sla_policy, patch={"position": 0}, cleared="description"),
     Case("services", service, patch={"is_active": False}, cleared="description"),
     Case("contracts", contract, patch={"name": "Renamed"}, cleared="notes"),
+    Case("ticket-lines", ticket_line),
     Case("price-lists", price_list, patch={"valid_until": "2099-12-31"}, cleared="valid_from"),
     Case("price-items", price_item, patch={"price": "15.00"}, cleared="role_id"),
     Case("entitlements", entitlement, patch={"quantity": 900}, cleared="rollover_periods"),
@@ -315,6 +315,7 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "sla_policy_versions_list": Single(parameters=a_policy),
     "contracts_amend": Single(amendment, parameters=a_contract),
     "coverage_check": Single(question),
+    "ticket_lines_get_totals": Single(parameters=a_ticket_to_add_up),
     "price_items_look_up": Single(price_question),
     "entitlements_enter": Single(ENTRY, parameters=an_entitlement),
     "ticket_settings_get": Single(),
@@ -327,86 +328,3 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
 
 # Operations whose body is, or holds, whatever a stranger may send: any JSON object, or any bytes, are a good one.
 FREE_FORM = frozenset({"files_upload", "inbound_hooks_preview", "inbound_receive"})
-
-_WITHOUT_BODY = (
-    "files_create_link", "files_get_content", "tickets_get_presence", "tickets_get_times", "assets_get_impact",
-    "assets_list_placements", "assets_list_timeline", "users_invite", "users_reset_second_factor", "sessions_end",
-    "api_keys_revoke", "api_keys_usage", "companies_get_provenance", "contacts_get_provenance",
-    "locations_get_provenance", "contracts_list_versions", "entitlements_get_balance", "entitlements_list_entries",
-    "merges_undo",
-)  # fmt: skip
-
-# Operations on one object beside the usual five, with a body that is valid for them.
-ACTIONS: Mapping[str, JSON | None] = {
-    **dict.fromkeys(_WITHOUT_BODY),
-    "tickets_set_presence": {"state": "viewing", "user_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e03"},
-    "sync_conflicts_resolve": {"keep": "theirs"},
-    "api_keys_rotate": {"overlap_seconds": 0, "force": True},
-    "contacts_reveal": {"ticket_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40", "reason": "To call back."},
-    "calendars_take_holidays": {
-        "country": "IT",
-        "subdivision": "RM",
-        "categories": ["public"],
-        "first_year": 2026,
-        "last_year": 2028,
-        "language": "en_US",
-        "effective_from": "2026-01-01T00:00:00Z",
-        "dry_run": False,
-    },
-    "calendars_refresh_holidays": {
-        "first_year": 2026,
-        "last_year": 2028,
-        "effective_from": "2026-01-01T00:00:00Z",
-        "dry_run": False,
-    },
-    "calendars_plan": CALENDAR_EDIT,
-    "calendars_apply": {"edit": CALENDAR_EDIT, "plan": "bm90IGEgcGxhbg"},
-    "calendars_import": {
-        "file": "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20261231\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
-        "first_year": 2026,
-        "last_year": 2028,
-        "replace": False,
-        "effective_from": "2026-01-01T00:00:00Z",
-        "dry_run": False,
-    },
-    "webhook_endpoints_rotate_secret": {"force": True},
-    "webhook_endpoints_test": {"type": "ticket.created", "data": {"object": {"version": 7}}, "is_free_form": False},
-    "webhook_endpoints_ping": None,
-    "webhook_endpoints_pause": None,
-    "webhook_endpoints_resume": None,
-    "webhook_endpoints_recover": {"since": "2026-03-02T09:00:00Z", "until": "2026-03-03T09:00:00Z"},
-    "webhook_endpoints_replay": {
-        "after": None,
-        "since": "2026-03-02T09:00:00Z",
-        "until": "2026-03-03T09:00:00Z",
-        "event_types": ["ticket.*"],
-    },
-    "webhook_endpoints_stats": None,
-    "webhook_replays_cancel": None,
-    "exports_start": {
-        "resource": "companies",
-        "format": "csv",
-        "filter": "is_active=true&sort=name",
-        "fields": ["name", "custom_fields"],
-        "has_byte_order_mark": True,
-    },
-    "inbound_hooks_rotate_token": {"overlap_seconds": 0, "force": True},
-    "inbound_hooks_rotate_secret": {"overlap_seconds": 0, "force": True, "secret": "ten geese under Grado"},
-    "inbound_hooks_preview": {"body": {"id": "disk-7"}, "mapping": MAPPING},
-    "inbound_messages_retry": None,
-    "webhook_deliveries_retry": {
-        "ids": None,
-        "filter": {
-            "endpoint_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40",
-            "event_types": ["ticket.*"],
-            "state": ["failed"],
-            "since": "2026-03-02T09:00:00Z",
-            "until": "2026-03-03T09:00:00Z",
-        },
-    },
-    "contacts_erase": {"reason": "Asked for by letter.", "messages": "redact"},
-    "contacts_export": None,
-    "users_erase": {"reason": "Asked for by letter.", "messages": "redact"},
-    "users_export": None,
-    "webhook_deliveries_redeliver": None,
-}

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 import httpx2
 
+from tests.contract.actions import ACTIONS
 from tests.contract.bodies import JSON, Value
-from tests.contract.cases import ACTIONS
 from tests.contract.operations import OPERATIONS, Operation, World, at, leaves, resolve, with_value
 from tests.contract.rows import TENANT_TABLES
 from tests.stage import Client, Stage

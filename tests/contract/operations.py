@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
 
+from tests.contract.actions import ACTIONS
 from tests.contract.bodies import JSON, Value
-from tests.contract.cases import ACTIONS, CASES, FREE_FORM, OTHER_BODIES, SINGLE_OPERATIONS, Case
+from tests.contract.cases import CASES, FREE_FORM, OTHER_BODIES, SINGLE_OPERATIONS, Case
 from tests.contract.sign_in_cases import DIRECT_OPERATIONS, PUBLIC_OPERATIONS
 from tests.stage import Client, Stage
 

@@ -1,8 +1,8 @@
-"""Valid bodies for price lists and their items."""
+"""Valid bodies for price lists, their items, and lines of tickets."""
 
-from tests.contract.bodies import JSON, create, role, unique
+from tests.contract.bodies import JSON, create, role, unique, user
 from tests.contract.contract_bodies import contract, service
-from tests.stage import Client
+from tests.stage import Client, Stage
 
 
 def price_list(api: Client) -> JSON:
@@ -45,3 +45,28 @@ def price_question(api: Client) -> JSON:
         "service_id": create(api, "services", **service(api))["id"],
         "on": "2026-05-01",
     }
+
+
+def ticket_line(api: Client) -> JSON:
+    """Give a line with a price and discounts of its own, of an item on a list for everybody."""
+    listed = create(api, "price-lists", name=unique("Prices"), currency="EUR")["id"]
+    item = {"kind": "part", "unit": "piece", "price": "12.50", "vat_rate": "22", "name": unique("Part")}
+    return {
+        "ticket_id": create(api, "tickets", subject=unique("Ticket"))["id"],
+        "code": create(api, "price-items", price_list_id=listed, code=unique("P"), **item)["code"],
+        "quantity": "2",
+        "minutes": None,
+        "worked_at": "2026-05-01T00:00:00Z",
+        "performer_id": create(api, "users", **user(api))["id"],
+        "billing": "billable",
+        "price": "11.00",
+        "discount_percent": "10",
+        "discount_amount": "1.50",
+        "note": "Replaced both.",
+    }
+
+
+def a_ticket_to_add_up(stage: Stage, api: Client) -> dict[str, str]:
+    """Make a ticket with a line; gives its id."""
+    del stage
+    return {"id": create(api, "ticket-lines", **ticket_line(api))["ticket_id"]}

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import UniqueConstraint
 
 from tests.conftest import MakeSandbox
-from tests.contract.cases import ACTIONS, CASES, SINGLE_OPERATIONS, Case
+from tests.contract.actions import ACTIONS
+from tests.contract.cases import CASES, SINGLE_OPERATIONS, Case
 from tests.contract.operations import OPERATIONS, Operation, is_nullable, operation_of, resolve
 from tests.contract.rows import contents, events, resources, row
 from tests.stage import Client, Stage, an_id

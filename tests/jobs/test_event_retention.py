@@ -24,7 +24,7 @@ Json = dict[str, Any]
 SECURITY_OBJECTS = {
     "api_key", "coverage_settings", "crm_source", "custom_field", "erasure", "export", "file", "identity_provider",
     "inbound_hook", "macro", "person", "price_item", "price_list", "retention_run", "retention_settings",
-    "role", "rule", "session", "sign_in_settings", "sync_conflict", "tenant", "ticket_settings", "user",
+    "role", "rule", "session", "sign_in_settings", "sync_conflict", "tenant", "ticket_line", "ticket_settings", "user",
 }  # fmt: skip
 
 

@@ -29,6 +29,7 @@ FILLED: Mapping[str, tuple[str, ...]] = {
     "{resource.name}.created": (
         *(f"{name}.created" for name in STORED),
         "ticket.created",
+        "ticket_line.created",
         "erasure.created",
         "webhook_replay.created",
         "asset_relation.created",

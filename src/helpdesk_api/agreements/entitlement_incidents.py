@@ -30,7 +30,7 @@ _TOLD: Final = ("entitlement_id", "number", "kind", "to_account", "operation_id"
 _DRAWN = Statement(
     select(*(_entry[name] for name in _TOLD))
     .ext(distinct_on(_entry.entitlement_id))
-    .where(_entry.tenant_id == bindparam("tenant"), _entry.ticket_id == bindparam("ticket"))
+    .where(_entry.tenant_id == bindparam("tenant"), _entry.ticket_id == bindparam("ticket"), _entry.source == SOURCE)
     .order_by(_entry.entitlement_id, _entry.number.desc())
 )
 _HOLD = Statement(

@@ -48,7 +48,8 @@ _ABOUT = Statement(
     )
     .order_by(_entry.number)
 )
-_OUR_SOURCES: Final = frozenset({SOURCE, "ticket"})
+WORK_SOURCE: Final = "ticket_line"
+_OUR_SOURCES: Final = frozenset({SOURCE, "ticket", WORK_SOURCE})
 _UNDONE: Final = frozenset({EntryKind.GRANT, EntryKind.RESERVE, EntryKind.POST})
 
 

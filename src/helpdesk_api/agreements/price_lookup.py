@@ -12,11 +12,10 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import Field
 from sqlalchemy import Date, Text, Uuid, and_, any_, bindparam, case, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk_api.agreements.contract_versions import spells_of_many
 from helpdesk_api.agreements.contracts import CONTRACTS
-from helpdesk_api.agreements.price_items import PRICE_ITEMS, PriceItem, price_items
+from helpdesk_api.agreements.price_items import PRICE_ITEMS, ItemKind, PriceItem, TimeOfDay, price_items
 from helpdesk_api.agreements.price_lists import PRICE_LISTS, price_lists
 from helpdesk_api.agreements.services import SERVICES
 from helpdesk_api.directory.companies import COMPANIES, companies
@@ -42,6 +41,7 @@ _GROUNDS: Final = {
 }
 _OUTRANKED: Final = {
     Outranked.LESS_SPECIFIC: "The chosen price is from a list that is nearer.",
+    Outranked.LESS_EXACT: "The chosen rate, from a list as near, is for the role or the time of day.",
     Outranked.HELD_EARLIER: "The chosen price, from a list as near, holds since later.",
     Outranked.NAME_COMES_LATER: "The list of the chosen price, equal otherwise, comes first by its name.",
 }
@@ -76,7 +76,15 @@ _OFFERS: Final = Statement(
     .join(price_lists, and_(_list.tenant_id == _item.tenant_id, _list.id == _item.price_list_id))
     .where(
         _item.tenant_id == bindparam("tenant"),
-        _item.code == any_(bindparam("codes", type_=ARRAY(Text))),
+        or_(
+            _item.code == bindparam("code", type_=Text()),
+            and_(
+                bindparam("code", type_=Text()).is_(None),
+                _item.kind == ItemKind.LABOUR,
+                or_(_item.role_id.is_(None), _item.role_id == bindparam("role", type_=Uuid())),
+                or_(_item.time_of_day == TimeOfDay.ANY, _item.time_of_day == bindparam("time_of_day", type_=Text())),
+            ),
+        ),
         *(or_(column.is_(None), column <= _on) for column in (_item.valid_from, _list.valid_from)),
         *(or_(column.is_(None), column >= _on) for column in (_item.valid_until, _list.valid_until)),
         _ground.is_not(None),
@@ -88,13 +96,18 @@ _OFFERS: Final = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked for: the price of a code on a day, for a client, perhaps under a contract or for a service."""
+    """What is asked for: the price of a code on a day, for a client, perhaps under a contract or for a service.
 
-    code: str
+    Without a code it is the rate of labour, of a role and at a time of day.
+    """
+
+    code: str | None
     on: date
     company_id: UUID | None
     contract_id: UUID | None = None
     service_id: UUID | None = None
+    role_id: UUID | None = None
+    time_of_day: TimeOfDay = TimeOfDay.ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +125,9 @@ async def quotes(ctx: Ctx, wanted: Wanted) -> tuple[Quote | None, list[tuple[Quo
     """Find the price that holds, and those that do not, the nearest of them first."""
     params = {
         "tenant": ctx.tenant_id,
-        "codes": [wanted.code],
+        "code": wanted.code,
+        "role": wanted.role_id,
+        "time_of_day": wanted.time_of_day,
         "on": wanted.on,
         "company": wanted.company_id,
         "of_contract": await _of_contract(ctx, wanted),
@@ -144,7 +159,15 @@ async def _of_service(ctx: Ctx, service_id: UUID | None) -> UUID | None:
 
 def _quote(row: Record) -> Quote:
     item = PriceItem.trusted({name: row[name] for name in PriceItem.model_fields})
-    offer = Offer(item.id, row["list_name"], Ground(row["ground"]), row["holds_since"])
+    offer = Offer(
+        item.id,
+        row["list_name"],
+        Ground(row["ground"]),
+        row["holds_since"],
+        item.code,
+        is_of_role=item.kind == ItemKind.LABOUR and item.role_id is not None,
+        is_of_time=item.kind == ItemKind.LABOUR and item.time_of_day != TimeOfDay.ANY,
+    )
     return Quote(item, row["list_name"], row["currency"], row["prices_include_vat"], offer)
 
 

@@ -40,15 +40,21 @@ class UnknownCurrencyError(InvalidError):
     title = "There is no such currency"
 
 
-class DiscountTooLargeError(ValueError):
+class DiscountTooLargeError(InvalidError):
     """A discount takes away more than there is."""
+
+    code = "discount_too_large"
+    title = "The discount is more than the line comes to"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """So much of something at a price: a percentage is taken off first, and an amount of what is left then."""
+    """So much of something at a price; a percentage is taken off first, and an amount of what is left then.
 
-    quantity: Decimal
+    Of labour the quantity is a fraction of an hour, which may have no end as a decimal.
+    """
+
+    quantity: Decimal | Fraction
     price: Decimal
     vat_rate: Decimal
     discount_percent: Decimal = NOTHING
@@ -115,7 +121,7 @@ def amounts_of(line: Line, currency: str, *, prices_include_vat: bool) -> Amount
     discount = percentage + rounded(line.discount_amount, currency)
     if not min(value, NOTHING) <= discount <= max(value, NOTHING):
         message = f"A discount of {discount} is more than the {value} that the line comes to."
-        raise DiscountTooLargeError(message)
+        raise DiscountTooLargeError(message, pointer="/discount_amount")
     said, rate = value - discount, Fraction(line.vat_rate)
     if prices_include_vat:
         vat = rounded(Fraction(said) * rate / (_HUNDRED + rate), currency)

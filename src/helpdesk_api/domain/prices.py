@@ -1,9 +1,10 @@
 """Which price holds: of those that several lists say for the same thing on the same day, the nearest one.
 
 What a contract names was agreed for exactly this work, so it goes first; then what is for the one client, for clients
-of its category, what the service names, and last what is for everybody. Between two as near the one that holds since
-later decides, then the one whose list comes first by its name. No two lists of a tenant have one name, and a list says
-one price of a thing for a day, so there is one answer.
+of its category, what the service names, and last what is for everybody. Of rates for labour that are as near the one
+that is said for the role goes first, then the one for the time of day. Between two as near the one that holds since
+later decides, then the one whose list comes first by its name, then the first by its code. No two lists of a tenant
+have one name, and a list says one price of a thing for a day, so there is one answer.
 """
 
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ class Outranked(StrEnum):
     """Why a price is not the one."""
 
     LESS_SPECIFIC = "less_specific"
+    LESS_EXACT = "less_exact"
     HELD_EARLIER = "held_earlier"
     NAME_COMES_LATER = "name_comes_later"
 
@@ -52,6 +54,9 @@ class Offer:
     list_name: str
     ground: Ground
     holds_since: date | None
+    code: str = ""
+    is_of_role: bool = False
+    is_of_time: bool = False
 
 
 def chosen(offers: Sequence[Offer]) -> tuple[Offer | None, Sequence[tuple[Offer, Outranked]]]:
@@ -63,8 +68,9 @@ def chosen(offers: Sequence[Offer]) -> tuple[Offer | None, Sequence[tuple[Offer,
     return best, [(each, _outranked(each, best)) for each in others]
 
 
-def _rank(offer: Offer) -> tuple[int, int, str]:
-    return _ORDER.index(offer.ground), -_since(offer), offer.list_name
+def _rank(offer: Offer) -> tuple[int, bool, bool, int, str, str]:
+    exact = not offer.is_of_role, not offer.is_of_time
+    return _ORDER.index(offer.ground), *exact, -_since(offer), offer.list_name, offer.code
 
 
 def _since(offer: Offer) -> int:
@@ -74,6 +80,8 @@ def _since(offer: Offer) -> int:
 def _outranked(offer: Offer, best: Offer) -> Outranked:
     if offer.ground is not best.ground:
         return Outranked.LESS_SPECIFIC
+    if (offer.is_of_role, offer.is_of_time) != (best.is_of_role, best.is_of_time):
+        return Outranked.LESS_EXACT
     if _since(offer) < _since(best):
         return Outranked.HELD_EARLIER
     return Outranked.NAME_COMES_LATER

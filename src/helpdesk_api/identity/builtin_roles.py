@@ -9,6 +9,7 @@ from helpdesk_api.identity.permissions import (
     CONTACT_DETAILS,
     STAFF_DETAILS,
     TICKET_INTERNAL,
+    TICKET_PRICES,
 )
 
 _FILES = ["files:read", "files:write"]
@@ -83,8 +84,9 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
             *("contracts:read", "contracts:write", "services:read", "services:write"),
             *("entitlements:read", "entitlements:write"),
             *("price-items:read", "price-items:write", "price-lists:read", "price-lists:write"),
+            *("ticket-lines:read", "ticket-lines:write"),
         ],
-        *(CLIENT_INTERNAL, CONTACT_DETAILS, STAFF_DETAILS, TICKET_INTERNAL),
+        *(CLIENT_INTERNAL, CONTACT_DETAILS, STAFF_DETAILS, TICKET_INTERNAL, TICKET_PRICES),
     ),
     "agent": _role(
         "Agent",
@@ -105,6 +107,8 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
             "price-items:read",
             "price-lists:read",
             "services:read",
+            "ticket-lines:read",
+            "ticket-lines:write",
         ],
         *(CLIENT_INTERNAL, STAFF_DETAILS, TICKET_INTERNAL),
     ),

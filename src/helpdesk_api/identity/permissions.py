@@ -39,6 +39,7 @@ _RESOURCES: Final = {
     "sla-policies": "SLA policies",
     "services": "what is offered to clients",
     "contracts": "contracts, with all that has been agreed",
+    "ticket-lines": "what was done and handed over on tickets; writing draws on entitlements",
     "price-lists": "price lists, and whom they are for",
     "price-items": "what costs how much",
     "entitlements": "what clients may use under contracts, with its ledger; writing enters what was used",
@@ -107,6 +108,7 @@ CLIENT_INTERNAL: Final = "client.internal"
 CLIENT_COMMERCIAL: Final = "client.commercial"
 STAFF_DETAILS: Final = "staff.contact_details"
 TICKET_INTERNAL: Final = "ticket.internal"
+TICKET_PRICES: Final = "ticket.prices"
 
 FIELD_GROUPS: Final[Mapping[str, str]] = {
     CONTACT_DETAILS: "Addresses, phones and messengers of contacts, tax ids of companies; masked for the others.",
@@ -114,6 +116,7 @@ FIELD_GROUPS: Final[Mapping[str, str]] = {
     CLIENT_COMMERCIAL: "What belongs to sales: the custom fields of the group `commercial`.",
     STAFF_DETAILS: "E-mail addresses of staff; masked for the others.",
     TICKET_INTERNAL: "Team, assignee and tags of tickets, and their custom fields of the group `internal`.",
+    TICKET_PRICES: "What lines of tickets cost; needed to give a price or a discount.",
 }
 
 

@@ -1,4 +1,7 @@
-"""The examples of SLA clocks: their records, explaining a deadline, setting it by hand, and extending many."""
+"""The examples of lines of tickets, and of SLA clocks.
+
+Their records, explaining a deadline, setting it by hand, and extending many.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,6 +9,7 @@ from typing import Any, Final
 from helpdesk_api.tickets.attainment_schemas import ATTAINMENT_EXAMPLES
 from helpdesk_api.tickets.calendar_plans import CALENDAR_PLAN_EXAMPLES
 from helpdesk_api.tickets.explanation_schemas import EXPLANATION_EXAMPLE
+from helpdesk_api.tickets.line_schemas import LINE_EXAMPLES
 
 _TICKET_ID: Final = EXPLANATION_EXAMPLE["ticket_id"]
 _EXTENDED: Final = {
@@ -18,6 +22,7 @@ _EXTENDED: Final = {
 
 CLOCK_EXAMPLES: Final[Mapping[str, Any]] = {
     **ATTAINMENT_EXAMPLES,
+    **LINE_EXAMPLES,
     "DueCounts": {
         "as_of": "2026-11-23T12:00:00Z",
         "until": "2026-11-23T13:00:00Z",

@@ -101,6 +101,7 @@ TAGS = {
     "services": "What is offered to clients, and who may ask for it.",
     "coverage-settings": "What becomes of tickets that no contract covers.",
     "contracts": "What has been agreed with clients: what applied when, as known when.",
+    "ticket-lines": "Work, services and parts on tickets: what they cost, who pays, what they were drawn from.",
     "price-lists": "Prices in one currency, and whom they are for.",
     "price-items": "What costs how much, and which price holds for whom.",
     "entitlements": "How much of what clients may use under contracts, what was used, and what is left.",

@@ -46,6 +46,10 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
         "kind": "a word of ours", "currency": "a code", "time_zone": "a name of a zone", "rollover": "a word of ours",
         "overage": "a word of ours",
     },
+    "ticket_lines": {
+        "kind": "a word of ours", "code": "names what is sold", "name": "names what is sold", "unit": "names a unit",
+        "billing": "a word of ours", "currency": "a code",
+    },
     "price_items": {
         "code": "names what is sold", "name": "names what is sold", "kind": "a word of ours", "unit": "names a unit",
         "time_of_day": "a word of ours",

@@ -310,6 +310,12 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             *stored("service", "A service", "is_active", "name", "needs_contract", changing="is_active"),
             *stored("contract", "A contract", "name", "number", "status", changing="name"),
             *_CONTRACT,
+            event(
+                "ticket_line.created",
+                "Work or a part was noted on a ticket, or a line was taken back; `changes` tells what.",
+                *("billing", "code", "kind", "minutes", "quantity", "ticket_id"),
+                version=CREATED_FIRST,
+            ),
             *stored("price_list", "A price list", "audience", "currency", "name", changing="valid_until"),
             *stored("price_item", "An item of a price list", "code", "price", "price_list_id", changing="valid_until"),
             *stored("entitlement", "An entitlement", "contract_id", "kind", "name", "quantity", changing="quantity"),

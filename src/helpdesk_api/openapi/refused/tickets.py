@@ -6,6 +6,7 @@ from typing import Final
 from helpdesk_api.agreements.calendar_files import CalendarFileTooLargeError, NotACalendarFileError
 from helpdesk_api.agreements.calendar_imports import CalendarNotFetchedError
 from helpdesk_api.agreements.calendar_versions import NeverOpensError, NothingTakesEffectError, TooManyVersionsError
+from helpdesk_api.agreements.entitlement_posting import EntitlementExhaustedError
 from helpdesk_api.agreements.national_holidays import (
     NoNationalHolidaysError,
     TooManyHolidaysError,
@@ -25,6 +26,7 @@ from helpdesk_api.directory.locations import LocationNotOfCompanyError
 from helpdesk_api.domain.business_time import BudgetOutOfReachError, InstantOutOfRangeError, InvalidCalendarError
 from helpdesk_api.domain.clock_refusals import ClockStoppedError, DeadlinePassedError
 from helpdesk_api.domain.errors import Refusal
+from helpdesk_api.domain.money import DiscountTooLargeError
 from helpdesk_api.domain.templates import InvalidTemplateError, UnknownTemplateFieldError
 from helpdesk_api.domain.workflow import InvalidTransitionError
 from helpdesk_api.files.storing import TooManyUnattachedFilesError
@@ -42,6 +44,8 @@ from helpdesk_api.tickets.covering import ContractNotOfClientError, InactiveServ
 from helpdesk_api.tickets.deadlines import NoManualDeadlineError, TooManyTicketsError
 from helpdesk_api.tickets.ending_together import OpenChildrenError
 from helpdesk_api.tickets.explanations import HistoryIncompleteError
+from helpdesk_api.tickets.line_pricing import AmountTooLargeError, InvalidLineError, NoPriceError
+from helpdesk_api.tickets.lines import LineReversedError, NotUnderContractError, TooManyLinesError
 from helpdesk_api.tickets.links import HasParentError, LinkCycleError, LinkedToItselfError, ParentFinishedError
 from helpdesk_api.tickets.parties import (
     InactiveCompanyError,
@@ -69,6 +73,11 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     "tickets_search": OF_CONDITION,
     "files_upload": (TooManyUnattachedFilesError,),
     "files_create_link": (AnswerSealedError,),
+    "ticket_lines_create": (
+        *(InvalidLineError, NoPriceError, NotUnderContractError, DiscountTooLargeError, AmountTooLargeError),
+        *(EntitlementExhaustedError, TooManyLinesError, UnknownReferenceError, FieldNotAllowedError),
+    ),
+    "ticket_lines_reverse": (LineReversedError,),
     "tickets_create": (InvalidSnoozeError, *_TICKET_PARTIES),
     "ticket_links_create": (
         *(UnknownReferenceError, LinkedToItselfError, LinkCycleError, AlreadyExistsError),
