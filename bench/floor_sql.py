@@ -29,7 +29,7 @@ CONTACT = """
 """
 COMPANY = "SELECT id, default_team_id, is_active FROM companies WHERE tenant_id = $1 AND id = $2"
 POLICIES = """
-    SELECT p.id, p.version, p.conditions, p.targets, p.calendar_id, c.version AS calendar_version
+    SELECT p.id, p.version, p.condition, p.targets, p.calendar_id, c.version AS calendar_version
     FROM sla_policies p LEFT JOIN calendars c ON c.tenant_id = p.tenant_id AND c.id = p.calendar_id
     WHERE p.tenant_id = $1 AND p.is_active ORDER BY p.position, p.id
 """

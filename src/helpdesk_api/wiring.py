@@ -20,7 +20,6 @@ from helpdesk_api.agreements import (
     price_lists,
     price_lookup,
     services,
-    sla_policies,
 )
 from helpdesk_api.assets import asset_routes, asset_types, impact, relations
 from helpdesk_api.automation import (
@@ -105,6 +104,7 @@ from helpdesk_api.tickets import (
     firing,
     line_routes,
     links,
+    policy_routes,
     presence,
     reactions,
     recomputing,
@@ -189,7 +189,7 @@ ROUTERS: Sequence[APIRouter] = (
     calendar_imports.router,
     national_holidays.router,
     national_holidays.countries_router,
-    sla_policies.router,
+    policy_routes.router,
     services.router,
     contract_routes.router,
     price_lookup.router,

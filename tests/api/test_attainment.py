@@ -121,8 +121,8 @@ def test_every_record_is_what_living_through_it_minute_by_minute_gives(sandbox: 
             {"metric": "resolution", "priority": priority, "seconds": minutes * 60, "on_reopen": on_reopen}
             for priority, minutes in TARGETS.items()
         ]
-        conditions = {"types": [kind]}
-        a_policy(api, calendar_id=calendar["id"], targets=targets, conditions=conditions, position=position)
+        condition = {"field": "type", "op": "eq", "value": kind}
+        a_policy(api, calendar_id=calendar["id"], targets=targets, condition=condition, position=position)
     among = (create(api, "teams", name="Dock")["id"], a_user(api)["id"], a_user(api)["id"])
     walk = Walk(Rules("Australia/Lord_Howe", WEEK, holidays=HOLIDAYS), BEGIN, timedelta(days=14))
     lived = {

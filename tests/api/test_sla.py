@@ -203,7 +203,12 @@ def test_the_first_policy_that_fits_counts_per_metric(sandbox: MakeSandbox) -> N
         api,
         position=1,
         calendar_id=None,
-        conditions={"company_ids": [company["id"]], "priorities": ["high"]},
+        condition={
+            "all": [
+                {"field": "company_id", "op": "eq", "value": company["id"]},
+                {"field": "priority", "op": "eq", "value": "high"},
+            ]
+        },
         targets=[{"metric": "first_response", "seconds": 600, "hours": "calendar"}],
     )
     a_policy(api, position=0, is_active=False)
@@ -256,7 +261,7 @@ def test_a_clock_that_is_no_longer_promised_is_cancelled_and_runs_on_when_it_is_
     api = sandbox()
     a_policy(
         api,
-        conditions={"priorities": ["high"]},
+        condition={"field": "priority", "op": "eq", "value": "high"},
         targets=[{"metric": "first_response", "seconds": 7_200}],
     )
     ticket = a_ticket(api, priority="high")

@@ -2,7 +2,6 @@
 
 from tests.conftest import MakeSandbox
 from tests.factories import (
-    Json,
     a_contact,
     a_policy,
     a_reply,
@@ -14,12 +13,10 @@ from tests.factories import (
 )
 from tests.stage import Client
 
-_CONDITIONS: Json = {"company_ids": [], "types": []}
-
 
 def a_policy_for_urgent(api: Client) -> None:
     """Promise something for urgent tickets only."""
-    a_policy(api, conditions=_CONDITIONS | {"priorities": ["urgent"]})
+    a_policy(api, condition={"field": "priority", "op": "eq", "value": "urgent"})
 
 
 def test_an_answered_ticket_owes_no_first_response_when_one_is_promised_later(sandbox: MakeSandbox) -> None:

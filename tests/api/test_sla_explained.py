@@ -52,7 +52,8 @@ def a_lived_ticket(api: Client) -> Json:
         {"metric": "resolution", "priority": "urgent", "seconds": 4 * 3_600},
     ]
     holidays = [{"on": "2026-03-04", "name": "Founders' day"}]
-    a_policy(api, targets=targets, calendar_id=a_calendar(api, holidays=holidays)["id"])
+    either = {"field": "type", "op": "in", "value": ["incident", "question"]}
+    a_policy(api, targets=targets, calendar_id=a_calendar(api, holidays=holidays)["id"], condition=either)
     ticket = a_ticket(api)
     advance(api, "2026-03-02T16:00:00Z")
     patch(api, f"tickets/{ticket['id']}", status="pending")

@@ -219,14 +219,16 @@ def sla_policy(api: Client) -> JSON:
         "is_active": True,
         "state": "draft",
         "calendar_id": create(api, "calendars", **calendar(api))["id"],
-        "conditions": {
-            "company_ids": [create(api, "companies", name=unique("Company"))["id"]],
-            "territories": ["north"],
-            "priorities": ["high"],
-            "types": ["incident"],
-            "channels": ["phone"],
-            "tags": ["printer"],
-            "team_ids": [create(api, "teams", **team(api))["id"]],
+        "condition": {
+            "all": [
+                {"field": "company_id", "op": "eq", "value": create(api, "companies", name=unique("Company"))["id"]},
+                {
+                    "any": [
+                        {"field": "location.kind", "op": "eq", "value": "ward"},
+                        {"not": {"field": "tags", "op": "contains", "value": "printer"}},
+                    ]
+                },
+            ]
         },
         "targets": [
             {

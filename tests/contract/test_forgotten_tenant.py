@@ -51,7 +51,9 @@ def fill(stage: Stage, api: Client) -> None:
     for operation in OPERATIONS:
         world.parameters(operation)
     company_id = create(api, "companies", name="Promised")["id"]
-    create(api, "sla-policies", **sla_policy(api) | {"conditions": {"company_ids": [company_id]}})
+    create(
+        api, "sla-policies", **sla_policy(api) | {"condition": {"field": "company_id", "op": "eq", "value": company_id}}
+    )
     api.post(
         "/v1/tickets",
         json={"subject": "Late", "company_id": company_id, "priority": "high"},

@@ -54,6 +54,7 @@ APP_MAY_BEYOND_ROWS = {
             *("quota_users", "quota_api_keys", "quota_webhook_endpoints", "language"),
         )
     ),
+    "sla_policy_versions.condition: UPDATE",
     "webhook_attempts.error: UPDATE",
     "webhook_attempts.response_excerpt: UPDATE",
 }

@@ -67,7 +67,7 @@ def policies(api: Client) -> None:
         name="Round the clock",
         position=1,
         calendar_id=None,
-        conditions={"priorities": ["urgent"]},
+        condition={"field": "priority", "op": "eq", "value": "urgent"},
         targets=[
             {"metric": "first_response", "seconds": 1_800, "hours": "calendar"},
             {"metric": "resolution", "seconds": 6 * 3_600, "hours": "calendar", "warning_percent": 50},

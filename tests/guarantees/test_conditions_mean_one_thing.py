@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Select, select, true
 
@@ -11,7 +12,7 @@ from helpdesk_api.domain.conditions import Condition, predicate_of
 from helpdesk_api.kit.condition_sql import sql_condition
 from helpdesk_api.kit.context import Cause, system
 from helpdesk_api.kit.unit_of_work import unit_of_work
-from helpdesk_api.tickets.condition_facts import facts_of
+from helpdesk_api.tickets.condition_facts import facts_of, facts_of_values
 from helpdesk_api.tickets.condition_fields import Use, columns_for, fields_for
 from helpdesk_api.tickets.models import tickets
 from tests.factories import a_company, a_contact, a_policy, a_reply, a_ticket, a_user, create
@@ -37,7 +38,7 @@ SUBJECTS = (
 def random_tickets(api: Client, chance: random.Random) -> None:
     """Make tickets that have, and lack, everything that can be asked about."""
     policy: dict[str, Any] = {"targets": [{"metric": "resolution", "seconds": 60, "hours": "calendar"}]}
-    a_policy(api, calendar_id=None, conditions={"priorities": ["high", "urgent"]}, **policy)
+    a_policy(api, calendar_id=None, condition={"field": "priority", "op": "gte", "value": "high"}, **policy)
     companies = [
         None,
         a_company(api, name="Été SA", territory="North", domains=["ete.example"])["id"],
@@ -107,3 +108,24 @@ def test_a_condition_means_the_same_to_the_database_and_in_memory(stage: Stage, 
     assert differing == []
     # As many fit as do not, more or less: neither answer is given by default.
     assert 0.2 < fitting / (CONDITIONS * TICKETS) < 0.8
+
+
+def test_a_ticket_that_is_not_stored_yet_has_the_values_of_one_that_is(stage: Stage, api: Client) -> None:
+    random_tickets(api, random.Random(7))
+    promised = fields_for(Use.SLA_POLICY)
+
+    async def compare() -> tuple[dict[UUID, Any], dict[UUID, Any]]:
+        async with unit_of_work(
+            stage.runtime, system(api.tenant.id), cause=Cause("command", "test"), request_id="test", read_only=True
+        ) as ctx:
+            rows = await ctx.tx.rows(select(tickets).where(tickets.c.tenant_id == ctx.tenant_id))
+            given = {row["id"]: await facts_of_values(ctx, dict(row.items()), promised) for row in rows}
+            return await facts_of(ctx, given, promised), given
+
+    stored, given = stage.run(compare())
+
+    assert len(stored) == TICKETS
+    assert {path for facts in stored.values() for path, value in facts.items() if value} >= {
+        *("company.territory", "company.domains", "contact.name", "contact.emails", "subject", "tags", "team_id"),
+    }
+    assert {each: {path: facts[path] for path in promised} for each, facts in given.items()} == stored

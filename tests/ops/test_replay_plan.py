@@ -128,5 +128,5 @@ def test_italian_holidays_are_closed_with_easter_monday_and_the_one_of_unity() -
 def test_each_priority_has_a_policy() -> None:
     found = policies("the-calendar")
 
-    assert [policy["conditions"]["priorities"] for policy in found] == [["urgent"], ["high"], ["normal"], ["low"]]
+    assert [policy["condition"]["value"] for policy in found] == ["urgent", "high", "normal", "low"]
     assert [policy["position"] for policy in found] == [1, 2, 3, 4]

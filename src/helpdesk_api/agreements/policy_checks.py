@@ -1,6 +1,6 @@
 """What an SLA policy is refused for: what could not be measured, is not there, or its author may not do by himself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,6 @@ from helpdesk_api.agreements.calendar_versions import hours_of
 from helpdesk_api.agreements.calendars import CALENDARS
 from helpdesk_api.agreements.escalation_schemas import changes_tickets, read_step
 from helpdesk_api.agreements.sla_policy_schemas import SLAPolicy
-from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.domain.business_days import end_of_business_day
 from helpdesk_api.domain.business_time import BudgetOutOfReachError
 from helpdesk_api.domain.business_time import Calendar as Hours
@@ -46,17 +45,11 @@ async def check_terms(ctx: Ctx, policy: SLAPolicy, before: SLAPolicy | None) -> 
     if policy.calendar_id is None and any(target["hours"] == "business" for target in policy.targets):
         message = "A target in business hours needs calendar_id."
         raise CalendarRequiredError(message, pointer="/calendar_id")
-    await _check_named(ctx, COMPANIES, "company_ids", policy.conditions["company_ids"])
-    await _check_named(ctx, TEAMS, "team_ids", policy.conditions["team_ids"])
     if before is None or before.targets != policy.targets:
         await _check_steps(ctx, policy)
     if policy.calendar_id is not None:
         calendar = await crud.fetch(ctx, CALENDARS, policy.calendar_id)
         check_reachable(ctx, await hours_of(ctx, calendar.id, calendar.version), policy)
-
-
-async def _check_named(ctx: Ctx, resource: Resource[Any], condition: str, ids: Sequence[str]) -> None:
-    await _check_known(ctx, resource, {f"/conditions/{condition}/{index}": named for index, named in enumerate(ids)})
 
 
 async def _check_steps(ctx: Ctx, policy: SLAPolicy) -> None:

@@ -1,9 +1,10 @@
-"""What is promised for a ticket: per metric the target of the first published, active policy that fits it.
+"""What policies promise a ticket: per metric the target of the first policy that has one.
 
-The policies themselves are `agreements.sla_policies`; the clocks that measure a promise live on the ticket.
+The policies themselves are `agreements.sla_policies`, which of them are for a ticket is `tickets.policy_choice`; the
+clocks that measure a promise live on the ticket.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,6 @@ from helpdesk_api.agreements.coverage import HAS_CONTRACTS
 from helpdesk_api.agreements.escalation_schemas import read_steps
 from helpdesk_api.agreements.sla_policies import sla_policies
 from helpdesk_api.agreements.sla_policy_schemas import TargetHours
-from helpdesk_api.directory.companies import companies
 from helpdesk_api.domain.business_days import end_of_business_day
 from helpdesk_api.domain.escalation import EscalationStep
 from helpdesk_api.domain.sla import Metric
@@ -30,7 +30,7 @@ _of_tenant = sla_policies.c.tenant_id == bindparam("tenant_id")
 _columns = (
     sla_policies.c.id,
     sla_policies.c.version,
-    sla_policies.c.conditions,
+    sla_policies.c.condition,
     sla_policies.c.targets,
     sla_policies.c.calendar_id,
     calendars.c.version.label("calendar_version"),
@@ -58,14 +58,6 @@ _CALENDAR = Statement(
         calendars.c.tenant_id == bindparam("tenant"), calendars.c.id == bindparam("calendar")
     )
 )
-_TERRITORY = Statement(
-    select(companies.c.territory).where(
-        companies.c.tenant_id == bindparam("tenant"), companies.c.id == bindparam("company")
-    )
-)
-
-# The fields of a ticket that decide what is promised for it.
-DECIDING = ("company_id", "priority", "type", "channel", "tags", "team_id", "sla_policy_id", "calendar_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +98,19 @@ async def active_policies(ctx: Ctx) -> Policies:
     return Policies([row for row in rows if row["id"] is not None], rows[0]["has_contracts"])
 
 
-async def promises_for(
-    ctx: Ctx, ticket: Mapping[str, Any], *, since: datetime, among: Policies | None = None
+async def promises_by(
+    ctx: Ctx, fitting: Sequence[Record], ticket: Mapping[str, Any], *, since: datetime
 ) -> dict[Metric, Promise]:
-    """Find what is promised for a ticket of these values: per metric the first policy that fits and has a target.
+    """Find what is promised for a ticket of these values by the policies that are for it, given in their order.
 
-    The policy that its contract or service brings (`sla_policy_id`) goes before all others, whatever its conditions,
+    The policy that its contract or service brings (`sla_policy_id`) goes before all of them, whatever its condition,
     also when it is not active; their calendar measures all targets in business hours. `since` is when the ticket was
     created, from which business days are counted.
     """
-    rows = (among or await active_policies(ctx)).rows
     agreed = await _agreed(ctx, ticket["sla_policy_id"])
     agreed_calendar = await _calendar(ctx, ticket["calendar_id"])
-    facts = _facts(ticket, await _territory(ctx, rows, ticket["company_id"]))
-    fitting = [*agreed, *(row for row in rows if _fits(row["conditions"], facts))]
     found: dict[Metric, Promise] = {}
-    for row in fitting:
+    for row in (*agreed, *fitting):
         for metric in Metric:
             target = _target(row["targets"], metric, ticket["priority"])
             if metric not in found and target is not None:
@@ -143,30 +132,6 @@ async def _calendar(ctx: Ctx, calendar_id: UUID | None) -> _Measure | None:
         return None
     version = await ctx.tx.value(_CALENDAR, {"tenant": ctx.tenant_id, "calendar": calendar_id})
     return None if version is None else _Measure(calendar_id, version)
-
-
-def _facts(ticket: Mapping[str, Any], territory: str | None) -> dict[str, set[str]]:
-    """Give the values of a ticket under the names of the conditions that ask for them."""
-    single = {
-        "company_ids": ticket["company_id"],
-        "territories": territory,
-        "priorities": ticket["priority"],
-        "types": ticket["type"],
-        "channels": ticket["channel"],
-        "team_ids": ticket["team_id"],
-    }
-    return {name: {str(value)} for name, value in single.items() if value is not None} | {"tags": set(ticket["tags"])}
-
-
-def _fits(conditions: Mapping[str, Collection[str]], facts: Mapping[str, set[str]]) -> bool:
-    return all(not wanted or not facts.get(name, set()).isdisjoint(wanted) for name, wanted in conditions.items())
-
-
-async def _territory(ctx: Ctx, rows: Sequence[Record], company_id: UUID | None) -> str | None:
-    if company_id is None or not any(row["conditions"]["territories"] for row in rows):
-        return None
-    territory: str | None = await ctx.tx.value(_TERRITORY, {"tenant": ctx.tenant_id, "company": company_id})
-    return territory
 
 
 def _target(targets: list[dict[str, Any]], metric: Metric, priority: str) -> dict[str, Any] | None:

@@ -1,11 +1,11 @@
 """SLA policies: an ordered list of promises, of which every version is kept.
 
-Which of them counts for a ticket is `agreements.promises`; the clocks that measure it live on the ticket
-(`tickets.clocks`) and keep the version they were started with.
+For which tickets a policy is says its condition, which `tickets.policy_choice` reads; what it promises them is
+`agreements.promises`. The clocks that measure it live on the ticket and keep the version they were started with.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -40,13 +40,10 @@ from helpdesk_api.kit.checked_changes import create
 from helpdesk_api.kit.context import Ctx, new_id
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import Include, Resource
-from helpdesk_api.kit.resource_routes import ResourceRouter, add_create, add_delete, add_reading, add_update
-from helpdesk_api.kit.schema import patch_model
 from helpdesk_api.kit.sql import Statement, reference, tenant_table
-from helpdesk_api.kit.unit_of_work import allowed
 
 MOST_VERSIONS = 1_000
-_TERMS = ("position", "is_active", "state", "calendar_id", "conditions", "targets")
+_TERMS = ("position", "is_active", "state", "calendar_id", "condition", "targets")
 
 sla_policies = tenant_table(
     "sla_policies",
@@ -56,7 +53,7 @@ sla_policies = tenant_table(
     Column("is_active", Boolean, nullable=False),
     Column("state", Text, nullable=False),
     Column("calendar_id", Uuid),
-    Column("conditions", JSONB, nullable=False),
+    Column("condition", JSONB),
     Column("targets", JSONB, nullable=False),
     CheckConstraint("state IN ('draft', 'published')", name="state"),
     UniqueConstraint("tenant_id", "name"),
@@ -75,7 +72,7 @@ sla_policy_versions = tenant_table(
     Column("is_active", Boolean, nullable=False),
     Column("state", Text, nullable=False),
     Column("calendar_id", Uuid),
-    Column("conditions", JSONB, nullable=False),
+    Column("condition", JSONB),
     Column("targets", JSONB, nullable=False),
     UniqueConstraint("tenant_id", "policy_id", "policy_version"),
     versioned=False,
@@ -101,14 +98,11 @@ SLA_POLICIES = Resource(
         "is_active": True,
         "state": "published",
         "calendar_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e20",
-        "conditions": {
-            "company_ids": ["0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e10"],
-            "territories": [],
-            "priorities": ["high", "urgent"],
-            "types": [],
-            "channels": ["phone"],
-            "tags": [],
-            "team_ids": [],
+        "condition": {
+            "all": [
+                {"field": "company.category", "op": "eq", "value": "gold"},
+                {"field": "priority", "op": "gte", "value": "high"},
+            ]
         },
         "targets": [
             {
@@ -205,40 +199,18 @@ async def keep_version(ctx: Ctx, given: Mapping[str, Any], before: SLAPolicy | N
 
 
 async def add_policy(ctx: Ctx, policy: SLAPolicyCreate) -> SLAPolicy:
-    """Store a policy and its first version; raises what `keep_version` raises."""
+    """Store a policy of the product's own, whose condition takes nobody's rights, and its first version.
+
+    Raises what `keep_version` raises.
+    """
     return await create(ctx, SLA_POLICIES, policy.model_dump(), follow=keep_version)
 
 
-router = ResourceRouter(SLA_POLICIES)
-add_reading(router, SLA_POLICIES)
-add_create(
-    router,
-    SLA_POLICIES,
-    SLAPolicyCreate,
-    follow=keep_version,
-    note="It holds for clocks started from now on.",
-)
-add_update(
-    router,
-    SLA_POLICIES,
-    patch_model(SLAPolicyCreate),
-    follow=keep_version,
-    note="Clocks already running keep the version they were started with.",
-)
-add_delete(router, SLA_POLICIES)
-
-
-@router.get(
-    "/{id}/versions",
-    operation_id="sla_policy_versions_list",
-    summary="List the versions of an SLA policy",
-    description="Lists what a policy promised, oldest first; clocks name the version that they run under.",
-)
-async def list_policy_versions(id: UUID, ctx: Annotated[Ctx, allowed("sla-policies:read")]) -> SLAPolicyVersions:
-    """List versions."""
-    await crud.fetch(ctx, SLA_POLICIES, id)
+async def versions_of(ctx: Ctx, policy_id: UUID) -> SLAPolicyVersions:
+    """Give the versions of a policy, oldest first; raises NotFoundError."""
+    await crud.fetch(ctx, SLA_POLICIES, policy_id)
     return SLAPolicyVersions.trusted(
-        {"data": await ctx.tx.all(SLAPolicyVersion, _VERSIONS, {"tenant": ctx.tenant_id, "policy": id})}
+        {"data": await ctx.tx.all(SLAPolicyVersion, _VERSIONS, {"tenant": ctx.tenant_id, "policy": policy_id})}
     )
 
 

@@ -9,7 +9,8 @@ from typing_extensions import TypedDict
 from helpdesk_api.agreements.escalation_schemas import MOST_STEPS, EscalationInput, EscalationShown, each_key_once
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.domain.workflow import OnChange, OnReopen
-from helpdesk_api.kit.schema import Count, Entity, Flag, Input, Label, Line, Output, Prose, Seconds
+from helpdesk_api.kit.condition_schema import ConditionTree
+from helpdesk_api.kit.schema import Count, Entity, Flag, Input, Line, Output, Prose, Seconds
 
 Priority = Literal["low", "normal", "high", "urgent"]
 TargetHours = Literal["business", "calendar"]
@@ -19,26 +20,6 @@ PolicyState = Literal["draft", "published"]
 
 def _each_once(statuses: list[str] | None) -> list[str] | None:
     return None if statuses is None else sorted(set(statuses))
-
-
-def _lower(tags: list[str]) -> list[str]:
-    return [tag.lower() for tag in tags]
-
-
-class ConditionsInput(Input):
-    """Which tickets a policy is for: all of the lists must fit, and an empty list means any."""
-
-    company_ids: Annotated[list[UUID], Field(max_length=1_000)] = Field(default=[])
-    territories: Annotated[list[Label], Field(max_length=100, description="The company is served in one of them.")] = (
-        Field(default=[])
-    )
-    priorities: Annotated[list[Priority], Field(max_length=10)] = Field(default=[])
-    types: Annotated[list[Label], Field(max_length=50)] = Field(default=[])
-    channels: Annotated[list[Label], Field(max_length=20)] = Field(default=[])
-    tags: Annotated[
-        list[Label], Field(max_length=100, description="The ticket has one of them."), AfterValidator(_lower)
-    ] = Field(default=[])
-    team_ids: Annotated[list[UUID], Field(max_length=200)] = Field(default=[])
 
 
 class TargetInput(Input):
@@ -120,22 +101,18 @@ class SLAPolicyCreate(Input):
         PolicyState, Field(description="A `draft` is for nobody yet; once `published` it does not become one again.")
     ] = "published"
     calendar_id: Annotated[UUID | None, Field(description="Measures targets in business hours.")] = None
-    conditions: ConditionsInput = Field(default_factory=ConditionsInput)
+    condition: Annotated[
+        ConditionTree | None,
+        Field(
+            description=(
+                "For which tickets it is, by fields of theirs and of the cards that they name whose `uses` hold "
+                "`sla_policy`. Null for every ticket."
+            )
+        ),
+    ] = None
     targets: Annotated[
         list[TargetInput], Field(min_length=1, max_length=50), AfterValidator(_one_per_metric_and_priority)
     ]
-
-
-class ConditionsShown(TypedDict):
-    """Which tickets a policy is for: all of the lists must fit, and an empty list means any."""
-
-    company_ids: list[Annotated[str, Field(json_schema_extra={"format": "uuid"})]]
-    territories: list[str]
-    priorities: list[str]
-    types: list[str]
-    channels: list[str]
-    tags: list[str]
-    team_ids: list[Annotated[str, Field(json_schema_extra={"format": "uuid"})]]
 
 
 class TargetShown(TypedDict):
@@ -162,7 +139,7 @@ class SLAPolicy(Entity):
     is_active: bool
     state: Annotated[str, Field(examples=["draft", "published"])]
     calendar_id: UUID | None
-    conditions: ConditionsShown
+    condition: ConditionTree | None
     targets: list[TargetShown]
 
 
@@ -176,7 +153,7 @@ class SLAPolicyVersion(Output):
     is_active: bool
     state: Annotated[str, Field(examples=["draft", "published"])]
     calendar_id: UUID | None
-    conditions: ConditionsShown
+    condition: ConditionTree | None
     targets: list[TargetShown]
 
 

@@ -32,7 +32,7 @@ from helpdesk_api.webhooks.models import webhook_endpoints
 
 _LEFT: Final = (
     (roles, roles.c.company_ids),
-    (sla_policies, sla_policies.c.conditions),
+    (sla_policies, sla_policies.c.condition),
     (rules, rules.c.condition),
     (rules, rules.c.actions),
     (macros, macros.c.actions),

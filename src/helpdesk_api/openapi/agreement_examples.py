@@ -17,7 +17,7 @@ _VERSION = {
 }
 _STATED = ("time_zone", "weekly_hours", "seasons", "special_hours", "holidays")
 
-_PROMISED = ("position", "is_active", "state", "calendar_id", "conditions", "targets")
+_PROMISED = ("position", "is_active", "state", "calendar_id", "condition", "targets")
 
 AGREEMENT_EXAMPLES: Final[dict[str, Any]] = {
     **PRICE_EXAMPLES,

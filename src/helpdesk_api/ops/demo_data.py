@@ -16,8 +16,9 @@ from helpdesk_api.agreements.calendar_schemas import (
     SpecialHoursInput,
     WeeklyHoursInput,
 )
-from helpdesk_api.agreements.sla_policy_schemas import ConditionsInput, SLAPolicyCreate, TargetInput
+from helpdesk_api.agreements.sla_policy_schemas import SLAPolicyCreate, TargetInput
 from helpdesk_api.domain.sla import Metric
+from helpdesk_api.kit.condition_schema import ConditionTree
 
 HOSPITAL: Final = "Ospedale San Luca"
 DAIRY: Final = "Alpine Dairy"
@@ -127,6 +128,10 @@ def calendar(year: int) -> CalendarCreate:
     )
 
 
+def _is_one_of(companies: dict[str, UUID], *names: str) -> ConditionTree:
+    return {"field": "company_id", "op": "in", "value": [str(companies[name]) for name in names]}
+
+
 def policies(calendar_id: UUID, companies: dict[str, UUID]) -> tuple[SLAPolicyCreate, ...]:
     """Give what is promised to whom; the first policy that fits a ticket counts."""
     return (
@@ -134,7 +139,7 @@ def policies(calendar_id: UUID, companies: dict[str, UUID]) -> tuple[SLAPolicyCr
             name="Around the clock",
             description="What stops a ward is answered within a quarter of an hour, at night too.",
             position=10,
-            conditions=ConditionsInput(company_ids=[companies[HOSPITAL]], priorities=["high", "urgent"]),
+            condition={"all": [_is_one_of(companies, HOSPITAL), {"field": "priority", "op": "gte", "value": "high"}]},
             targets=[
                 _target(Metric.FIRST_RESPONSE, 0.25, priority="urgent", hours="calendar"),
                 _target(Metric.FIRST_RESPONSE, 0.5, hours="calendar"),
@@ -147,7 +152,7 @@ def policies(calendar_id: UUID, companies: dict[str, UUID]) -> tuple[SLAPolicyCr
             description="Contract class Gold, in office hours.",
             position=20,
             calendar_id=calendar_id,
-            conditions=ConditionsInput(company_ids=[companies[name] for name in (HOSPITAL, DAIRY, FREIGHT)]),
+            condition=_is_one_of(companies, HOSPITAL, DAIRY, FREIGHT),
             targets=[
                 _target(Metric.FIRST_RESPONSE, 1),
                 _target(Metric.RESOLUTION, 4, priority="urgent"),

@@ -68,7 +68,7 @@ def policies(calendar_id: str) -> list[dict[str, Any]]:
             "name": f"Priority {priority}",
             "position": position,
             "calendar_id": calendar_id,
-            "conditions": {"priorities": [priority]},
+            "condition": {"field": "priority", "op": "eq", "value": priority},
             "targets": [
                 {"metric": "first_response", "seconds": first_response},
                 {"metric": "resolution", "seconds": resolution},

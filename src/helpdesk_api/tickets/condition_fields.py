@@ -1,7 +1,8 @@
 """The fields that conditions and templates may name: each with its expression in SQL, and what it takes to be shown it.
 
 The language is `domain.conditions`. Who uses it says which uses a field has: searching looks at tickets, webhooks and
-rules look at an event and the ticket that it happened to. Nobody may ask about what he is not shown.
+rules look at an event and the ticket that it happened to, SLA policies at what a ticket is about and who sees to it,
+not at how its handling goes. Nobody may ask about what he is not shown.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -20,6 +21,7 @@ from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.assets.assets import ASSETS, AssetStatus
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.contacts import CONTACTS
+from helpdesk_api.directory.locations import LOCATIONS
 from helpdesk_api.domain.conditions import Condition, Field, FieldType, paths_of
 from helpdesk_api.domain.coverage import Match
 from helpdesk_api.domain.sla import ClockState, Metric
@@ -44,6 +46,13 @@ _PREVIOUS: Final = (
     "team_id",
     "assignee_id",
 )
+# What is promised must not depend on how far a ticket has come, which depends on what is promised.
+_DECIDING: Final = frozenset(
+    (
+        *("subject", "description", "type", "priority", "tags", "channel", "company_id", "contact_id", "location_id"),
+        *("asset_id", "service_id", "contract_id", "coverage", "covered_by", "team_id", "assignee_id"),
+    )
+)
 
 
 class Use(StrEnum):
@@ -53,8 +62,10 @@ class Use(StrEnum):
     WEBHOOK = "webhook"
     RULE = "rule"
     TEMPLATE = "template"
+    SLA_POLICY = "sla_policy"
 
 
+_OF_TICKETS: Final = frozenset(Use) - {Use.SLA_POLICY}
 _OF_EVENTS: Final = frozenset({Use.WEBHOOK, Use.RULE})
 
 
@@ -80,7 +91,7 @@ def _of_ticket(name: str, kind: FieldType, meaning: str, choices: tuple[str, ...
     group = TICKETS.groups.get(name)
     return OfferedField(
         Field(name, kind, meaning, is_nullable=bool(column.nullable), choices=choices),
-        frozenset(Use),
+        frozenset(Use) if name in _DECIDING else _OF_TICKETS,
         _TICKETS,
         None if group is None else group.name,
         lambda _: column,
@@ -133,7 +144,7 @@ def _of_clock(metric: Metric, name: str, kind: FieldType, meaning: str, choices:
     )
     path = f"clocks.{metric}.{name}"
     return OfferedField(
-        Field(path, kind, meaning, is_nullable=True, choices=choices), frozenset(Use), _TICKETS, None, lambda _: latest
+        Field(path, kind, meaning, is_nullable=True, choices=choices), _OF_TICKETS, _TICKETS, None, lambda _: latest
     )
 
 
@@ -150,14 +161,14 @@ def _last_reply(side: str, author: str, meaning: str) -> OfferedField:
         .scalar_subquery()
     )
     field = Field(f"last_{side}_reply_at", FieldType.INSTANT, meaning, is_nullable=True)
-    return OfferedField(field, frozenset(Use), _TICKETS, None, lambda _: latest)
+    return OfferedField(field, _OF_TICKETS, _TICKETS, None, lambda _: latest)
 
 
 def _of_links(
     path: str, kind: FieldType, meaning: str, column: Callable[[str], ColumnElement[Any]], *, is_nullable: bool = False
 ) -> OfferedField:
     field = Field(path, kind, meaning, is_nullable=is_nullable)
-    return OfferedField(field, frozenset(Use), f"{TICKET_LINKS.plural}:read", None, column)
+    return OfferedField(field, _OF_TICKETS, f"{TICKET_LINKS.plural}:read", None, column)
 
 
 def _of_event(
@@ -182,6 +193,7 @@ _TICKET_FIELDS: Final = (
     _of_ticket("status", FieldType.CHOICE, "The status.", tuple(map(str, Status))),
     _of_ticket("company_id", FieldType.REFERENCE, "The client."),
     _of_ticket("contact_id", FieldType.REFERENCE, "Who asks."),
+    _of_ticket("location_id", FieldType.REFERENCE, "Where it is."),
     _of_ticket("asset_id", FieldType.REFERENCE, "The asset that it is about."),
     _of_ticket("service_id", FieldType.REFERENCE, "The service that is asked for."),
     _of_ticket("contract_id", FieldType.REFERENCE, "The contract that it is under."),
@@ -207,10 +219,14 @@ _TICKET_FIELDS: Final = (
 )
 _CARD_FIELDS: Final = (
     _of_card(COMPANIES, "name", FieldType.TEXT, "The name of the client."),
+    _of_card(COMPANIES, "category", FieldType.TEXT, "The category of the client."),
     _of_card(COMPANIES, "territory", FieldType.TEXT, "The territory of the client."),
     _of_card(COMPANIES, "domains", FieldType.SET, "The mail domains of the client."),
     _of_card(CONTACTS, "name", FieldType.TEXT, "The name of who asks."),
     _of_card(CONTACTS, "emails", FieldType.SET, "The addresses of who asks."),
+    _of_card(LOCATIONS, "name", FieldType.TEXT, "The name of the place."),
+    _of_card(LOCATIONS, "kind", FieldType.TEXT, "The kind of place."),
+    _of_card(LOCATIONS, "company_id", FieldType.REFERENCE, "Whose place it is."),
     _of_card(ASSETS, "asset_type_id", FieldType.REFERENCE, "The type of the asset."),
     _of_card(ASSETS, "name", FieldType.TEXT, "The name of the asset."),
     _of_card(ASSETS, "manufacturer", FieldType.TEXT, "Who made the asset."),

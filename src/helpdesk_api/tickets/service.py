@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from helpdesk_api.agreements.promises import DECIDING, Promise, active_policies, promises_for
+from helpdesk_api.agreements.promises import Promise
 from helpdesk_api.directory.custom_fields.values import with_custom_fields
 from helpdesk_api.domain.sla import Metric
 from helpdesk_api.domain.workflow import FINISHED, Status, check_transition, is_reopen
@@ -38,6 +38,7 @@ from helpdesk_api.tickets.parties import (
     served_company,
     where_it_is,
 )
+from helpdesk_api.tickets.policy_choice import DECIDING, Choice, choice_of, promises_for
 from helpdesk_api.tickets.reactions import settled
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
 from helpdesk_api.tickets.schemas import Comment, Ticket
@@ -46,7 +47,6 @@ from helpdesk_api.tickets.snoozing import check_snooze, follow_snooze
 # Each changed field is told by exactly one event of a change.
 _STATUS_FIELDS = frozenset({"status", "solved_at", "closed_at", "reopen_count"})
 _ASSIGNMENT_FIELDS = frozenset({"team_id", "assignee_id"})
-_PROMISE_FIELDS = frozenset(DECIDING)
 _SUBJECT = frozenset({"company_id", "location_id", "asset_id"})
 # They tell why what is promised has changed.
 _AGREEMENT = frozenset({"contract_id", "service_id"})
@@ -75,9 +75,9 @@ async def create_ticket(ctx: Ctx, values: Mapping[str, Any]) -> Ticket:
     values = await with_custom_fields(ctx, TICKETS, values, None)
     status = Status(values["status"])
     check_snooze(ctx, values.get("snoozed_until"), status)
-    policies = await active_policies(ctx)
-    values |= await covered(ctx, values, opened_at=ctx.now, any_contracts=policies.has_contracts)
-    promises = await promises_for(ctx, values, since=ctx.now, among=policies)
+    choice = await choice_of(ctx)
+    values |= await covered(ctx, values, opened_at=ctx.now, any_contracts=choice.policies.has_contracts)
+    promises = await promises_for(ctx, values, since=ctx.now, among=choice)
     ticket_id = new_id()
     clocks = TicketClocks(ctx, ticket_id)
     await clocks.begin_all(promises, status, is_assigned=values["assignee_id"] is not None)
@@ -201,10 +201,12 @@ async def change(
         values["snoozed_until"] = None
     if reply == "user":
         clocks.answer()
-    if reply is not None or is_reopen(old, new) or (_PROMISE_FIELDS | {"assignee_id"}) & values.keys():
+    if reply is not None or is_reopen(old, new) or DECIDING & values.keys():
+        choice = await choice_of(ctx)
         # What a reply begins counts from it, also in days.
-        promises = await _owed(ctx, before, values, since=before.created_at if reply is None else ctx.now)
-        await _follow(clocks, before, values, promises, reply=reply)
+        since = before.created_at if reply is None else ctx.now
+        promises = await _owed(ctx, before, values, since=since, among=choice)
+        await _follow(clocks, before, values, promises, deciding=choice.deciding, reply=reply)
     elif new is not old:
         await clocks.follow(new)
     effective = crud.difference(TICKETS, before, values)
@@ -236,6 +238,7 @@ async def _follow(
     values: Mapping[str, Any],
     promises: Mapping[Metric, Promise],
     *,
+    deciding: frozenset[str],
     reply: Literal["user", "client"] | None,
 ) -> None:
     """Let the clocks follow a change that may begin some of them."""
@@ -245,7 +248,7 @@ async def _follow(
         await clocks.follow(new, reopened=promises if is_reopen(old, new) else None)
     if is_assigned is not (before.assignee_id is not None):
         await clocks.follow_assignment(promises, new, is_assigned=is_assigned)
-    if changed := _PROMISE_FIELDS & values.keys():
+    if changed := deciding & values.keys():
         await clocks.retarget(promises, new, changed=changed | (_AGREEMENT & values.keys()), is_assigned=is_assigned)
     if reply == "user":
         await clocks.expect_update(promises, new)
@@ -254,9 +257,11 @@ async def _follow(
         await clocks.expect_answer(promises, new)
 
 
-async def _owed(ctx: Ctx, before: Ticket, values: Mapping[str, Any], *, since: datetime) -> Mapping[Metric, Promise]:
+async def _owed(
+    ctx: Ctx, before: Ticket, values: Mapping[str, Any], *, since: datetime, among: Choice
+) -> Mapping[Metric, Promise]:
     """Find what is promised for a ticket as it will be, but for a first response that was given already."""
-    promises = await promises_for(ctx, vars(before) | dict(values), since=since)
+    promises = await promises_for(ctx, vars(before) | dict(values), since=since, among=among)
     if before.first_responded_at is not None:
         promises.pop(Metric.FIRST_RESPONSE, None)
     return promises

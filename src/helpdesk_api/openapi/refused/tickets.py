@@ -108,8 +108,9 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
         *(*_EDITED_HOURS, TooManyHolidaysError, UnsafeURLError, CalendarNotFetchedError),
         *(NotACalendarFileError, CalendarFileTooLargeError),
     ),
-    "sla_policies_create": (CalendarRequiredError, TargetOutOfReachError, ReachTooNarrowError),
+    "sla_policies_create": (*OF_CONDITION, CalendarRequiredError, TargetOutOfReachError, ReachTooNarrowError),
     "sla_policies_update": (
+        *OF_CONDITION,
         CalendarRequiredError,
         TargetOutOfReachError,
         PolicyPublishedError,
