@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.test_created_tickets import creating
 from tests.api.test_rules import URGENT, a_rule, tagging
 from tests.factories import create, get
 from tests.stage import Client
@@ -92,6 +93,26 @@ LOOPS: dict[str, tuple[list[JSON], set[tuple[Any, ...]]]] = {
     "a tag that is there": (
         [{"condition": TAGGED, "actions": tagging("a")}],
         {("action_without_effect", (0,), "tags")},
+    ),
+    "through the tickets that they create": (
+        [
+            {"occasions": ["created"], "condition": TAGGED, "actions": [*tagging("b"), *creating()]},
+            {"occasions": ["created"], "condition": eq("status", "new"), "actions": creating(values={"tags": ["a"]})},
+        ],
+        {("loop_through_tickets", (0, 1), None)},
+    ),
+    "a ticket for which no rule creates another": (
+        [
+            {"occasions": ["created"], "condition": TAGGED, "actions": creating(values={"priority": "low"})},
+            {"occasions": ["created"], "condition": eq("priority", "high"), "actions": creating()},
+            {"occasions": ["created"], "condition": eq("type", "problem"), "actions": tagging("a")},
+            {"occasions": ["created"], "condition": {"field": "parent_id", "op": "is_empty"}, "actions": creating()},
+        ],
+        set(),
+    ),
+    "tickets without number": (
+        [{"occasions": ["created"], "condition": URGENT, "actions": creating() * 17} for _ in range(3)],
+        {("many_tickets", (0, 1, 2), None)},
     ),
     "a long chain": (
         [

@@ -4,10 +4,11 @@ import random
 from typing import Any
 from uuid import UUID, uuid4
 
-from helpdesk_api.automation.analysing import analysed
-from helpdesk_api.automation.chains import MOST_FIRED, MOST_ROUNDS, Chain, run_chain
+from helpdesk_api.automation.analysing import LIMITS, analysed
+from helpdesk_api.automation.chains import Chain, run_chain
 from helpdesk_api.automation.compiled_rules import CompiledRule, compiled
-from helpdesk_api.domain.rule_analysis import Found, Limits, analyse
+from helpdesk_api.automation.spreading import spread
+from helpdesk_api.domain.rule_analysis import Found, analyse
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Cause, Ctx, system
 from helpdesk_api.kit.events import record
@@ -20,7 +21,7 @@ from tests.guarantees.report import SCALE, tell
 from tests.stage import Client, Stage
 
 SETS = 200 * SCALE
-OF_CHAINS = frozenset({Found.LOOP, Found.LONG_CHAIN, Found.MANY_RULES})
+OF_CHAINS = frozenset({Found.LOOP, Found.LOOP_THROUGH_TICKETS, Found.LONG_CHAIN, Found.MANY_RULES, Found.MANY_TICKETS})
 VALUES = {
     "priority": ("low", "normal", "high", "urgent"),
     "type": ("question", "incident", "problem"),
@@ -49,6 +50,12 @@ def action(chance: random.Random) -> Any:  # noqa: ANN401 - JSON.
     """Make an action."""
     if chance.random() < 0.05:
         return {"action": "snooze", "seconds": chance.randrange(1, 9_999), "calendar_id": None}
+    if chance.random() < 0.05:
+        values = {field: chance.choice(VALUES[field]) for field in ("priority", "type")} | {
+            "tags": [chance.choice(TAGS)]
+        }
+        texts = {"subject": "For #{{number}}", "description": ""}
+        return {"action": "create_ticket", "link_type": "relates_to", **texts, "copied_fields": [], "values": values}
     if chance.random() < 0.6:
         kind = "add_tags" if chance.random() < 0.8 else "remove_tags"
         return {"action": kind, "tags": [chance.choice(TAGS)]}
@@ -92,7 +99,9 @@ async def ends_at_a_limit(ctx: Ctx, ticket_id: UUID, known: list[CompiledRule]) 
             mark = len(ctx.events)
             ticket = await crud.fetch_locked(ctx, TICKETS, ticket_id)
             record(ctx, event_type, object_id=ticket_id, version=ticket.version, changes=dict(changes))
-            await run_chain(ctx, Chain(ticket, is_sampled=lambda _: False), known, ctx.events[mark:])
+            chain = Chain(ticket, is_sampled=lambda _: False)
+            await run_chain(ctx, chain, known, ctx.events[mark:])
+            await spread(ctx, chain, known, since=mark, is_sampled=chain.is_sampled)
             reached = reached or any(event.type == "ticket.rules_ended" for event in ctx.events[mark:])
             part.undo()
     return reached
@@ -110,9 +119,7 @@ def test_a_set_of_rules_without_a_loop_or_a_long_chain_reaches_no_limit(stage: S
             for number in range(SETS):
                 is_ladder = number % 20 == 0
                 known = ladder(chance) if is_ladder else [rule(chance) for _ in range(chance.choice((2, 4, 6, 8, 12)))]
-                found = analyse(
-                    [analysed(each) for each in known], fields_for(Use.RULE), Limits(MOST_ROUNDS, MOST_FIRED)
-                )
+                found = analyse([analysed(each) for each in known], fields_for(Use.RULE), LIMITS)
                 said = "doubted" if any(each.code in OF_CHAINS for each in found.findings) else "clean"
                 counts[said] += 1
                 if said == "clean" or is_ladder:

@@ -16,6 +16,7 @@ from helpdesk_api.automation.chains import MOST_FIRED, MOST_ROUNDS
 from helpdesk_api.automation.compiled_rules import CompiledRule, compiled
 from helpdesk_api.automation.rule_versions import IN_FORCE
 from helpdesk_api.automation.rules import RULES, Occasion
+from helpdesk_api.automation.spreading import MOST_CREATED, MOST_GENERATIONS
 from helpdesk_api.directory.custom_fields.conditions import PREFIX
 from helpdesk_api.directory.custom_fields.models import COLUMN
 from helpdesk_api.domain.conditions import FieldType
@@ -30,7 +31,7 @@ from helpdesk_api.tickets.custom_conditions import offered_to
 
 router = APIRouter(prefix=f"/v1/{RULES.plural}", tags=[RULES.plural], route_class=UnitOfWorkRoute)
 
-_LIMITS: Final = Limits(rounds=MOST_ROUNDS, fired=MOST_FIRED)
+LIMITS: Final = Limits(rounds=MOST_ROUNDS, fired=MOST_FIRED, generations=MOST_GENERATIONS, created=MOST_CREATED)
 # Any change of a ticket may move its clocks.
 _BY_CHANGE: Final = frozenset(
     {Occasion.UPDATED, Occasion.SLA_WARNING, Occasion.SLA_BREACHED, Occasion.SLA_MET, Occasion.SLA_MISSED}
@@ -49,6 +50,8 @@ _MEANINGS: Final[Mapping[Found, str]] = {
     Found.SHADOWED: "Whenever the second would fire, the first has fired and stops.",
     Found.CONTRADICTION: "Whenever the first has fired, the second gives the field another value.",
     Found.LOOP: "They set each other off, and would for ever if each did not fire only once.",
+    Found.LOOP_THROUGH_TICKETS: "They create tickets for which they fire again, until the limit of generations.",
+    Found.MANY_TICKETS: "Together they may create so many tickets that a chain ends at its limit.",
     Found.LONG_CHAIN: "One sets off the next so often that a chain may end at its limit of rounds.",
     Found.MANY_RULES: "So many rules are in force that a chain may end at its limit of rules that fire.",
 }
@@ -97,7 +100,7 @@ async def analyse_rules(ctx: Annotated[Ctx, allowed("rules:read")]) -> RuleAnaly
     offered = await offered_to(ctx, *(row["condition"] for row in rows))
     rules = _over_time([compiled(row, offered) for row in rows])
     # It may take a second, in which others are served.
-    found = await asyncio.to_thread(analyse, rules, fields_among(offered, Use.RULE), _LIMITS)
+    found = await asyncio.to_thread(analyse, rules, fields_among(offered, Use.RULE), LIMITS)
     return RuleAnalysis.trusted({"data": [_told(each) for each in found.findings], "is_complete": found.is_complete})
 
 
@@ -123,10 +126,14 @@ def _over_time(known: Sequence[CompiledRule]) -> list[AnalysedRule]:
     """Tell the analysis about rules that are armed again: any change may move the instant that they count from."""
     rearmed = frozenset(_elapsed(rule.id) for rule in known if rule.timer is not None and rule.timer.is_rearmed)
     told = [analysed(rule) for rule in known]
-    return [
-        replace(each, effect=replace(each.effect, gives=each.effect.gives | rearmed)) if each.effect.gives else each
-        for each in told
-    ]
+    timed = frozenset(_elapsed(rule.id) for rule in known if rule.timer is not None)
+    return [replace(each, effect=_waited_for(each.effect, rearmed, timed)) for each in told]
+
+
+def _waited_for(effect: Effect, rearmed: frozenset[str], timed: frozenset[str]) -> Effect:
+    """Add to an effect the times that it lets be up: on this ticket again, on a new one all of them."""
+    creates = [replace(created, gives=created.gives | timed) for created in effect.creates]
+    return replace(effect, gives=effect.gives | rearmed if effect.gives else effect.gives, creates=creates)
 
 
 def _elapsed(rule_id: UUID) -> str:
@@ -168,6 +175,9 @@ def _effect_of(actions: Sequence[Mapping[str, Any]]) -> Effect:
             case {"action": "comment", "kind": kind}:
                 gives |= {Occasion.NOTED} if kind == "note" else {Occasion.REPLIED, *_BY_CHANGE}
                 repeats = True
+            case {"action": "create_ticket"}:
+                unknown.add("open_child_count")
+                repeats = True
             case _:
                 # What is not known here may do anything.
                 unknown |= fields_for(Use.RULE).keys()
@@ -175,7 +185,24 @@ def _effect_of(actions: Sequence[Mapping[str, Any]]) -> Effect:
                 repeats = True
     known = {name: value for name, value in values.items() if name not in unknown}
     return Effect(
-        known, frozenset(unknown), frozenset(adds), frozenset(removes), gives=frozenset(gives), repeats=repeats
+        *(known, frozenset(unknown), frozenset(adds), frozenset(removes)),
+        gives=frozenset(gives),
+        repeats=repeats,
+        creates=[_new_ticket(action) for action in actions if action["action"] == "create_ticket"],
+    )
+
+
+def _new_ticket(action: Mapping[str, Any]) -> Effect:
+    """Tell what is known of a ticket that an action creates."""
+    given = {"status": "new", "type": "incident", "priority": "normal", **action["values"]}
+    copied = {*action["copied_fields"]} - action["values"].keys()
+    values = {name: _value(name, value) for name, value in given.items() if name not in copied | {"tags"}}
+    is_child = action["link_type"] == "child_of"
+    return Effect(
+        values if is_child else {**values, "parent_id": None},
+        adds=frozenset(given.get("tags", ())),
+        gives=frozenset({Occasion.CREATED}),
+        fills=frozenset({"parent_id"} if is_child else ()),
     )
 
 

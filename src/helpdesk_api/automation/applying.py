@@ -82,6 +82,9 @@ class TicketChanged(Output):
         Field(description="Old and new value of each field that changed, also by rules that reacted."),
     ]
     comments: Annotated[list[CommentWritten], Field(description="What the actions said.")]
+    created_ticket_ids: Annotated[
+        list[UUID], Field(description="The tickets that were created for it; in a dry run they are gone again.")
+    ]
     problem: Annotated[Problem | None, Field(description="Why nothing was done to it; pointers are into the actions.")]
 
 
@@ -126,6 +129,7 @@ async def _applied(
     """Do actions to one ticket, or tell why not."""
     since = len(ctx.events)
     told: dict[str, Any] = {"index": index, "ticket_id": wanted.ticket_id, "changes": {}, "comments": []}
+    told["created_ticket_ids"] = []
     try:
         async with undoable(ctx):
             before = await crud.fetch_locked(ctx, TICKETS, wanted.ticket_id)
@@ -133,16 +137,19 @@ async def _applied(
             # Rules see what all the actions have made of it, and so fire once.
             draft = await performed(replace(ctx, reactions={}), Draft(before, author_user_id=author_user_id), actions)
             after = await settled(ctx, draft.ticket, since=since)
+            for created in draft.created:
+                await settled(ctx, created, since=since)
     except Refusal as refusal:
         if refusal.kind not in _OF_ITEM:
             raise
         problem = problem_of(refusal, request_id=ctx.request_id, instance=instance)
         return TicketChanged.trusted(told | {"outcome": "refused", "version": None, "problem": problem})
-    is_changed = after.version != before.version or bool(draft.comments)
+    is_changed = after.version != before.version or bool(draft.comments or draft.created)
     told["changes"] = _changes(ctx, [event for event in ctx.events[since:] if event.object_id == before.id])
     told["comments"] = [
         CommentWritten.trusted({"kind": comment.kind, "body": comment.body}) for comment in draft.comments
     ]
+    told["created_ticket_ids"] = [created.id for created in draft.created]
     outcome = "changed" if is_changed else "unchanged"
     return TicketChanged.trusted(told | {"outcome": outcome, "version": after.version, "problem": None})
 

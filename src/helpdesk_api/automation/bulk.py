@@ -60,6 +60,7 @@ APPLYING_EXAMPLES: Final[dict[str, Any]] = {
                 "version": 4,
                 "changes": {"priority": ["normal", "high"], "tags": [["dock-3"], ["dock-3", "flood"]]},
                 "comments": [],
+                "created_ticket_ids": [],
                 "problem": None,
             }
         ],

@@ -19,6 +19,7 @@ from helpdesk_api.automation.chains import Chain, end, fail, try_one
 from helpdesk_api.automation.compiled_rules import CompiledRule, as_rule, facts_about
 from helpdesk_api.automation.rule_runs import Outcome, write_runs
 from helpdesk_api.automation.rules import Occasion
+from helpdesk_api.automation.spreading import spread
 from helpdesk_api.automation.timers import OUT_OF_REACH
 from helpdesk_api.automation.waiting import MOST_FOR_TICKET, Waiting
 from helpdesk_api.kit import crud, jobs
@@ -88,9 +89,12 @@ async def _reach(ctx: Ctx, one: Waiting, deadline: DueDeadline, in_force: Known)
         await waiting.note_reached(moment, one, fired_for=None)
         return
     # Each of them is about a ticket of its own, so each is written down.
+    since = len(moment.events)
     chain = Chain(ticket, is_sampled=lambda _: True, occasions={Occasion.ELAPSED})
     has_been_tried, fired_for = await _tried(moment, chain, known, rule, one)
     await write_runs(moment, ticket.id, sorted(chain.occasions), chain.runs)
+    others = await spread(moment, chain, known, since=since, is_sampled=chain.is_sampled)
+    await waiting.follow(moment, others, known)
     await waiting.note_reached(moment, one, fired_for=fired_for)
     if not has_been_tried:
         await waiting.follow(moment, [ticket.id], [rule])

@@ -19,6 +19,7 @@ from helpdesk_api.automation.compiled_rules import CompiledRule, as_rule, compil
 from helpdesk_api.automation.rule_runs import write_runs
 from helpdesk_api.automation.rule_versions import IN_FORCE
 from helpdesk_api.automation.rules import RULES, rules
+from helpdesk_api.automation.spreading import spread
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.deadlines import DueDeadline, Unfired
@@ -85,9 +86,12 @@ class RuleEngine:
         """Let a chain come to its end, and write down what came of it."""
         if not meant(known, happened):
             return ticket
+        since = len(ctx.events)
         chain = Chain(ticket, is_sampled=lambda rule_id: self._is_sampled(ctx, rule_id))
         await run_chain(ctx, chain, known, happened)
         await write_runs(ctx, ticket.id, sorted(chain.occasions), chain.runs)
+        others = await spread(ctx, chain, known, since=since, is_sampled=chain.is_sampled)
+        await waiting.follow(ctx, others, known)
         return chain.ticket
 
     def _is_sampled(self, ctx: Ctx, rule_id: UUID) -> bool:

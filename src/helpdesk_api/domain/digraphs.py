@@ -44,6 +44,34 @@ def components(leads: Graph) -> list[list[int]]:
     return found
 
 
+def union(one: Graph, other: Graph) -> Graph:
+    """Give the graph with the edges of both."""
+    return {node: list(dict.fromkeys([*one[node], *other[node]])) for node in one}
+
+
+def rings_through(marked: Graph, leads: Graph) -> list[list[int]]:
+    """Give the groups of nodes that reach each other in both graphs together, with a marked edge within."""
+    groups = components(union(marked, leads))
+    return [group for group in groups if any(other in group for node in group for other in marked[node])]
+
+
+def most_marked(marked: Graph, leads: Graph) -> int:
+    """Give the most marked edges that a way through both graphs together can have, where none closes a ring."""
+    both = union(marked, leads)
+    groups = components(both)
+    group_of = {node: place for place, group in enumerate(groups) for node in group}
+    best: list[int] = []
+    for group in groups:
+        ways = [
+            best[group_of[other]] + (other in marked[node])
+            for node in group
+            for other in both[node]
+            if group_of[other] < len(best)
+        ]
+        best.append(max(ways, default=0))
+    return max(best, default=0)
+
+
 def longest_path(leads: Graph, groups: Sequence[Sequence[int]]) -> tuple[int, list[int]]:
     """Give the most nodes that a way can meet, each once, and which; `groups` are the components of the graph.
 

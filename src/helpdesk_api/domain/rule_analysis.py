@@ -6,7 +6,7 @@ round, each once in a chain; what it takes for one rule to bring another on is s
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -19,9 +19,10 @@ from helpdesk_api.domain.conditions import (
     FieldType,
     Not,
     Operator,
+    comparisons,
     paths_of,
 )
-from helpdesk_api.domain.digraphs import components, longest_path
+from helpdesk_api.domain.digraphs import components, longest_path, most_marked, rings_through
 from helpdesk_api.domain.satisfiability import Budget, may_hold
 
 _TAGS: Final = "tags"
@@ -43,8 +44,10 @@ class Found(StrEnum):
     SHADOWED = "shadowed"
     CONTRADICTION = "contradiction"
     LOOP = "loop"
+    LOOP_THROUGH_TICKETS = "loop_through_tickets"
     LONG_CHAIN = "long_chain"
     MANY_RULES = "many_rules"
+    MANY_TICKETS = "many_tickets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,9 @@ class Effect:
     removes: frozenset[str] = frozenset()
     gives: frozenset[str] = frozenset()
     repeats: bool = False
+    # Fields that it leaves with some value, and what is known of each ticket that it creates.
+    fills: frozenset[str] = frozenset()
+    creates: Sequence["Effect"] = ()
 
     @property
     def writes(self) -> frozenset[str]:
@@ -95,6 +101,8 @@ class Limits:
 
     rounds: int
     fired: int
+    generations: int
+    created: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +228,55 @@ def _of_chains(
         gives_itself = bool(rule.effect.gives & rule.occasions)
         if rule.effect.repeats and [place] in groups and gives_itself and asking.may_hold(rule.condition):
             yield Finding(Found.LOOP, (rule.id,), is_certain=False)
+    yield from _through_tickets(asking, rules, fields, leads, limits)
     length, path = longest_path(leads, groups)
     if length >= limits.rounds:
         yield Finding(Found.LONG_CHAIN, tuple(rules[place].id for place in sorted(path)), is_certain=False)
     if len(rules) > limits.fired:
         yield Finding(Found.MANY_RULES, (), is_certain=False)
+
+
+def _through_tickets(
+    asking: _Asking,
+    rules: Sequence[AnalysedRule],
+    fields: Mapping[str, Field],
+    leads: Mapping[int, Sequence[int]],
+    limits: Limits,
+) -> Iterator[Finding]:
+    """Find what rules that create tickets set off for those: the same again, or too many of them."""
+    spawns = {
+        one: [
+            other
+            for other, second in enumerate(rules)
+            if any(_meets_new(asking, created, second, fields) for created in first.effect.creates)
+        ]
+        for one, first in enumerate(rules)
+    }
+    rings = rings_through(spawns, leads)
+    for group in rings:
+        met = tuple(rules[place].id for place in sorted(group))
+        yield Finding(Found.LOOP_THROUGH_TICKETS, met, is_certain=False)
+    most = sum(len(rule.effect.creates) for rule in rules)
+    if rings or not most:
+        return
+    generations = most_marked(spawns, leads)
+    if generations >= limits.generations:
+        creating = tuple(rules[place].id for place, met in spawns.items() if met)
+        yield Finding(Found.LONG_CHAIN, creating, is_certain=False)
+    if sum(most**generation for generation in range(1, generations + 2)) > limits.created:
+        creating = tuple(rule.id for rule in rules if rule.effect.creates)
+        yield Finding(Found.MANY_TICKETS, creating, is_certain=False)
+
+
+def _meets_new(asking: _Asking, created: Effect, rule: AnalysedRule, fields: Mapping[str, Field]) -> bool:
+    """Tell whether a rule may fire for a ticket that another creates: at once, or when its time is up."""
+    tags = {each.value for each in comparisons(rule.condition) if each.field.path == _TAGS}
+    # It has no other tags than it is created with, until a rule that is looked at by itself adds some.
+    known = replace(created, removes=frozenset(tag for tag in tags if isinstance(tag, str)) - created.adds)
+    if "created" in rule.occasions and asking.may_hold(AllOf((rule.condition, *_after(known, fields)))):
+        return True
+    # Until then anybody may have changed it.
+    return bool(created.gives & rule.occasions - {"created"}) and asking.may_hold(rule.condition)
 
 
 def _brings_on(asking: _Asking, first: AnalysedRule, second: AnalysedRule, fields: Mapping[str, Field]) -> bool:
@@ -252,6 +304,8 @@ def _after(effect: Effect, fields: Mapping[str, Field]) -> Iterator[Condition]:
         known = _equals(fields.get(name), value)
         if known is not None:
             yield known
+    for name in sorted(effect.fills):
+        yield Not(Comparison(fields[name], Operator.IS_EMPTY))
     for tag in sorted(effect.adds):
         yield Comparison(fields[_TAGS], Operator.CONTAINS, tag)
     for tag in sorted(effect.removes):

@@ -45,6 +45,7 @@ from helpdesk_api.kit.turns import take_turn
 from helpdesk_api.kit.visibility import seen_rows
 from helpdesk_api.tickets.models import tickets
 from helpdesk_api.tickets.resources import TICKETS
+from helpdesk_api.tickets.schemas import Ticket
 from helpdesk_api.tickets.ticket_settings import OpenChildren, settings_of
 
 LinkType = Literal["child_of", "duplicates", "blocks", "caused_by", "relates_to"]
@@ -267,6 +268,23 @@ async def _check_tree(ctx: Ctx, type_: str, source_id: UUID, target_id: UUID) ->
     if len(above) + 2 + below > MOST_LEVELS:
         message = f"There would be more than {MOST_LEVELS} levels of tickets."
         raise TooManyLevelsError(message, pointer="/target_ticket_id")
+
+
+async def link_new(ctx: Ctx, created: Ticket, type_: str, ticket: Ticket) -> None:
+    """Link a ticket that was just created to another, which is locked.
+
+    Raises ParentFinishedError, and TooManyLevelsError also for other links than those to a parent: what makes a ticket
+    for each ticket comes to an end.
+    """
+    if type_ == "child_of":
+        await _check_parent_is_open(ctx, created.status, ticket.id)
+    await take_turn(ctx, f"ticket links {ctx.tenant_id}")
+    above = await ctx.tx.rows(_BEYOND, {"tenant": ctx.tenant_id, "type": type_, "ticket": ticket.id})
+    if len(above) + 2 > MOST_LEVELS:
+        message = f"There would be more than {MOST_LEVELS} levels of tickets."
+        raise TooManyLevelsError(message, pointer="/link_type")
+    values = {"type": type_, "source_ticket_id": created.id, "target_ticket_id": ticket.id}
+    await crud.add(ctx, TICKET_LINKS, values)
 
 
 def parent_of(reach: str) -> ColumnElement[Any]:

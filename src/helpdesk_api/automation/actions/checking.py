@@ -20,6 +20,7 @@ from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.resource import Resource
 from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.kit.visibility import FieldNotAllowedError, check_fields
+from helpdesk_api.tickets.links import TICKET_LINKS
 from helpdesk_api.tickets.resources import TICKETS
 
 _REFERENCES: Final[Mapping[str, Resource[Any]]] = {
@@ -35,13 +36,15 @@ _BY_CLIENT: Final[Mapping[str, str]] = {
     "assign_default_team": "team_id",
     "assign_responsible_user": "assignee_id",
 }
+_WITH_VALUES: Final = frozenset({"set", "create_ticket"})
+_TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {"comment": ("body",), "create_ticket": ("subject", "description")}
 _BY_TURN: Final = frozenset({"assign_round_robin", "assign_least_loaded"})
 
 
 def touched_fields(action: KeptAction) -> frozenset[str]:
     """Name the fields of a ticket that an action may change."""
     kind = action["action"]
-    if kind == "set":
+    if kind in _WITH_VALUES:
         return frozenset(action["values"])
     if kind in _TAGS:
         return frozenset({"tags"})
@@ -59,10 +62,11 @@ def check_may_act(ctx: Ctx, actions: Sequence[KeptAction], *, pointer: str) -> N
     """
     for index, action in enumerate(actions):
         here = f"{pointer}/{index}"
-        ctx.principal.require(_permission_for(action))
-        if action["action"] == "comment":
-            check_template(ctx.principal, action["body"], pointer=f"{here}/body")
-        inside = f"{here[1:]}/values/" if action["action"] == "set" else None
+        for permission in _permissions_for(action):
+            ctx.principal.require(permission)
+        for name in _TEMPLATES.get(action["action"], ()):
+            check_template(ctx.principal, action[name], pointer=f"{here}/{name}")
+        inside = f"{here[1:]}/values/" if action["action"] in _WITH_VALUES else None
         named = {here[1:] if inside is None else inside + name: name for name in sorted(touched_fields(action))}
         check_fields(TICKETS.groups, ctx.principal.field_groups, named)
         if action["action"] in _BY_CLIENT:
@@ -89,16 +93,23 @@ async def check_custom_values(ctx: Ctx, actions: Sequence[KeptAction], *, pointe
             await check_custom_fields(ctx, TICKETS, action["values"][COLUMN], pointer=here)
 
 
-def _permission_for(action: KeptAction) -> str:
-    if action["action"] != "comment":
-        return "tickets:write"
-    return "notes:write" if action["kind"] == "note" else "comments:write"
+def _permissions_for(action: KeptAction) -> tuple[str, ...]:
+    match action:
+        case {"action": "comment", "kind": "note"}:
+            return ("notes:write",)
+        case {"action": "comment"}:
+            return ("comments:write",)
+        case {"action": "create_ticket"}:
+            return ("tickets:write", f"{TICKET_LINKS.plural}:write")
+        case _:
+            return ("tickets:write",)
 
 
 def _references(action: KeptAction) -> list[tuple[str, str, Any]]:
     """Give what an action refers to: the place in it, the field of a ticket that it stands for, and the id."""
-    given = action["values"] if action["action"] == "set" else action
-    prefix = "values/" if action["action"] == "set" else ""
+    has_values = action["action"] in _WITH_VALUES
+    given = action["values"] if has_values else action
+    prefix = "values/" if has_values else ""
     return [(prefix + name, name, given[name]) for name in _REFERENCES if given.get(name) is not None]
 
 

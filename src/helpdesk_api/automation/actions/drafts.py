@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from helpdesk_api.automation.actions.creating import create_linked
+from helpdesk_api.automation.actions.schemas import KeptAction
 from helpdesk_api.directory.custom_fields.models import COLUMN
 from helpdesk_api.domain.errors import FieldError, Refusal
+from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.tickets import service
+from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import Comment, Ticket
 
 
@@ -21,6 +25,7 @@ class Draft:
         self.ticket = ticket
         self.author_user_id = author_user_id
         self.comments: list[Comment] = []
+        self.created: list[Ticket] = []
         self._changes: dict[str, Any] = {}
         self._sources: dict[str, str] = {}
 
@@ -37,6 +42,19 @@ class Draft:
         """Note new values of custom fields, beside those that are noted already; null empties one."""
         self.put({COLUMN: {**self._changes.get(COLUMN, {}), **values}}, pointer=pointer)
         self._sources |= {f"{COLUMN}/{key}": f"{pointer}/{key}" for key in values}
+
+    async def create(self, ctx: Ctx, action: KeptAction, *, pointer: str) -> None:
+        """Create a ticket beside this one; raises what creating and linking raise, pointing at the action."""
+        ticket = await self.store(ctx)
+        try:
+            self.created.append(await create_linked(ctx, ticket, action))
+        except Refusal as refusal:
+            refusal.errors = tuple(
+                FieldError(pointer, error.code, error.detail, error.location) for error in refusal.errors
+            )
+            raise
+        # What is asked of its children may be another thing now.
+        self.ticket = await crud.fetch(ctx, TICKETS, ticket.id)
 
     async def store(self, ctx: Ctx) -> Ticket:
         """Make the changes; raises what changing a ticket raises, pointing at the action."""

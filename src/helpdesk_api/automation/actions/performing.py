@@ -111,6 +111,10 @@ async def _comment(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> 
         draft.ticket = await crud.fetch(ctx, TICKETS, ticket.id)
 
 
+async def _create_ticket(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
+    await draft.create(ctx, action, pointer=pointer)
+
+
 def _read(field: str, value: Any) -> Any:  # noqa: ANN401 - of whatever type the field is.
     """Give a value as the field has it; an action is kept as plain JSON."""
     if value is None:
@@ -135,4 +139,5 @@ _ACTS: Final[Mapping[str, Act]] = {
     "assign_responsible_user": _assign_responsible_user,
     "snooze": _snooze,
     "comment": _comment,
+    "create_ticket": _create_ticket,
 }

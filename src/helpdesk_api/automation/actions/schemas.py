@@ -14,9 +14,13 @@ from helpdesk_api.agreements.sla_policy_schemas import Priority
 from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput
 from helpdesk_api.domain.workflow import Status
 from helpdesk_api.kit.schema import Instant, Label, Line, Prose
+from helpdesk_api.tickets.links import LinkType
 from helpdesk_api.tickets.schemas import CommentKind, TicketType
 
 MOST_ACTIONS: Final = 20
+
+# What may go from one ticket to another that is created for it.
+CopiedField = Literal["company_id", "contact_id", "location_id", "asset_id", "service_id", "type", "priority"]
 
 # An action as it is kept: plain JSON.
 KeptAction = Mapping[str, Any]
@@ -147,6 +151,32 @@ class CommentAction(TypedDict):
     ]
 
 
+@with_config(_SHAPE)
+class NewTicketValues(TypedDict, total=False):
+    """What a new ticket starts with; what is absent is as with every new ticket."""
+
+    type: TicketType
+    priority: Priority
+    team_id: UUID
+    assignee_id: UUID
+    tags: _TagList
+
+
+@with_config(_SHAPE)
+class CreateTicketAction(TypedDict):
+    """Create another ticket and link it to this one; nothing else of this one is copied than is said."""
+
+    action: Literal["create_ticket"]
+    link_type: Annotated[LinkType, Field(description="What the new ticket is to this one: `child_of` it, for one.")]
+    subject: Annotated[Line, Field(description="A template, cut at 200 characters.")]
+    description: Annotated[Prose, Field(description="A template; may be empty.")]
+    copied_fields: Annotated[
+        list[CopiedField],
+        Field(max_length=10, description="The fields whose values the new ticket gets from this one."),
+    ]
+    values: Annotated[NewTicketValues, Field(description="They go before what is copied.")]
+
+
 Action = Annotated[
     SetAction
     | AddTagsAction
@@ -156,7 +186,8 @@ Action = Annotated[
     | AssignDefaultTeamAction
     | AssignResponsibleUserAction
     | SnoozeAction
-    | CommentAction,
+    | CommentAction
+    | CreateTicketAction,
     Field(discriminator="action"),
 ]
 
