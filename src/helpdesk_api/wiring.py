@@ -115,6 +115,7 @@ from helpdesk_api.tickets import (
     snoozing,
     ticket_settings,
     waking,
+    watchers,
 )
 from helpdesk_api.webhooks import (
     card_changes,
@@ -144,6 +145,7 @@ ROUTERS: Sequence[APIRouter] = (
     bulk.router,
     routes.router,
     links.router,
+    watchers.router,
     ticket_settings.router,
     uploading.router,
     file_routes.router,

@@ -47,7 +47,7 @@ def test_reading_everything_about_a_person_is_recorded(api: Client, path: str, m
 
     (entry,) = get(api, f"audit?request_id={answer.headers['x-request-id']}")["data"]
     assert (entry["type"], entry["object_id"]) == ("person.exported", person["id"])
-    assert entry["data"]["counts"] == {"tickets": 0, "comments": 0, "events": 1, "erasures": 0}
+    assert entry["data"]["counts"] == {"tickets": 0, "comments": 0, "watched": 0, "events": 1, "erasures": 0}
     assert entry["origin"]["ip"] == "127.0.0.1"
 
 

@@ -28,10 +28,8 @@ from tests.contract.bodies import (
     contact,
     erasure,
     identity_provider,
-    key_of,
     location,
     note,
-    reply,
     role,
     sla_policy,
     somebody_at_a_ticket,
@@ -52,21 +50,14 @@ from tests.contract.contract_bodies import (
 from tests.contract.crm_bodies import crm_source, sync_conflict
 from tests.contract.custom_field_bodies import custom_field
 from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
-from tests.contract.file_bodies import a_file, note_with_file, ticket_with_file
+from tests.contract.file_bodies import a_file
 from tests.contract.inbound_bodies import inbound_hook, inbound_message, token_of_a_hook
-from tests.contract.merge_bodies import merge, merge_of_contacts, merge_of_locations
+from tests.contract.merge_bodies import merge
 from tests.contract.price_bodies import a_ticket_to_add_up, price_item, price_list, price_question, ticket_line
 from tests.contract.pushed_bodies import (
-    asset_of_pushed_cards,
     batch_of,
-    company_of_pushed_company,
-    contact_of_pushed_company,
     external_reference,
-    location_of_pushed_company,
     reference_of,
-    reference_to_asset,
-    reference_to_contact,
-    reference_to_location,
 )
 from tests.contract.retention_bodies import RETENTION
 from tests.contract.rule_bodies import (
@@ -91,7 +82,7 @@ from tests.contract.stored_rows import (
     webhook_delivery,
     webhook_replay,
 )
-from tests.contract.ticket_bodies import ticket_link
+from tests.contract.ticket_bodies import ticket_link, ticket_watcher
 from tests.stage import Client, Stage
 
 
@@ -180,6 +171,7 @@ CASES = (
     Case("rules", rule, patch={"position": 0}, cleared="description"),
     Case("tickets", ticket, patch={"priority": "urgent"}, cleared="assignee_id", never_null="subject"),
     Case("ticket-links", ticket_link),
+    Case("ticket-watchers", ticket_watcher),
     Case("comments", note, parent=comments_of_new_ticket, created_event="ticket.note_added"),
     Case("files", made=a_file),
     Case("api-keys", api_key, patch={"name": "Renamed"}),
@@ -227,23 +219,6 @@ CASES = (
     Case("sessions", made=session),
     Case("identity-providers", identity_provider, patch={"is_enabled": False}, cleared="role_id"),
 )
-
-# Bodies that fill the references which the first body must leave empty, by resource or by single operation.
-OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {
-    "comments": (reply, note_with_file),
-    "tickets": (ticket_with_file,),
-    "external-references": (reference_to_contact, reference_to_location, reference_to_asset),
-    "merges": (merge_of_contacts, merge_of_locations),
-    "companies_put_by_reference": (company_of_pushed_company,),
-    "companies_upsert": (batch_of(company_of_pushed_company, match_on="domain"),),
-    "contacts_put_by_reference": (contact_of_pushed_company,),
-    "contacts_upsert": (batch_of(contact_of_pushed_company, match_on="email"),),
-    "locations_put_by_reference": (location_of_pushed_company,),
-    "locations_upsert": (batch_of(location_of_pushed_company),),
-    "assets_put_by_reference": (asset_of_pushed_cards,),
-    "assets_upsert": (batch_of(asset_of_pushed_cards),),
-    "api-keys": (key_of("user_id", user), key_of("contact_id", contact), key_of("role_id", role)),
-}
 
 SINGLE_OPERATIONS: Mapping[str, Single] = {
     **{name: Single(body) for name, body in SIGN_IN_BODIES.items()},

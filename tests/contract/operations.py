@@ -12,7 +12,8 @@ from urllib.parse import unquote
 
 from tests.contract.actions import ACTIONS
 from tests.contract.bodies import JSON, Value
-from tests.contract.cases import CASES, FREE_FORM, OTHER_BODIES, SINGLE_OPERATIONS, Case
+from tests.contract.cases import CASES, FREE_FORM, SINGLE_OPERATIONS, Case
+from tests.contract.other_bodies import OTHER_BODIES
 from tests.contract.sign_in_cases import DIRECT_OPERATIONS, PUBLIC_OPERATIONS
 from tests.stage import Client, Stage
 

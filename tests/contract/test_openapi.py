@@ -351,7 +351,7 @@ def test_every_field_of_an_answer_is_always_there() -> None:
     }
 
     # A condition is of one of several forms, and an action names only the fields that it sets.
-    assert optional.keys() == {"ConditionTree", "TicketValues"}
+    assert optional.keys() == {"ConditionTree", "TicketValues", "NewTicketValues"}
 
 
 def test_every_type_of_event_has_its_webhook() -> None:

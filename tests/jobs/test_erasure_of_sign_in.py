@@ -157,7 +157,7 @@ def test_no_table_that_names_a_person_for_signing_in_is_forgotten(stage: Stage) 
     )
     assert goes_with == {
         # Whose turn it is in a team is no way in, and says nothing of a person.
-        "users": {*OF_USER, "api_keys", "assignment_turns"},
+        "users": {*OF_USER, "api_keys", "assignment_turns", "ticket_watchers"},
         "contacts": {*OF_CONTACT, "api_keys", *of_card},
     }
     assert goes_with["users"] <= set(TENANT_TABLES)

@@ -43,6 +43,12 @@ _BY_CLIENT: Final[Mapping[str, str]] = {
     "assign_default_team": "team_id",
     "assign_responsible_user": "assignee_id",
 }
+# What is asked about that no ticket holds, and no event tells a change of.
+_BESIDE: Final[Mapping[str, str]] = {
+    "create_ticket": "open_child_count",
+    "add_watchers": "watcher_ids",
+    "remove_watchers": "watcher_ids",
+}
 _MEANINGS: Final[Mapping[Found, str]] = {
     Found.NEVER_HOLDS: "The condition can never hold.",
     Found.ACTION_NEVER_ALLOWED: "Whenever the condition holds, the new value is refused.",
@@ -175,9 +181,9 @@ def _effect_of(actions: Sequence[Mapping[str, Any]]) -> Effect:
             case {"action": "comment", "kind": kind}:
                 gives |= {Occasion.NOTED} if kind == "note" else {Occasion.REPLIED, *_BY_CHANGE}
                 repeats = True
-            case {"action": "create_ticket"}:
-                unknown.add("open_child_count")
-                repeats = True
+            case {"action": kind} if kind in _BESIDE:
+                unknown.add(_BESIDE[kind])
+                repeats = repeats or kind == "create_ticket"
             case _:
                 # What is not known here may do anything.
                 unknown |= fields_for(Use.RULE).keys()

@@ -144,7 +144,7 @@ async def _applied(
             raise
         problem = problem_of(refusal, request_id=ctx.request_id, instance=instance)
         return TicketChanged.trusted(told | {"outcome": "refused", "version": None, "problem": problem})
-    is_changed = after.version != before.version or bool(draft.comments or draft.created)
+    is_changed = after.version != before.version or bool(draft.comments or draft.created or draft.has_effects)
     told["changes"] = _changes(ctx, [event for event in ctx.events[since:] if event.object_id == before.id])
     told["comments"] = [
         CommentWritten.trusted({"kind": comment.kind, "body": comment.body}) for comment in draft.comments

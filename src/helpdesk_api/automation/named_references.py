@@ -65,8 +65,10 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "team_id": "team",
     "assignee_id": "user",
     "user_id": "user",
+    "user_ids": "user",
     "company_id": "company",
     "contact_id": "contact",
+    "contact_ids": "contact",
     "location_id": "location",
     "calendar_id": "calendar",
 }

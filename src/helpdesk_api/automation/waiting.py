@@ -27,7 +27,7 @@ from helpdesk_api.tickets.condition_facts import facts_of
 
 ELAPSED_KIND: Final = "rule.elapsed"
 MOST_FOR_TICKET: Final = 50
-_BEYOND_TICKET: Final = ("company.", "contact.", "asset.", "parent_id", "open_child_count")
+_BEYOND_TICKET: Final = ("company.", "contact.", "asset.", "parent_id", "open_child_count", "watcher_ids")
 
 rule_timers = tenant_table(
     "rule_timers",

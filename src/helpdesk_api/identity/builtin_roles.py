@@ -16,7 +16,7 @@ _FILES = ["files:read", "files:write"]
 _CONVERSATION = [
     *_FILES,
     *("comments:read", "comments:write", "notes:read", "notes:write", "tickets:read", "tickets:write"),
-    *("ticket-links:read", "ticket-links:write"),
+    *("ticket-links:read", "ticket-links:write", "ticket-watchers:read", "ticket-watchers:write"),
 ]
 _CARDS = [
     "asset-relations:read",
@@ -131,6 +131,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
             "services:read",
             "teams:read",
             "ticket-links:read",
+            "ticket-watchers:read",
             "tickets:read",
             "users:read",
         ],

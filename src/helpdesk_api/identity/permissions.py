@@ -16,6 +16,7 @@ from helpdesk_api.kit.visibility import EVERY_GROUP
 _RESOURCES: Final = {
     "tickets": "tickets",
     "ticket-links": "how tickets are linked",
+    "ticket-watchers": "who watches tickets",
     "ticket-settings": "what becomes of linked tickets when one is finished",
     "comments": "public replies on tickets",
     "notes": "internal notes on tickets",

@@ -25,9 +25,9 @@ STAFF_REACHES: Final = (UNLIMITED, TEAM, ASSIGNED, COMPANIES, TERRITORY)
 CONTACT_REACHES: Final = (OWN, COMPANY)
 
 _user = bindparam("seen_user", type_=Uuid())
-_contact = bindparam("seen_contact", type_=Uuid())
+SEEN_CONTACT: Final = bindparam("seen_contact", type_=Uuid())
 _teams = any_(bindparam("seen_teams", type_=ARRAY(Uuid())))
-_companies = any_(bindparam("seen_companies", type_=ARRAY(Uuid())))
+SEEN_COMPANIES: Final = any_(bindparam("seen_companies", type_=ARRAY(Uuid())))
 # Only what is compared: the table itself belongs to a layer above.
 _clients = table("companies", column("tenant_id", Uuid), column("id", Uuid), column("territory", Text)).alias("clients")
 _of_territory = select(_clients.c.id).where(
@@ -59,10 +59,10 @@ def rows_of(
         rules[ASSIGNED] = assignee == _user
         rules[TEAM] = rules[ASSIGNED] if team is None else or_(team == _teams, assignee == _user)
     if company is not None:
-        rules[COMPANIES] = company == _companies
+        rules[COMPANIES] = company == SEEN_COMPANIES
         rules[TERRITORY] = company.in_(_of_territory)
-    mine = [] if contact is None else [contact == _contact]
-    ours = [] if company is None else [company == _companies]
+    mine = [] if contact is None else [contact == SEEN_CONTACT]
+    ours = [] if company is None else [company == SEEN_COMPANIES]
     if mine or ours:
         rules[OWN] = _either(mine or ours)
         rules[COMPANY] = _either(mine + ours)

@@ -82,6 +82,7 @@ object in their order where the endpoint is `ordered`.
 TAGS = {
     "tickets": "Requests of clients, with their SLA clocks.",
     "ticket-links": "What is part of, duplicates, blocks, is caused by or relates to what.",
+    "ticket-watchers": "Who watches tickets beside those who work on them.",
     "ticket-settings": "What becomes of linked tickets when one of them is finished.",
     "comments": "What is said on a ticket: public replies and internal notes.",
     "companies": "The clients.",

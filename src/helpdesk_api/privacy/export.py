@@ -18,8 +18,9 @@ from helpdesk_api.kit.sql import Statement
 from helpdesk_api.kit.visibility import EVERY_GROUP
 from helpdesk_api.privacy.erasures import Erasure, erasures
 from helpdesk_api.privacy.people import RESOURCES, PersonType
-from helpdesk_api.tickets.models import comments, tickets
+from helpdesk_api.tickets.models import comments, ticket_watchers, tickets
 from helpdesk_api.tickets.schemas import Comment
+from helpdesk_api.tickets.watchers import TICKET_WATCHERS
 
 _person = bindparam("person", type_=Uuid)
 _ticket_columns = tuple(column for column in tickets.c if column.name != "tenant_id")
@@ -35,6 +36,14 @@ _COMMENTS: Final = Statement(
         or_(comments.c.author_contact_id == _person, comments.c.author_user_id == _person),
     )
     .order_by(comments.c.created_at, comments.c.id)
+)
+_WATCHED: Final = Statement(
+    select(*TICKET_WATCHERS.columns)
+    .where(
+        ticket_watchers.c.tenant_id == bindparam("tenant"),
+        or_(ticket_watchers.c.contact_id == _person, ticket_watchers.c.user_id == _person),
+    )
+    .order_by(ticket_watchers.c.created_at, ticket_watchers.c.id)
 )
 _event_columns = tuple(column for column in events.c if column.name not in {"tenant_id", "xid", "seq", "salt"})
 _EVENTS: Final = Statement(
@@ -55,6 +64,7 @@ EXPORT_EXAMPLE: Final = {
     "person": {"id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e11", "name": "Luca Ferri", "version": 3},
     "tickets": [{"id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40", "subject": "The label printer prints blank labels"}],
     "comments": [{"id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e41", "kind": "reply", "body": "It works again."}],
+    "watched": [{"id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e42", "ticket_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e40"}],
     "events": [{"id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e50", "type": "contact.created"}],
     "erasures": [],
 }
@@ -75,6 +85,7 @@ class PersonExport(Output):
     person: Annotated[dict[str, JsonValue], Field(description="The contact or user, as the API shows it.")]
     tickets: Annotated[list[dict[str, JsonValue]], Field(description="The tickets that a contact asked for.")]
     comments: Annotated[list[dict[str, JsonValue]], Field(description="What the person wrote.")]
+    watched: Annotated[list[dict[str, JsonValue]], Field(description="Which tickets the person watches.")]
     events: Annotated[
         list[dict[str, JsonValue]], Field(description="What happened to the row, and what the person did.")
     ]
@@ -94,7 +105,8 @@ async def export_person(ctx: Ctx, person_type: PersonType, person_id: UUID) -> P
     parts = {
         name: [_plain(row) for row in await ctx.tx.rows(statement, key)]
         for name, statement in (
-            ("tickets", _TICKETS), ("comments", _COMMENTS), ("events", _EVENTS), ("erasures", _ERASURES)
+            ("tickets", _TICKETS), ("comments", _COMMENTS), ("watched", _WATCHED),
+            ("events", _EVENTS), ("erasures", _ERASURES),
         )
     }  # fmt: skip
     record(

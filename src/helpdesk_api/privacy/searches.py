@@ -19,10 +19,10 @@ from helpdesk_api.privacy.event_search import search_events
 from helpdesk_api.privacy.matching import may_hold, may_name
 from helpdesk_api.privacy.people import PersonType
 from helpdesk_api.privacy.places import Place, places
-from helpdesk_api.privacy.sign_in_search import sign_in_searches
+from helpdesk_api.privacy.sign_in_search import removed, sign_in_searches
 from helpdesk_api.privacy.work import Search, Work, page_of
 from helpdesk_api.tickets.attachments import delete_locked, files_of
-from helpdesk_api.tickets.models import comments, tickets
+from helpdesk_api.tickets.models import comments, ticket_watchers, tickets
 from helpdesk_api.webhooks.inbound.models import inbound_messages
 
 _GONE: Final = b'{"type":"/problems/gone","title":"This is no longer available","status":410,"code":"gone"}'
@@ -35,6 +35,7 @@ def searches(person_type: PersonType) -> Sequence[Search]:
         written = [
             _written(tickets, (tickets.c.subject, tickets.c.description), tickets.c.contact_id),
             _written(comments, (comments.c.body,), comments.c.author_contact_id),
+            removed(ticket_watchers.c.contact_id),
         ]
     else:
         written = [_written(comments, (comments.c.body,), comments.c.author_user_id)]

@@ -6,7 +6,7 @@ person's name taken out: they open nothing for somebody who has no access, and o
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Column, Table, any_, delete, literal
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -37,10 +37,11 @@ def ways_in(person_type: PersonType) -> list[Column[object]]:
 
 def sign_in_searches(person_type: PersonType) -> Sequence[Search]:
     """Give what removes everything that a person could sign in with."""
-    return [*map(_removed, ways_in(person_type)), _attempts]
+    return [*map(removed, ways_in(person_type)), _attempts]
 
 
-def _removed(person: Column[object]) -> Search:
+def removed(person: Column[Any]) -> Search:
+    """Give what removes the rows in which a column names the person."""
     table: Table = person.table
 
     async def search(work: Work, after: object) -> None:

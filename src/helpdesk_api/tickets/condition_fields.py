@@ -33,6 +33,7 @@ from helpdesk_api.tickets.links import TICKET_LINKS, open_child_count, parent_of
 from helpdesk_api.tickets.models import comments, sla_clocks, tickets
 from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import Channel, Coverage, TicketType
+from helpdesk_api.tickets.watchers import TICKET_WATCHERS, watcher_ids
 
 _TICKETS: Final = "tickets:read"
 _PREVIOUS: Final = (
@@ -164,11 +165,17 @@ def _last_reply(side: str, author: str, meaning: str) -> OfferedField:
     return OfferedField(field, _OF_TICKETS, _TICKETS, None, lambda _: latest)
 
 
-def _of_links(
-    path: str, kind: FieldType, meaning: str, column: Callable[[str], ColumnElement[Any]], *, is_nullable: bool = False
+def _beside(
+    of: Resource[Any],
+    path: str,
+    kind: FieldType,
+    meaning: str,
+    column: Callable[[str], ColumnElement[Any]],
+    *,
+    is_nullable: bool = False,
 ) -> OfferedField:
     field = Field(path, kind, meaning, is_nullable=is_nullable)
-    return OfferedField(field, _OF_TICKETS, f"{TICKET_LINKS.plural}:read", None, column)
+    return OfferedField(field, _OF_TICKETS, f"{of.plural}:read", None, column)
 
 
 def _of_event(
@@ -209,8 +216,16 @@ _TICKET_FIELDS: Final = (
     _of_ticket("status_changed_at", FieldType.INSTANT, "When it came into its present status."),
     _last_reply("client", "author_contact_id", "The last message of the client."),
     _last_reply("user", "author_user_id", "The last public reply of a user."),
-    _of_links("parent_id", FieldType.REFERENCE, "The ticket that it is a child of.", parent_of, is_nullable=True),
-    _of_links("open_child_count", FieldType.INTEGER, "How many children are not finished.", open_child_count),
+    _beside(
+        TICKET_LINKS,
+        *("parent_id", FieldType.REFERENCE, "The ticket that it is a child of.", parent_of),
+        is_nullable=True,
+    ),
+    _beside(
+        TICKET_LINKS,
+        *("open_child_count", FieldType.INTEGER, "How many children are not finished.", open_child_count),
+    ),
+    _beside(TICKET_WATCHERS, "watcher_ids", FieldType.SET, "The users and contacts who watch it.", watcher_ids),
     _of_ticket("due_at", FieldType.INSTANT, "The earliest deadline of the running clocks."),
     _of_ticket("snoozed_until", FieldType.INSTANT, "Until when it is put off."),
     _of_ticket("first_responded_at", FieldType.INSTANT, "The first public reply of a user."),

@@ -123,6 +123,24 @@ comments = tenant_table(
     Index(None, "tenant_id", "author_contact_id"),
 )
 
+# Beside the tickets, because whoever of a client watches a ticket is shown it.
+ticket_watchers = tenant_table(
+    "ticket_watchers",
+    Column("ticket_id", Uuid, nullable=False),
+    Column("user_id", Uuid),
+    Column("contact_id", Uuid),
+    CheckConstraint("num_nonnulls(user_id, contact_id) = 1", name="one_person"),
+    UniqueConstraint("tenant_id", "ticket_id", "user_id", name="uq_ticket_watchers_user"),
+    UniqueConstraint("tenant_id", "ticket_id", "contact_id", name="uq_ticket_watchers_contact"),
+    reference("ticket_id", "tickets", ondelete="CASCADE"),
+    reference("user_id", "users", ondelete="CASCADE"),
+    # Not removed with the contact: it follows into the contact that one is merged into.
+    reference("contact_id", "contacts"),
+    Index(None, "tenant_id", "created_at", "id"),
+    Index(None, "tenant_id", "user_id", postgresql_where=text("user_id IS NOT NULL")),
+    Index(None, "tenant_id", "contact_id", "ticket_id", postgresql_where=text("contact_id IS NOT NULL")),
+)
+
 _is_due = text("state IN ('running', 'paused') AND due_at IS NOT NULL")
 sla_clocks = tenant_table(
     "sla_clocks",

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 
 from helpdesk_api.agreements.contracts import CONTRACTS
 from helpdesk_api.agreements.services import SERVICES
@@ -17,12 +17,13 @@ from helpdesk_api.files.schemas import ATTACHMENT_EXAMPLE
 from helpdesk_api.identity.teams import TEAMS
 from helpdesk_api.identity.tenants import TICKET_NUMBERS
 from helpdesk_api.identity.users import USERS
-from helpdesk_api.identity.visibility import rows_of
+from helpdesk_api.identity.visibility import OWN, SEEN_COMPANIES, SEEN_CONTACT, rows_of
 from helpdesk_api.kit.listing import Filter, Sort
 from helpdesk_api.kit.resource import Include, Resource
 from helpdesk_api.kit.schema import Instant
 from helpdesk_api.kit.tenancy import counters
-from helpdesk_api.tickets.models import comments, tickets
+from helpdesk_api.kit.visibility import RowRules
+from helpdesk_api.tickets.models import comments, ticket_watchers, tickets
 from helpdesk_api.tickets.schemas import Channel, Comment, CommentKind, Coverage, Ticket, TicketType
 
 # The number is taken by the statement that stores the ticket, so that the lock on the counter is short.
@@ -33,6 +34,16 @@ _following = (
     .returning(counters.c.value)
     .cte("following")
 )
+
+
+def watched_too(rules: RowRules) -> RowRules:
+    """Let whoever of a client watches a ticket of that client see it; of the staff, watching shows nobody more."""
+    watched = select(ticket_watchers.c.ticket_id).where(
+        ticket_watchers.c.tenant_id == tickets.c.tenant_id, ticket_watchers.c.contact_id == SEEN_CONTACT
+    )
+    of_own_client = and_(tickets.c.company_id == SEEN_COMPANIES, tickets.c.id.in_(watched.correlate(tickets)))
+    return {**rules, OWN: or_(rules[OWN], of_own_client)}
+
 
 TICKETS = Resource(
     name="ticket",
@@ -119,11 +130,13 @@ TICKETS = Resource(
         Include("team", "team_id", TEAMS),
         Include("assignee", "assignee_id", USERS),
     ),
-    rows=rows_of(
-        company=tickets.c.company_id,
-        contact=tickets.c.contact_id,
-        team=tickets.c.team_id,
-        assignee=tickets.c.assignee_id,
+    rows=watched_too(
+        rows_of(
+            company=tickets.c.company_id,
+            contact=tickets.c.contact_id,
+            team=tickets.c.team_id,
+            assignee=tickets.c.assignee_id,
+        )
     ),
     query_base=CustomFieldQuery,
     refine=refine,

@@ -238,6 +238,17 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 *("source_ticket_id", "target_ticket_id", "type"),
             ),
             event(
+                "ticket_watcher.created",
+                "Somebody began to watch a ticket.",
+                *("contact_id", "ticket_id", "user_id"),
+                version=CREATED_FIRST,
+            ),
+            event(
+                "ticket_watcher.deleted",
+                "Somebody watches a ticket no longer; `changes` holds who.",
+                *("contact_id", "ticket_id", "user_id"),
+            ),
+            event(
                 "ticket_settings.updated",
                 "What becomes of linked tickets when one is finished was changed.",
                 "open_children",

@@ -22,6 +22,7 @@ from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.kit.visibility import FieldNotAllowedError, check_fields
 from helpdesk_api.tickets.links import TICKET_LINKS
 from helpdesk_api.tickets.resources import TICKETS
+from helpdesk_api.tickets.watchers import TICKET_WATCHERS
 
 _REFERENCES: Final[Mapping[str, Resource[Any]]] = {
     "company_id": COMPANIES,
@@ -38,6 +39,7 @@ _BY_CLIENT: Final[Mapping[str, str]] = {
 }
 _WITH_VALUES: Final = frozenset({"set", "create_ticket"})
 _TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {"comment": ("body",), "create_ticket": ("subject", "description")}
+_PEOPLE: Final[Mapping[str, str]] = {"user_ids": "assignee_id", "contact_ids": "contact_id"}
 _BY_TURN: Final = frozenset({"assign_round_robin", "assign_least_loaded"})
 
 
@@ -99,6 +101,8 @@ def _permissions_for(action: KeptAction) -> tuple[str, ...]:
             return ("notes:write",)
         case {"action": "comment"}:
             return ("comments:write",)
+        case {"action": "add_watchers" | "remove_watchers"}:
+            return ("tickets:write", f"{TICKET_WATCHERS.plural}:write")
         case {"action": "create_ticket"}:
             return ("tickets:write", f"{TICKET_LINKS.plural}:write")
         case _:
@@ -110,7 +114,12 @@ def _references(action: KeptAction) -> list[tuple[str, str, Any]]:
     has_values = action["action"] in _WITH_VALUES
     given = action["values"] if has_values else action
     prefix = "values/" if has_values else ""
-    return [(prefix + name, name, given[name]) for name in _REFERENCES if given.get(name) is not None]
+    people = [
+        (f"{member}/{index}", name, each)
+        for member, name in _PEOPLE.items()
+        for index, each in enumerate(action.get(member, ()))
+    ]
+    return [(prefix + name, name, given[name]) for name in _REFERENCES if given.get(name) is not None] + people
 
 
 def _check_sees_who_serves(ctx: Ctx, *, pointer: str) -> None:

@@ -26,6 +26,8 @@ class Draft:
         self.author_user_id = author_user_id
         self.comments: list[Comment] = []
         self.created: list[Ticket] = []
+        # Whether something was done beside the ticket, which leaves its version as it is.
+        self.has_effects = False
         self._changes: dict[str, Any] = {}
         self._sources: dict[str, str] = {}
 

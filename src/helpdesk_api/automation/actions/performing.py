@@ -5,6 +5,7 @@ everybody's changes are under; whoever calls decides what becomes of what was do
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -19,6 +20,7 @@ from helpdesk_api.automation.timers import instant_after
 from helpdesk_api.directory.companies import COMPANIES
 from helpdesk_api.directory.custom_fields.models import COLUMN
 from helpdesk_api.directory.locations import LOCATIONS
+from helpdesk_api.domain.errors import Refusal
 from helpdesk_api.kit import crud
 from helpdesk_api.kit.context import Ctx
 from helpdesk_api.kit.resource import R, Resource
@@ -26,6 +28,7 @@ from helpdesk_api.kit.sqlstate import UnknownReferenceError
 from helpdesk_api.tickets.parties import default_team
 from helpdesk_api.tickets.resources import TICKETS
 from helpdesk_api.tickets.schemas import Ticket
+from helpdesk_api.tickets.watchers import unwatch, watch
 
 Act = Callable[[Ctx, Draft, KeptAction, str], Awaitable[None]]
 
@@ -111,6 +114,34 @@ async def _comment(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> 
         draft.ticket = await crud.fetch(ctx, TICKETS, ticket.id)
 
 
+async def _add_watchers(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
+    await _watchers(ctx, draft, action, pointer, watch)
+
+
+async def _remove_watchers(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
+    await _watchers(ctx, draft, action, pointer, unwatch)
+
+
+async def _watchers(
+    ctx: Ctx,
+    draft: Draft,
+    action: KeptAction,
+    pointer: str,
+    change: Callable[[Ctx, Ticket, str, list[UUID]], Awaitable[int]],
+) -> None:
+    ticket = await draft.store(ctx)
+    for column in ("user_id", "contact_id"):
+        try:
+            changed = await change(ctx, ticket, column, [UUID(each) for each in action[f"{column}s"]])
+        except Refusal as refusal:
+            refusal.errors = tuple(replace(error, pointer=f"{pointer}/{column}s") for error in refusal.errors)
+            raise
+        if changed:
+            # What is asked of its watchers may be another thing now.
+            draft.has_effects = True
+            draft.ticket = await crud.fetch(ctx, TICKETS, ticket.id)
+
+
 async def _create_ticket(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
     await draft.create(ctx, action, pointer=pointer)
 
@@ -140,4 +171,6 @@ _ACTS: Final[Mapping[str, Act]] = {
     "snooze": _snooze,
     "comment": _comment,
     "create_ticket": _create_ticket,
+    "add_watchers": _add_watchers,
+    "remove_watchers": _remove_watchers,
 }

@@ -52,6 +52,7 @@ _TagList = Annotated[
     Field(min_length=1, max_length=50, description="Kept in lower case, sorted, each once."),
     AfterValidator(_sorted_unique),
 ]
+_People = Annotated[list[UUID], Field(max_length=50)]
 _Team = Annotated[UUID, Field(description="The team, which the ticket is given to along with its member.")]
 
 
@@ -152,6 +153,24 @@ class CommentAction(TypedDict):
 
 
 @with_config(_SHAPE)
+class AddWatchersAction(TypedDict):
+    """Let people watch it who do not yet."""
+
+    action: Literal["add_watchers"]
+    user_ids: _People
+    contact_ids: _People
+
+
+@with_config(_SHAPE)
+class RemoveWatchersAction(TypedDict):
+    """Let people watch it no longer who do."""
+
+    action: Literal["remove_watchers"]
+    user_ids: _People
+    contact_ids: _People
+
+
+@with_config(_SHAPE)
 class NewTicketValues(TypedDict, total=False):
     """What a new ticket starts with; what is absent is as with every new ticket."""
 
@@ -187,6 +206,8 @@ Action = Annotated[
     | AssignResponsibleUserAction
     | SnoozeAction
     | CommentAction
+    | AddWatchersAction
+    | RemoveWatchersAction
     | CreateTicketAction,
     Field(discriminator="action"),
 ]

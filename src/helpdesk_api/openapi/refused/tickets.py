@@ -54,6 +54,7 @@ from helpdesk_api.tickets.parties import (
 )
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.tickets.snoozing import InvalidSnoozeError
+from helpdesk_api.tickets.watchers import TooManyWatchersError
 
 _OF_ACTIONS: Final = (InvalidTemplateError, UnknownTemplateFieldError, UnknownReferenceError)
 _OF_RULE: Final = (*_OF_ACTIONS, ReachTooNarrowError, TimerMismatchError, UnknownInstantError)
@@ -82,6 +83,10 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     "ticket_links_create": (
         *(UnknownReferenceError, LinkedToItselfError, LinkCycleError, AlreadyExistsError),
         *(HasParentError, ParentFinishedError, TooManyLevelsError),
+    ),
+    "ticket_watchers_create": (
+        *(UnknownReferenceError, InactiveUserError, ContactNotOfCompanyError, AlreadyExistsError),
+        TooManyWatchersError,
     ),
     "tickets_update": (OpenChildrenError, InvalidTransitionError, InvalidSnoozeError, *_TICKET_PARTIES),
     "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError, MergedError),
