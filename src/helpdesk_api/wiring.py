@@ -34,6 +34,7 @@ from helpdesk_api.automation import (
     trying,
     waiting,
 )
+from helpdesk_api.automation.actions import notifying
 from helpdesk_api.directory import (
     card_kinds,
     companies,
@@ -315,6 +316,7 @@ JOBS: Mapping[str, JobKind] = {
     magic_links.SEND: JobKind(magic_links.send_magic_links, batch=8, concurrency=4, lease=timedelta(seconds=30)),
     # The lease outlasts the recomputation of all but the largest tenants; a second worker would do nothing wrong.
     recomputing.RECOMPUTE: JobKind(recomputing.recompute, batch=1, concurrency=2, lease=timedelta(minutes=30)),
+    notifying.SEND: JobKind(notifying.send_notifications, batch=8, concurrency=2, lease=timedelta(seconds=30)),
     escalating.NOTIFY: JobKind(escalating.notify, batch=8, concurrency=2, lease=timedelta(seconds=30)),
     # The lease outlasts the arming of all but the largest tenants; a second worker would do nothing wrong.
     elapsing.ARM: JobKind(_RULES.arm, batch=1, concurrency=1, lease=timedelta(minutes=10)),

@@ -44,11 +44,13 @@ _BY_CLIENT: Final[Mapping[str, str]] = {
     "assign_responsible_user": "assignee_id",
 }
 # What is asked about that no ticket holds, and no event tells a change of.
-_BESIDE: Final[Mapping[str, str]] = {
-    "create_ticket": "open_child_count",
-    "add_watchers": "watcher_ids",
-    "remove_watchers": "watcher_ids",
+_BESIDE: Final[Mapping[str, frozenset[str]]] = {
+    "create_ticket": frozenset({"open_child_count"}),
+    "add_watchers": frozenset({"watcher_ids"}),
+    "remove_watchers": frozenset({"watcher_ids"}),
+    "notify": frozenset(),
 }
+_AGAIN: Final = frozenset({"create_ticket", "notify"})
 _MEANINGS: Final[Mapping[Found, str]] = {
     Found.NEVER_HOLDS: "The condition can never hold.",
     Found.ACTION_NEVER_ALLOWED: "Whenever the condition holds, the new value is refused.",
@@ -182,8 +184,8 @@ def _effect_of(actions: Sequence[Mapping[str, Any]]) -> Effect:
                 gives |= {Occasion.NOTED} if kind == "note" else {Occasion.REPLIED, *_BY_CHANGE}
                 repeats = True
             case {"action": kind} if kind in _BESIDE:
-                unknown.add(_BESIDE[kind])
-                repeats = repeats or kind == "create_ticket"
+                unknown |= _BESIDE[kind]
+                repeats = repeats or kind in _AGAIN
             case _:
                 # What is not known here may do anything.
                 unknown |= fields_for(Use.RULE).keys()

@@ -63,6 +63,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
 }
 _MEMBERS: Final[Mapping[str, str]] = {
     "team_id": "team",
+    "team_ids": "team",
     "assignee_id": "user",
     "user_id": "user",
     "user_ids": "user",

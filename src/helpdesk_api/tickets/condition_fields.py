@@ -328,6 +328,13 @@ def check_may_ask(principal: Principal, condition: Condition, *, pointer: str, a
     check_shown(principal, paths_of(condition), pointer=pointer, among=among)
 
 
+def is_shown(principal: Principal, path: str) -> bool:
+    """Tell whether a principal is shown a field of every ticket."""
+    offered = OFFERED[path]
+    may_read = offered.permission is None or principal.may(offered.permission)
+    return may_read and (offered.group is None or principal.sees(offered.group))
+
+
 def check_shown(principal: Principal, paths: Collection[str], *, pointer: str, among: Offered = OFFERED) -> None:
     """Refuse fields that a principal is not shown. Raises MissingPermissionError and FieldNotAllowedError."""
     for path in sorted(paths):

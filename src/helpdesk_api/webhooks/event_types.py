@@ -47,6 +47,10 @@ _TICKET: Final = (
     event("ticket.sla_extended", "More time was granted to a clock of a ticket; `data` tells the reason."),
     event("ticket.sla_deadline_set", "The deadline of a clock was set by hand; `data` tells the reason."),
     event("ticket.sla_deadline_released", "A deadline that was set by hand was taken back."),
+    event(
+        "ticket.notified",
+        "Messages about a ticket were written; `data` names them, and counts whom none was written to.",
+    ),
     event("ticket.rule_applied", "A rule fired for a ticket; `data` tells which version of which."),
     event("ticket.rules_ended", "Rules were kept from going on with a ticket; `data` tells the limit and the rules."),
 )

@@ -13,6 +13,7 @@ from helpdesk_api.directory.custom_fields.models import COLUMN
 from helpdesk_api.directory.custom_fields.values import check_custom_fields
 from helpdesk_api.directory.locations import LOCATIONS
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
+from helpdesk_api.identity.roles import ROLES
 from helpdesk_api.identity.teams import TEAMS
 from helpdesk_api.identity.users import USERS
 from helpdesk_api.kit import crud
@@ -31,6 +32,7 @@ _REFERENCES: Final[Mapping[str, Resource[Any]]] = {
     "team_id": TEAMS,
     "assignee_id": USERS,
     "calendar_id": CALENDARS,
+    "role_id": ROLES,
 }
 _TAGS: Final = frozenset({"add_tags", "remove_tags"})
 _BY_CLIENT: Final[Mapping[str, str]] = {
@@ -38,8 +40,17 @@ _BY_CLIENT: Final[Mapping[str, str]] = {
     "assign_responsible_user": "assignee_id",
 }
 _WITH_VALUES: Final = frozenset({"set", "create_ticket"})
-_TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {"comment": ("body",), "create_ticket": ("subject", "description")}
-_PEOPLE: Final[Mapping[str, str]] = {"user_ids": "assignee_id", "contact_ids": "contact_id"}
+_TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
+    "comment": ("body",),
+    "create_ticket": ("subject", "description"),
+    "notify": ("subject", "body"),
+}
+_PEOPLE: Final[Mapping[str, str]] = {
+    "user_ids": "assignee_id",
+    "contact_ids": "contact_id",
+    "team_ids": "team_id",
+    "role_ids": "role_id",
+}
 _BY_TURN: Final = frozenset({"assign_round_robin", "assign_least_loaded"})
 
 
@@ -103,6 +114,9 @@ def _permissions_for(action: KeptAction) -> tuple[str, ...]:
             return ("comments:write",)
         case {"action": "add_watchers" | "remove_watchers"}:
             return ("tickets:write", f"{TICKET_WATCHERS.plural}:write")
+        case {"action": "notify"}:
+            # What it says is as public as a reply.
+            return ("tickets:write", "comments:write")
         case {"action": "create_ticket"}:
             return ("tickets:write", f"{TICKET_LINKS.plural}:write")
         case _:

@@ -15,6 +15,7 @@ from helpdesk_api.agreements.services import SERVICES
 from helpdesk_api.automation.actions.assigning import least_loaded_of_team, next_of_team
 from helpdesk_api.automation.actions.commenting import comment_on
 from helpdesk_api.automation.actions.drafts import Draft
+from helpdesk_api.automation.actions.notifying import notify
 from helpdesk_api.automation.actions.schemas import KeptAction
 from helpdesk_api.automation.timers import instant_after
 from helpdesk_api.directory.companies import COMPANIES
@@ -142,6 +143,12 @@ async def _watchers(
             draft.ticket = await crud.fetch(ctx, TICKETS, ticket.id)
 
 
+async def _notify(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
+    del pointer
+    await notify(ctx, await draft.store(ctx), action)
+    draft.has_effects = True
+
+
 async def _create_ticket(ctx: Ctx, draft: Draft, action: KeptAction, pointer: str) -> None:
     await draft.create(ctx, action, pointer=pointer)
 
@@ -170,6 +177,7 @@ _ACTS: Final[Mapping[str, Act]] = {
     "assign_responsible_user": _assign_responsible_user,
     "snooze": _snooze,
     "comment": _comment,
+    "notify": _notify,
     "create_ticket": _create_ticket,
     "add_watchers": _add_watchers,
     "remove_watchers": _remove_watchers,

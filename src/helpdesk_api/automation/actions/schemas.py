@@ -22,6 +22,8 @@ MOST_ACTIONS: Final = 20
 # What may go from one ticket to another that is created for it.
 CopiedField = Literal["company_id", "contact_id", "location_id", "asset_id", "service_id", "type", "priority"]
 
+Recipient = Literal["assignee", "team", "requester", "watchers"]
+
 # An action as it is kept: plain JSON.
 KeptAction = Mapping[str, Any]
 
@@ -171,6 +173,26 @@ class RemoveWatchersAction(TypedDict):
 
 
 @with_config(_SHAPE)
+class NotifyAction(TypedDict):
+    """Write an e-mail to people who see the ticket; each gets one, with what that one is shown."""
+
+    action: Literal["notify"]
+    to: Annotated[list[Recipient], Field(max_length=10, description="By what they are to the ticket.")]
+    user_ids: _People
+    team_ids: _People
+    role_ids: _People
+    contact_ids: _People
+    subject: Annotated[Line, Field(description="A template, cut at 200 characters.")]
+    body: Annotated[
+        Prose,
+        AfterValidator(_written),
+        Field(
+            description="A template; nothing is sent where it comes out blank.", json_schema_extra={"pattern": r"\S"}
+        ),
+    ]
+
+
+@with_config(_SHAPE)
 class NewTicketValues(TypedDict, total=False):
     """What a new ticket starts with; what is absent is as with every new ticket."""
 
@@ -208,6 +230,7 @@ Action = Annotated[
     | CommentAction
     | AddWatchersAction
     | RemoveWatchersAction
+    | NotifyAction
     | CreateTicketAction,
     Field(discriminator="action"),
 ]
