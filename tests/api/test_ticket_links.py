@@ -149,6 +149,9 @@ def test_duplicates_are_solved_with_their_original_and_nothing_else_is(api: Clie
     original, duplicate, further, blocked = (a_ticket(api) for _ in range(4))
     link(api, duplicate, "duplicates", original)
     link(api, further, "duplicates", duplicate)
+    waiting = a_ticket(api)
+    link(api, waiting, "duplicates", original)
+    link(api, a_ticket(api), "child_of", waiting)
     link(api, blocked, "caused_by", original)
     link(api, original, "relates_to", blocked)
 
@@ -159,7 +162,7 @@ def test_duplicates_are_solved_with_their_original_and_nothing_else_is(api: Clie
     solve(api, other)
 
     assert statuses(api, original, duplicate, further, blocked) == ["solved", "solved", "solved", "new"]
-    assert statuses(api, open_one) == ["new"]
+    assert statuses(api, open_one, waiting) == ["new", "new"]
 
 
 def test_conditions_ask_for_the_parent_and_for_open_children(api: Client) -> None:

@@ -26,7 +26,7 @@ from helpdesk_api.tickets.attachments import attach_to_ticket
 from helpdesk_api.tickets.clocks import TicketClocks
 from helpdesk_api.tickets.covering import SUBJECT, check_contract, covered, covered_anew, service_for
 from helpdesk_api.tickets.drawing import draw
-from helpdesk_api.tickets.ending_together import ending_with
+from helpdesk_api.tickets.ending_together import OpenChildrenError, ending_with
 from helpdesk_api.tickets.models import comments
 from helpdesk_api.tickets.parties import (
     asset_for,
@@ -227,8 +227,12 @@ async def _end_along(ctx: Ctx, ticket_id: UUID, status: Status) -> None:
     moment, before = await locked(acting, ticket_id)
     if Status(before.status) in FINISHED:
         return
-    since = len(ctx.events)
-    after = await change(moment, before, await clocks_of(moment, ticket_id), {"status": status})
+    since, clocks = len(ctx.events), await clocks_of(moment, ticket_id)
+    try:
+        after = await change(moment, before, clocks, {"status": status})
+    except OpenChildrenError:
+        # It waits for children of its own, which whoever finished the other need not know of.
+        return
     await settled(moment, after, since=since)
 
 
