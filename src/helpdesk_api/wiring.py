@@ -95,6 +95,7 @@ from helpdesk_api.retention import routes as retention_routes
 from helpdesk_api.retention.runs import APPLY
 from helpdesk_api.retention.settings import RETENTION_SETTINGS
 from helpdesk_api.tickets import (
+    act_routes,
     asset_timelines,
     calendar_plans,
     clock_routes,
@@ -153,6 +154,7 @@ ROUTERS: Sequence[APIRouter] = (
     presence.router,
     line_routes.totals_router,
     line_routes.router,
+    act_routes.router,
     clock_routes.router,
     clock_routes.times,
     clock_routes.extensions,

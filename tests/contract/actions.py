@@ -11,7 +11,7 @@ _WITHOUT_BODY = (
     "assets_list_placements", "assets_list_timeline", "users_invite", "users_reset_second_factor", "sessions_end",
     "api_keys_revoke", "api_keys_usage", "companies_get_provenance", "contacts_get_provenance",
     "locations_get_provenance", "contracts_list_versions", "entitlements_get_balance", "entitlements_list_entries",
-    "merges_undo",
+    "merges_undo", "acts_get_document",
 )  # fmt: skip
 
 # Operations on one object beside the usual five, with a body that is valid for them.

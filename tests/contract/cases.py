@@ -53,7 +53,14 @@ from tests.contract.endpoint_bodies import CERTIFICATE, webhook_endpoint
 from tests.contract.file_bodies import a_file
 from tests.contract.inbound_bodies import inbound_hook, inbound_message, token_of_a_hook
 from tests.contract.merge_bodies import merge
-from tests.contract.price_bodies import a_ticket_to_add_up, price_item, price_list, price_question, ticket_line
+from tests.contract.price_bodies import (
+    a_ticket_to_add_up,
+    act,
+    price_item,
+    price_list,
+    price_question,
+    ticket_line,
+)
 from tests.contract.pushed_bodies import (
     batch_of,
     external_reference,
@@ -163,6 +170,7 @@ CASES = (
     Case("services", service, patch={"is_active": False}, cleared="description"),
     Case("contracts", contract, patch={"name": "Renamed"}, cleared="notes"),
     Case("ticket-lines", ticket_line),
+    Case("acts", act),
     Case("price-lists", price_list, patch={"valid_until": "2099-12-31"}, cleared="valid_from"),
     Case("price-items", price_item, patch={"price": "15.00"}, cleared="role_id"),
     Case("entitlements", entitlement, patch={"quantity": 900}, cleared="rollover_periods"),

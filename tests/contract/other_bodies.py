@@ -12,6 +12,7 @@ from tests.contract.bodies import (
 )
 from tests.contract.file_bodies import note_with_file, ticket_with_file
 from tests.contract.merge_bodies import merge_of_contacts, merge_of_locations
+from tests.contract.price_bodies import act_of_contract
 from tests.contract.pushed_bodies import (
     asset_of_pushed_cards,
     batch_of,
@@ -30,6 +31,7 @@ OTHER_BODIES: Mapping[str, tuple[Callable[[Client], JSON], ...]] = {
     "comments": (reply, note_with_file),
     "tickets": (ticket_with_file,),
     "ticket-watchers": (watching_contact,),
+    "acts": (act_of_contract,),
     "external-references": (reference_to_contact, reference_to_location, reference_to_asset),
     "merges": (merge_of_contacts, merge_of_locations),
     "companies_put_by_reference": (company_of_pushed_company,),

@@ -70,3 +70,32 @@ def a_ticket_to_add_up(stage: Stage, api: Client) -> dict[str, str]:
     """Make a ticket with a line; gives its id."""
     del stage
     return {"id": create(api, "ticket-lines", **ticket_line(api))["ticket_id"]}
+
+
+def act(api: Client) -> JSON:
+    """Ask for an act of a ticket with a line."""
+    return {
+        "ticket_id": create(api, "ticket-lines", **ticket_line(api))["ticket_id"],
+        "contract_id": None,
+        "starts_on": None,
+        "ends_on": None,
+        "currency": "EUR",
+    }
+
+
+def act_of_contract(api: Client) -> JSON:
+    """Ask for an act of a contract under which a line was noted."""
+    client = create(api, "companies", name=unique("Client"))["id"]
+    made = create(api, "contracts", **contract(api))["id"]
+    terms = {"starts_at": "2026-01-01T00:00:00Z", "company_ids": [client]}
+    answer = api.post(f"/v1/contracts/{made}/amend", json={"terms": terms})
+    assert answer.is_success, answer.text
+    ticket = create(api, "tickets", subject=unique("Ticket"), company_id=client)["id"]
+    create(api, "ticket-lines", **ticket_line(api) | {"ticket_id": ticket})
+    return {
+        "ticket_id": None,
+        "contract_id": made,
+        "starts_on": "2026-05-01",
+        "ends_on": "2026-05-31",
+        "currency": "EUR",
+    }

@@ -16,8 +16,8 @@ from tests.stage import Stage
 COMMON_TABLES = {"tenants", "alembic_version"}
 MINE = "tenant_id = ( SELECT current_tenant() AS current_tenant)"
 APPEND_ONLY = (
-    *("audit_seals", "calendar_versions", "entitlement_entries", "event_redactions", "events", "sla_policy_versions"),
-    "webhook_attempts",
+    *("acts", "audit_seals", "calendar_versions", "entitlement_entries", "event_redactions", "events"),
+    *("sla_policy_versions", "webhook_attempts"),
 )
 # What runs with the rights of the owner, and the tables of which it sees the rows of the tenant.
 DEFINERS = ["redact_event"]
@@ -40,6 +40,7 @@ SWEEPER_MAY = {
 }
 PURGER_MAY_WITH_A_TABLE = ("{}: DELETE", "{}.id: SELECT", "{}.tenant_id: SELECT")
 APP_MAY_BEYOND_ROWS = {
+    *(f"acts.{column}: UPDATE" for column in ("company_id", "updated_at", "version")),
     "alembic_version: SELECT",
     "entitlement_entries.reason: UPDATE",
     "tenants: INSERT",
@@ -314,9 +315,8 @@ def test_the_application_may_do_exactly_what_is_reviewed(stage: Stage) -> None:
         "event_redactions: DELETE",
         "event_redactions: INSERT",
         "calendar_versions: DELETE",
-        "entitlement_entries: DELETE",
-        "rule_versions: DELETE",
-        "sla_policy_versions: DELETE",
+        *("acts: DELETE", "entitlement_entries: DELETE"),
+        *("rule_versions: DELETE", "sla_policy_versions: DELETE"),
         "webhook_replays: DELETE",
         "event_log_starts: DELETE",
         "retention_runs: DELETE",

@@ -28,6 +28,7 @@ MOVES = (
 FILLED: Mapping[str, tuple[str, ...]] = {
     "{resource.name}.created": (
         *(f"{name}.created" for name in STORED),
+        "act.created",
         "ticket.created",
         "ticket_line.created",
         "erasure.created",

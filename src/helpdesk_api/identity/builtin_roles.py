@@ -84,7 +84,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
             *("contracts:read", "contracts:write", "services:read", "services:write"),
             *("entitlements:read", "entitlements:write"),
             *("price-items:read", "price-items:write", "price-lists:read", "price-lists:write"),
-            *("ticket-lines:read", "ticket-lines:write"),
+            *("acts:read", "acts:write", "ticket-lines:read", "ticket-lines:write"),
         ],
         *(CLIENT_INTERNAL, CONTACT_DETAILS, STAFF_DETAILS, TICKET_INTERNAL, TICKET_PRICES),
     ),
@@ -156,7 +156,8 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = {
         [
             *(*_CARDS, "crm-sources:read", "custom-fields:read", "events:read", "merges:read"),
             *("sync-conflicts:read", "external-references:read", "external-references:write"),
-            *("contracts:read", "contracts:write", "entitlements:read", "entitlements:write", "services:read"),
+            *("acts:read", "contracts:read", "contracts:write", "entitlements:read", "entitlements:write"),
+            "services:read",
             *("price-items:read", "price-items:write", "price-lists:read", "price-lists:write"),
         ],
         CLIENT_COMMERCIAL,

@@ -41,6 +41,7 @@ _RESOURCES: Final = {
     "services": "what is offered to clients",
     "contracts": "contracts, with all that has been agreed",
     "ticket-lines": "what was done and handed over on tickets; writing draws on entitlements",
+    "acts": "acts, which tell clients what was done and what it comes to; writing issues them",
     "price-lists": "price lists, and whom they are for",
     "price-items": "what costs how much",
     "entitlements": "what clients may use under contracts, with its ledger; writing enters what was used",

@@ -143,6 +143,8 @@ def of_operation(operation_id: str, status: str) -> dict[str, Any] | str | None:
             return {"now": "2026-03-14T11:20:00Z", "advancing_to": "2026-04-01T00:00:00Z", "fired_count": 500}
         case "tenants_export", "200":
             return EXPORT
+        case "acts_get_document", "200":
+            return {"format": "helpdesk-act", "format_version": 1, "number": 17, "currency": "EUR", "lines": []}
         case "files_get_content", "200":
             return "17:02 E0417 paper jam at dock 3"
         case "events_stream", "200":

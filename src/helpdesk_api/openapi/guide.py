@@ -103,6 +103,7 @@ TAGS = {
     "coverage-settings": "What becomes of tickets that no contract covers.",
     "contracts": "What has been agreed with clients: what applied when, as known when.",
     "ticket-lines": "Work, services and parts on tickets: what they cost, who pays, what they were drawn from.",
+    "acts": "What was done and what it comes to, as documents that stay what they are.",
     "price-lists": "Prices in one currency, and whom they are for.",
     "price-items": "What costs how much, and which price holds for whom.",
     "entitlements": "How much of what clients may use under contracts, what was used, and what is left.",

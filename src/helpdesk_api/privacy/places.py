@@ -46,6 +46,10 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
         "kind": "a word of ours", "currency": "a code", "time_zone": "a name of a zone", "rollover": "a word of ours",
         "overage": "a word of ours",
     },
+    "acts": {
+        "currency": "a code", "document": "ids, numbers, and names of companies and of what is sold",
+        "sha256": "a hash",
+    },
     "ticket_lines": {
         "kind": "a word of ours", "code": "names what is sold", "name": "names what is sold", "unit": "names a unit",
         "billing": "a word of ours", "currency": "a code",

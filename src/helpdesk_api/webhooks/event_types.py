@@ -326,6 +326,12 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
             *stored("contract", "A contract", "name", "number", "status", changing="name"),
             *_CONTRACT,
             event(
+                "act.created",
+                "An act was issued.",
+                *("company_id", "contract_id", "currency", "gross", "number", "ticket_id"),
+                version=CREATED_FIRST,
+            ),
+            event(
                 "ticket_line.created",
                 "Work or a part was noted on a ticket, or a line was taken back; `changes` tells what.",
                 *("billing", "code", "kind", "minutes", "quantity", "ticket_id"),

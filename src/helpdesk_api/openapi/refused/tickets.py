@@ -26,7 +26,7 @@ from helpdesk_api.directory.locations import LocationNotOfCompanyError
 from helpdesk_api.domain.business_time import BudgetOutOfReachError, InstantOutOfRangeError, InvalidCalendarError
 from helpdesk_api.domain.clock_refusals import ClockStoppedError, DeadlinePassedError
 from helpdesk_api.domain.errors import Refusal
-from helpdesk_api.domain.money import DiscountTooLargeError
+from helpdesk_api.domain.money import DiscountTooLargeError, UnknownCurrencyError
 from helpdesk_api.domain.templates import InvalidTemplateError, UnknownTemplateFieldError
 from helpdesk_api.domain.workflow import InvalidTransitionError
 from helpdesk_api.files.storing import TooManyUnattachedFilesError
@@ -39,6 +39,7 @@ from helpdesk_api.kit.sqlstate import AlreadyExistsError, UnknownReferenceError
 from helpdesk_api.kit.visibility import FieldNotAllowedError
 from helpdesk_api.openapi.refused.conditions import OF_CONDITION
 from helpdesk_api.tickets.acting import AuthorRequiredError, NotOwnNameError
+from helpdesk_api.tickets.acts import InvalidActError, NothingToActError, TooManyActLinesError
 from helpdesk_api.tickets.blast_radius import PlanExpiredError, PlanOutdatedError, TooManyClocksError
 from helpdesk_api.tickets.covering import ContractNotOfClientError, InactiveServiceError, NotCoveredError
 from helpdesk_api.tickets.deadlines import NoManualDeadlineError, TooManyTicketsError
@@ -74,6 +75,9 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
     "tickets_search": OF_CONDITION,
     "files_upload": (TooManyUnattachedFilesError,),
     "files_create_link": (AnswerSealedError,),
+    "acts_create": (
+        *(InvalidActError, NothingToActError, TooManyActLinesError, UnknownCurrencyError, UnknownReferenceError),
+    ),
     "ticket_lines_create": (
         *(InvalidLineError, NoPriceError, NotUnderContractError, DiscountTooLargeError, AmountTooLargeError),
         *(EntitlementExhaustedError, TooManyLinesError, UnknownReferenceError, FieldNotAllowedError),
