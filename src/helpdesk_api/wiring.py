@@ -46,8 +46,9 @@ from helpdesk_api.directory import (
 )
 from helpdesk_api.directory.crm import conflicts, reading, sources
 from helpdesk_api.directory.custom_fields import routes as custom_field_routes
-from helpdesk_api.directory.transfers import export_routes, exporting
+from helpdesk_api.directory.transfers import export_routes, exporting, import_routes, importing
 from helpdesk_api.directory.transfers.exports import EXPORT
+from helpdesk_api.directory.transfers.imports import IMPORT
 from helpdesk_api.files import uploading
 from helpdesk_api.identity import (
     api_keys,
@@ -184,6 +185,7 @@ ROUTERS: Sequence[APIRouter] = (
     reading.contacts_router,
     reading.locations_router,
     export_routes.router,
+    import_routes.router,
     reveal.router,
     teams.router,
     users.router,
@@ -314,6 +316,8 @@ JOBS: Mapping[str, JobKind] = {
     ERASE: JobKind(erase, batch=1, concurrency=1, lease=timedelta(minutes=30)),
     # The lease outlasts the export of all but the largest tenants; of two workers the first to end stores its file.
     EXPORT: JobKind(exporting.export, batch=1, concurrency=1, lease=timedelta(minutes=10)),
+    # A job is a few batches; whoever is slower than its lease finds that another has gone on.
+    IMPORT: JobKind(importing.import_cards, batch=1, concurrency=2, lease=timedelta(minutes=1)),
     mailing.SEND_TO_USER: JobKind(mailing.send_links_to_users, batch=8, concurrency=4, lease=timedelta(seconds=30)),
     magic_links.SEND: JobKind(magic_links.send_magic_links, batch=8, concurrency=4, lease=timedelta(seconds=30)),
     # The lease outlasts the recomputation of all but the largest tenants; a second worker would do nothing wrong.

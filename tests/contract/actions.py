@@ -11,7 +11,7 @@ _WITHOUT_BODY = (
     "assets_list_placements", "assets_list_timeline", "users_invite", "users_reset_second_factor", "sessions_end",
     "api_keys_revoke", "api_keys_usage", "companies_get_provenance", "contacts_get_provenance",
     "locations_get_provenance", "contracts_list_versions", "entitlements_get_balance", "entitlements_list_entries",
-    "merges_undo", "acts_get_document",
+    "merges_undo", "acts_get_document", "imports_list_rows",
 )  # fmt: skip
 
 # Operations on one object beside the usual five, with a body that is valid for them.
@@ -62,6 +62,17 @@ ACTIONS: Mapping[str, JSON | None] = {
     },
     "webhook_endpoints_stats": None,
     "webhook_replays_cancel": None,
+    "imports_start": {
+        "file_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e48",
+        "resource": "companies",
+        "format": "csv",
+        "source": "crm",
+        "match_on": "domain",
+        "encoding": "utf-8",
+        "mapping": {"Account": "name", "Owner": None},
+        "dry_run": True,
+    },
+    "imports_cancel": None,
     "exports_start": {
         "resource": "companies",
         "format": "csv",

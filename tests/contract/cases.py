@@ -82,6 +82,7 @@ from tests.contract.sign_in_cases import BODIES as SIGN_IN_BODIES
 from tests.contract.stored_rows import (
     export,
     id_of_a_session,
+    import_,
     outbound_email,
     retention_run,
     rule_run,
@@ -161,6 +162,7 @@ CASES = (
     Case("crm-sources", crm_source, patch={"is_strict": False}, never_null="companies"),
     Case("sync-conflicts", made=sync_conflict),
     Case("exports", made=export),
+    Case("imports", made=import_),
     Case("custom-fields", custom_field, patch={"label": "Renamed"}, cleared="description", never_null="label"),
     Case("teams", team, patch={"name": "Renamed"}, cleared="description"),
     Case("users", user, patch={"is_active": False}, cleared="team_id"),

@@ -27,6 +27,7 @@ _WITHOUT_GUARD = frozenset(
         "webhook_endpoints_test",
         "webhook_deliveries_redeliver",
         "webhook_replays_cancel",
+        "imports_cancel",
     }
 )
 

@@ -12,6 +12,7 @@ from helpdesk_api.kit.context import Cause, Principal
 from helpdesk_api.kit.unit_of_work import unit_of_work
 from tests.conftest import MakeSandbox
 from tests.contract.bodies import JSON, a_clock, create
+from tests.contract.file_bodies import uploaded
 from tests.contract.operations import OPERATIONS, Operation, World
 from tests.contract.rows import TENANT_TABLES
 from tests.contract.stored_rows import webhook_delivery
@@ -74,6 +75,19 @@ def keep_replaying(stage: Stage, api: Client) -> None:
     stage.sql("UPDATE webhook_replays SET state = 'running', completed_at = NULL WHERE tenant_id = $1", api.tenant.id)
 
 
+def keep_importing(stage: Stage, api: Client) -> None:
+    """Let there be an import to cancel."""
+    stage.sql(
+        "UPDATE imports SET state = 'running', completed_at = NULL, caller = '{}' WHERE tenant_id = $1", api.tenant.id
+    )
+
+
+def an_uploaded_file(api: Client, path: str) -> JSON:
+    """Upload a file for the import of a path."""
+    del path
+    return {"file_id": uploaded(api, b"name\n", "cards.csv")["id"], "resource": "companies", "format": "csv"}
+
+
 def fail_a_delivery(stage: Stage, api: Client) -> None:
     """Let there be a dead letter."""
     webhook_delivery(stage, api)
@@ -97,6 +111,7 @@ FIRST: Mapping[str, Callable[[Stage, Client], object]] = {
     "calendars_refresh_holidays": take_holidays,
     "sla_clocks_extend": a_clock,
     "users_reset_second_factor": add_second_factor,
+    "imports_cancel": keep_importing,
     "webhook_deliveries_redeliver": switch_on,
     "webhook_deliveries_retry": fail_a_delivery,
     "webhook_endpoints_ping": switch_on,
@@ -107,7 +122,7 @@ FIRST: Mapping[str, Callable[[Stage, Client], object]] = {
     "webhook_replays_cancel": keep_replaying,
 }
 # What these ask for a worker does, in transactions of its own.
-DONE_LATER = {"contacts_erase", "exports_start", "retention_apply", "users_erase"}
+DONE_LATER = {"contacts_erase", "exports_start", "imports_start", "retention_apply", "users_erase"}
 # What these do to one ticket can be taken back alone: rows bear the number of that part of the transaction.
 DONE_IN_PARTS = {"macros_apply", "tickets_bulk"}
 
@@ -133,6 +148,7 @@ def a_planned_edit(api: Client, path: str) -> JSON:
 BODY: Mapping[str, Callable[[Client, str], JSON]] = {
     "calendars_apply": a_planned_edit,
     "contacts_reveal": revealed_for_a_ticket,
+    "imports_start": an_uploaded_file,
     "sla_clocks_extend": lambda _, __: {"filter": {}, "seconds": 3600, "reason": "Outage."},
     "webhook_deliveries_retry": lambda _, __: {"filter": {}},
 }

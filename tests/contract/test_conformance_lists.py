@@ -216,9 +216,10 @@ def test_every_list_pages_the_same_way() -> None:
 
     # The audit trail, its seals and what is due next belong to no resource, and a search is a list with a body: their
     # pages are followed in tests/api: test_audit.py, test_due_clocks.py and test_ticket_search.py. So are those of what
-    # an asset has been through, in test_assets.py, of cards that may be the same, in test_duplicates.py, and of the
-    # entries of a ledger, in test_entitlements.py.
+    # an asset has been through, in test_assets.py, of cards that may be the same, in test_duplicates.py, of the rows
+    # of an import, in test_imports.py, and of the entries of a ledger, in test_entitlements.py.
     others = {"audit_list", "audit_seals_list", "sla_clocks_list_due", "tickets_search"}
     others |= {"assets_list_placements", "assets_list_timeline", "entitlements_list_entries"}
+    others |= {"imports_list_rows"}
     others |= {"companies_list_duplicates", "contacts_list_duplicates", "locations_list_duplicates"}
     assert paged == {operation.id for operation in LISTS} | others

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sqlalchemy import Column, Text, bindparam, func, select
+from sqlalchemy import Column, ColumnElement, Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from helpdesk_api.directory.crm.disagreeing import note_conflicts
@@ -105,14 +105,23 @@ class CardKind(Generic[R]):
         """Give the statement that finds cards, for each way to match."""
         return {way: self._matching(self.resource.table.c[name]) for way, name in self.matched_by.items()}
 
+    @cached_property
+    def held(self) -> Mapping[str, Statement]:
+        """Give the statement that tells which values cards hold, of those with any of some values, for each way."""
+        columns = ((way, self.resource.table.c[name]) for way, name in self.matched_by.items())
+        return {way: Statement(select(column).where(*self._holding(column))) for way, column in columns}
+
     def _matching(self, column: Column[Any]) -> Statement:
         table = self.resource.table
+        found = select(table.c.id).where(*self._holding(column))
+        return Statement(found.order_by(table.c.id).limit(_MOST_CANDIDATES + 1))
+
+    def _holding(self, column: Column[Any]) -> tuple[ColumnElement[bool], ...]:
         if isinstance(column.type, JSONB):
             shares = holds_any(column, "values")
         else:
             shares = column.overlap(bindparam("values", type_=ARRAY(Text)))
-        found = select(table.c.id).where(table.c.tenant_id == bindparam("tenant"), shares)
-        return Statement(found.order_by(table.c.id).limit(_MOST_CANDIDATES + 1))
+        return self.resource.table.c.tenant_id == bindparam("tenant"), shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +185,8 @@ async def upsert(ctx: Ctx, kind: CardKind[R], push: Push) -> Pushed[R]:
         await _link(ctx, kind, push, matched)
         return await _change(ctx, kind, matched, given, push, matched_on=push.match_on)
     settled = await _settled_new(ctx, kind, given, push)
-    created = await _create(ctx, kind, settled.given)
+    values = new_values(ctx, kind, settled.given)
+    created = await create(ctx, kind.resource, values, check=kind.check, follow=kind.follow)
     await _link(ctx, kind, push, created.id)
     await _note(ctx, kind, created, settled, push)
     return Pushed("created", created, withheld=settled.withheld)
@@ -234,25 +244,21 @@ def _values(kind: CardKind[R], push: Push) -> list[Any]:
 
 
 async def _link(ctx: Ctx, kind: CardKind[R], push: Push, card_id: UUID) -> None:
-    reference = dict.fromkeys(CARD_COLUMNS) | {kind.column: card_id}
-    about = {
-        "source": push.source,
-        "external_id": push.external_id,
-        "source_updated_at": push.source_updated_at,
-    }
-    await crud.add(ctx, EXTERNAL_REFERENCES, reference | about)
+    reference: dict[str, Any] = {**dict.fromkeys(CARD_COLUMNS), kind.column: card_id}
+    reference |= {"source": push.source, "external_id": push.external_id, "source_updated_at": push.source_updated_at}
+    await crud.add(ctx, EXTERNAL_REFERENCES, reference)
 
 
-async def _create(ctx: Ctx, kind: CardKind[R], given: dict[str, Any]) -> R:
-    resource = kind.resource
-    check_fields(resource.groups, ctx.principal.field_groups, {name: name for name in given}, creating=True)
+def new_values(ctx: Ctx, kind: CardKind[R], given: dict[str, Any]) -> dict[str, Any]:
+    """Give the values of a new card; raises FieldNotAllowedError, and InvalidError when it lacks what it must have."""
+    groups = kind.resource.groups
+    check_fields(groups, ctx.principal.field_groups, {name: name for name in given}, creating=True)
     try:
-        values = kind.create.model_validate(given).model_dump()
+        return kind.create.model_validate(given).model_dump()
     except ValidationError as error:
         places = error.errors(include_url=False, include_input=False)
         lacking = RequestValidationError([{**place, "loc": ("body", *place["loc"])} for place in places])
         raise invalid_request(lacking) from None
-    return await create(ctx, resource, values, check=kind.check, follow=kind.follow)
 
 
 async def _change(

@@ -30,6 +30,7 @@ _RESOURCES: Final = {
     "custom-fields": "the custom fields of tickets and client cards",
     "external-references": "the ids by which client cards go in other systems",
     "merges": "merges of client cards, and undo them",
+    "imports": "imports of client cards, which may be written besides",
     "exports": "exports of client cards, each as far as the list is allowed",
     "crm-sources": "which fields of client cards other systems own",
     "sync-conflicts": "what other systems say of client cards and may not",

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Column, ScalarSelect, Table, any_, bindparam, select
+from sqlalchemy import Column, ColumnElement, ScalarSelect, Table, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from starlette.requests import Request
 
@@ -169,6 +169,10 @@ class Resource(Generic[R]):
                 select(*self.columns).where(tenant, self.table.c.id == any_(ids), *seen_rows(self.rows, kind))
             )
         return self._statements[name]
+
+    def seen_by(self, kind: str) -> tuple[ColumnElement[bool], ...]:
+        """Give what a statement of its own must add for a kind of reach."""
+        return seen_rows(self.rows, kind)
 
     @property
     def _key(self) -> tuple[Any, ...]:

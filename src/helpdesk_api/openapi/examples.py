@@ -19,6 +19,7 @@ from helpdesk_api.directory.card_kinds import UPSERT_EXAMPLES
 from helpdesk_api.directory.crm.reading import CRM_EXAMPLES
 from helpdesk_api.directory.duplicates import DUPLICATES_EXAMPLES
 from helpdesk_api.directory.transfers.exports import EXPORT_EXAMPLES
+from helpdesk_api.directory.transfers.imports import IMPORT_EXAMPLES
 from helpdesk_api.files.schemas import FILE_EXAMPLES
 from helpdesk_api.identity.audit_schemas import AUDIT_EXAMPLE, SEAL_EXAMPLE
 from helpdesk_api.identity.me import ME_EXAMPLE
@@ -163,7 +164,13 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield from SIGN_IN_EXAMPLES
     yield from (AGREEMENT_EXAMPLES | CONTRACT_EXAMPLES | COVERAGE_EXAMPLES | ENTITLEMENT_EXAMPLES).items()
     yield from (
-        UPSERT_EXAMPLES | CRM_EXAMPLES | ASSET_EXAMPLES | TIMELINE_EXAMPLES | FILE_EXAMPLES | EXPORT_EXAMPLES
+        UPSERT_EXAMPLES
+        | CRM_EXAMPLES
+        | ASSET_EXAMPLES
+        | TIMELINE_EXAMPLES
+        | FILE_EXAMPLES
+        | EXPORT_EXAMPLES
+        | IMPORT_EXAMPLES
     ).items()
     yield "RevealRequest", {"ticket_id": EVENT_EXAMPLE["object_id"], "reason": "To call back about the printer."}
     yield "RevealedContact", REVEAL_EXAMPLE

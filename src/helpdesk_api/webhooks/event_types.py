@@ -157,6 +157,17 @@ _TRANSFERS: Final = (
         version=CREATED_FIRST,
     ),
     event("export.completed", "The file of an export is there; `data` tells which and of how many cards.", "state"),
+    event(
+        "import.created",
+        "Somebody had a file of client cards written.",
+        *("file_id", "resource", "format", "source", "state"),
+        version=CREATED_FIRST,
+    ),
+    event(
+        "import.completed", "Every row of an import was looked at; `data` tells how many had which outcome.", "state"
+    ),
+    event("import.cancelled", "An import was stopped; `data` tells how far it had come.", "state"),
+    event("import.failed", "The file of an import was refused; `data` tells why.", "state"),
     event("export.failed", "An export came to nothing; `data` tells why.", "state"),
 )
 _REST: Final = (

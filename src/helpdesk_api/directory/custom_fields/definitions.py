@@ -4,7 +4,11 @@ A definition is never deleted, nor is a choice: retired, it takes no new value, 
 type and group stay what they are, because values are stored by them; everything that people read can be reworded.
 """
 
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, JsonValue, StringConstraints
@@ -186,10 +190,27 @@ _OF_RESOURCE = Statement(
 )
 
 
+_read_already: ContextVar[Mapping[str, dict[str, CustomField]]] = ContextVar(
+    "read_already", default=MappingProxyType({})
+)
+
+
 async def definitions_of(ctx: Ctx, plural: str) -> dict[str, CustomField]:
     """Give every field of a kind of object by its key, whoever asks: what is shown of values is decided by group."""
+    if plural in (known := _read_already.get()):
+        return known[plural]
     found = await ctx.tx.all(CustomField, _OF_RESOURCE, {"tenant": ctx.tenant_id, "of": plural})
     return {definition.key: definition for definition in found}
+
+
+@asynccontextmanager
+async def definitions_read_once(ctx: Ctx, plural: str) -> AsyncIterator[None]:
+    """Read the fields of a kind of object now and not again, while many such objects are written together."""
+    token = _read_already.set({plural: await definitions_of(ctx, plural)})
+    try:
+        yield
+    finally:
+        _read_already.reset(token)
 
 
 def field_group(definition: CustomField) -> str:

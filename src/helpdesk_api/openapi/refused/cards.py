@@ -30,6 +30,7 @@ from helpdesk_api.directory.crm.sources import FieldAlreadyOwnedError, TooManySo
 from helpdesk_api.directory.external_references import OneCardError
 from helpdesk_api.directory.locations import GeofenceWithoutCentreError, LocationNotOfCompanyError
 from helpdesk_api.directory.transfers.exports import InvalidExportFilterError, UnknownExportFieldError
+from helpdesk_api.directory.transfers.imports import ImportEndedError, UnknownMatchError
 from helpdesk_api.directory.upserting import AlreadyLinkedError, SeveralMatchesError, StaleSourceError
 from helpdesk_api.domain.errors import Refusal
 from helpdesk_api.domain.money import UnknownCurrencyError
@@ -85,6 +86,8 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
         *(ReachTooNarrowError, MergedWithItselfError, UnknownReferenceError, MergedError, ContactHasKeysError),
         *(CardTooFullError, TooMuchToMergeError, LocationNotOfCompanyError),
     ),
+    "imports_start": (ReachTooNarrowError, UnknownReferenceError, UnknownMatchError),
+    "imports_cancel": (ImportEndedError,),
     "exports_start": (InvalidExportFilterError, UnknownExportFieldError, FieldNotAllowedError),
     "merges_undo": (ReachTooNarrowError, MergeNotUndoableError, MergedError, StillReferencedError),
     **dict.fromkeys(("companies_get", "contacts_get", "locations_get"), (MovedError,)),
