@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from bench import business_time, data, promptness, sweeping, webhooks
+from bench import business_time, data, imports, promptness, sweeping, webhooks
 from bench.data import Account
 from bench.load import Operation, ask, request
 from bench.measure import Comparison, Contender, compare
@@ -19,7 +19,7 @@ from bench.stage import Process, Stage, stage
 TICKETS = 1_000
 SMALL, LARGE, HOOKS = "helpdesk", "large", "hooks"
 PROMPT, AWAY, CALM, HANGING = "prompt", "away", "calm", "hanging"
-FEW, MANY, RULED = "few", "many", "ruled"
+FEW, MANY, RULED, IMPORTED = "few", "many", "ruled", "imported"
 BUDGETS = {"read a ticket": 0.65, "list 50 tickets": 0.65, "create a ticket": 0.5}
 WEBHOOK_BUDGET = 0.5
 FIRST_ATTEMPT_SECONDS, WITHOUT_VALKEY_SECONDS = 1.0, 3.0
@@ -63,6 +63,7 @@ def main() -> int:
             lines.append(_sweeping(running))
         lines.append(_webhooks(running, account))
         lines += _promptness(running)
+        lines.append(_imports(running, account))
     lines.append(_business_time())
     failed = [line.name for line in lines if not line.is_ok]
     verdict = f"FAILED: {', '.join(failed)}" if failed else "every budget holds"
@@ -89,7 +90,7 @@ def _prepare(running: Stage) -> tuple[Account, list[str]]:
     asyncio.run(data.tidy(running.superuser_url(SMALL)))
     running.clone(SMALL, HOOKS)
     running.clone(SMALL, LARGE)
-    for name in (PROMPT, AWAY, CALM, HANGING, FEW, MANY, RULED):
+    for name in (PROMPT, AWAY, CALM, HANGING, FEW, MANY, RULED, IMPORTED):
         running.clone(SMALL, name)
     return account, ids
 
@@ -192,6 +193,14 @@ def _promptness(running: Stage) -> list[Line]:
         _shown(Line(name, 1_000 * beside, 1_000 * alone, ratio, f"<= {HANGING_BUDGET}", ratio <= HANGING_BUDGET))
     )
     return lines
+
+
+def _imports(running: Stage, account: Account) -> Line:
+    done, memory = asyncio.run(imports.rate(running, IMPORTED, account))
+    budget = imports.BUDGET_PER_SECOND
+    _head("imports", "rows/s", "budget", "times", "", "budget")
+    name = f"{imports.ROWS:,} companies, {memory:.0f} MiB"
+    return _shown(Line(name, done, budget, done / budget, ">= 1", done >= budget))
 
 
 def _business_time() -> Line:
