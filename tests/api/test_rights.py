@@ -33,7 +33,7 @@ def test_whoever_asks_learns_who_it_is_and_what_it_may(made: People) -> None:
     assert [get(made.client(name), "me")["name"] for name in ("contact", "crm_sync")] == ["contact", "crm_sync"]
     assert told["permissions"] == [
         *("comments:read", "comments:write", "custom-fields:read", "files:read", "files:write"),
-        *("tickets:create", "tickets:read", "tickets:write"),
+        *("ticket-links:read", "tickets:create", "tickets:read", "tickets:write"),
     ]  # fmt: skip
     assert told["field_groups"] == ["ticket.internal"]
     assert told["reach"] == {"kind": "team", "team_ids": [made.own["teams"]], "company_ids": [], "territories": []}
