@@ -93,6 +93,34 @@ def test_what_no_policy_asks_about_changes_no_terms(sandbox: MakeSandbox) -> Non
     assert clock(called, "resolution")["policy_version"] == 2
 
 
+def test_a_policy_may_count_by_the_hours_of_the_place_unless_others_were_agreed(sandbox: MakeSandbox) -> None:
+    api = sandbox()
+    company = a_company(api)["id"]
+    late, night = ({"monday": [{"start": start, "end": "24:00"}]} for start in ("12:00", "20:00"))
+    hours = a_calendar(api, weekly_hours=late)["id"]
+    ward = create(api, "locations", company_id=company, name="Ward", calendar_id=hours)["id"]
+    office = create(api, "locations", company_id=company, name="Office")["id"]
+    agreed = create(api, "services", name="Night", calendar_id=a_calendar(api, weekly_hours=night)["id"])["id"]
+    policy = a_policy(api, position=1, uses_location_calendar=True, targets=IN_AN_HOUR)
+    a_policy(api, position=2, targets=[IN_AN_HOUR[0] | {"metric": "first_response"}])
+
+    there = a_ticket(api, location_id=ward)
+    elsewhere = a_ticket(api, location_id=office)
+    by_service = a_ticket(api, location_id=ward, service_id=agreed)
+    moved = patch(api, f"tickets/{elsewhere['id']}", location_id=ward)
+
+    assert [clock(each, "resolution")["due_at"] for each in (there, elsewhere, by_service, moved)] == [
+        *("2026-03-02T13:00:00Z", "2026-03-02T10:00:00Z", "2026-03-02T21:00:00Z", "2026-03-02T13:00:00Z"),
+    ]
+    # The other policy counts by its own hours.
+    assert clock(there, "first_response")["due_at"] == "2026-03-02T10:00:00Z"
+    explained = get(api, f"tickets/{moved['id']}/sla/resolution/explain")["steps"]
+    assert [(step["calendar_id"], step["changed_fields"]) for step in explained if step["kind"] == "retargeted"] == [
+        (hours, ["location_id"])
+    ]
+    assert get(api, f"sla-policies/{policy['id']}/versions")["data"][0]["uses_location_calendar"] is True
+
+
 @pytest.mark.parametrize(
     ("condition", "code", "pointer"),
     [

@@ -219,6 +219,7 @@ def sla_policy(api: Client) -> JSON:
         "is_active": True,
         "state": "draft",
         "calendar_id": create(api, "calendars", **calendar(api))["id"],
+        "uses_location_calendar": True,
         "condition": {
             "all": [
                 {"field": "company_id", "op": "eq", "value": create(api, "companies", name=unique("Company"))["id"]},

@@ -18,6 +18,7 @@ from helpdesk_api.agreements.coverage import HAS_CONTRACTS
 from helpdesk_api.agreements.escalation_schemas import read_steps
 from helpdesk_api.agreements.sla_policies import sla_policies
 from helpdesk_api.agreements.sla_policy_schemas import TargetHours
+from helpdesk_api.directory.locations import locations
 from helpdesk_api.domain.business_days import end_of_business_day
 from helpdesk_api.domain.escalation import EscalationStep
 from helpdesk_api.domain.sla import Metric
@@ -33,6 +34,7 @@ _columns = (
     sla_policies.c.condition,
     sla_policies.c.targets,
     sla_policies.c.calendar_id,
+    sla_policies.c.uses_location_calendar,
     calendars.c.version.label("calendar_version"),
 )
 _measures = (calendars.c.tenant_id == sla_policies.c.tenant_id) & (calendars.c.id == sla_policies.c.calendar_id)
@@ -57,6 +59,11 @@ _CALENDAR = Statement(
     select(calendars.c.version).where(
         calendars.c.tenant_id == bindparam("tenant"), calendars.c.id == bindparam("calendar")
     )
+)
+_OF_LOCATION = Statement(
+    select(calendars.c.id, calendars.c.version)
+    .join(locations, (locations.c.tenant_id == calendars.c.tenant_id) & (locations.c.calendar_id == calendars.c.id))
+    .where(locations.c.tenant_id == bindparam("tenant"), locations.c.id == bindparam("location"))
 )
 
 
@@ -104,17 +111,21 @@ async def promises_by(
     """Find what is promised for a ticket of these values by the policies that are for it, given in their order.
 
     The policy that its contract or service brings (`sla_policy_id`) goes before all of them, whatever its condition,
-    also when it is not active; their calendar measures all targets in business hours. `since` is when the ticket was
-    created, from which business days are counted.
+    also when it is not active; their calendar measures all targets in business hours. Else it is that of the location,
+    if the policy says so and there is one, else that of the policy. `since` is when the ticket was created, from which
+    business days are counted.
     """
-    agreed = await _agreed(ctx, ticket["sla_policy_id"])
-    agreed_calendar = await _calendar(ctx, ticket["calendar_id"])
+    rows = [*await _agreed(ctx, ticket["sla_policy_id"]), *fitting]
+    agreed = await _calendar(ctx, ticket["calendar_id"])
+    by_place = agreed is None and any(row["uses_location_calendar"] for row in rows)
+    of_place = await _calendar_of_location(ctx, ticket["location_id"]) if by_place else None
     found: dict[Metric, Promise] = {}
-    for row in (*agreed, *fitting):
+    for row in rows:
+        measure = agreed or (of_place if row["uses_location_calendar"] else None) or _own(row)
         for metric in Metric:
             target = _target(row["targets"], metric, ticket["priority"])
             if metric not in found and target is not None:
-                found[metric] = await _promise(ctx, row, metric, target, since=since, agreed=agreed_calendar)
+                found[metric] = await _promise(ctx, row, metric, target, since=since, measure=measure)
         if len(found) == len(Metric):
             break
     return found
@@ -134,6 +145,17 @@ async def _calendar(ctx: Ctx, calendar_id: UUID | None) -> _Measure | None:
     return None if version is None else _Measure(calendar_id, version)
 
 
+async def _calendar_of_location(ctx: Ctx, location_id: UUID | None) -> _Measure | None:
+    if location_id is None:
+        return None
+    row = await ctx.tx.row(_OF_LOCATION, {"tenant": ctx.tenant_id, "location": location_id})
+    return None if row is None else _Measure(row["id"], row["version"])
+
+
+def _own(row: Record) -> _Measure | None:
+    return None if row["calendar_id"] is None else _Measure(row["calendar_id"], row["calendar_version"])
+
+
 def _target(targets: list[dict[str, Any]], metric: Metric, priority: str) -> dict[str, Any] | None:
     """Choose the target of a metric: that of the very priority before the one for all."""
     fitting = [t for t in targets if t["metric"] == metric and t["priority"] in {priority, None}]
@@ -141,11 +163,10 @@ def _target(targets: list[dict[str, Any]], metric: Metric, priority: str) -> dic
 
 
 async def _promise(
-    ctx: Ctx, row: Record, metric: Metric, target: dict[str, Any], *, since: datetime, agreed: _Measure | None
+    ctx: Ctx, row: Record, metric: Metric, target: dict[str, Any], *, since: datetime, measure: _Measure | None
 ) -> Promise:
     percent = target["warning_percent"]
-    in_business = target["hours"] == "business"
-    measure = (agreed or _Measure(row["calendar_id"], row["calendar_version"])) if in_business else None
+    measure = measure if target["hours"] == "business" else None
     seconds = target["seconds"]
     if seconds is None and measure is not None:
         # A budget of open time that ends with the day: a pause moves it by the open time that was waited.

@@ -43,7 +43,7 @@ from helpdesk_api.kit.resource import Include, Resource
 from helpdesk_api.kit.sql import Statement, reference, tenant_table
 
 MOST_VERSIONS = 1_000
-_TERMS = ("position", "is_active", "state", "calendar_id", "condition", "targets")
+_TERMS = ("position", "is_active", "state", "calendar_id", "uses_location_calendar", "condition", "targets")
 
 sla_policies = tenant_table(
     "sla_policies",
@@ -53,6 +53,7 @@ sla_policies = tenant_table(
     Column("is_active", Boolean, nullable=False),
     Column("state", Text, nullable=False),
     Column("calendar_id", Uuid),
+    Column("uses_location_calendar", Boolean, nullable=False, server_default="false"),
     Column("condition", JSONB),
     Column("targets", JSONB, nullable=False),
     CheckConstraint("state IN ('draft', 'published')", name="state"),
@@ -72,6 +73,7 @@ sla_policy_versions = tenant_table(
     Column("is_active", Boolean, nullable=False),
     Column("state", Text, nullable=False),
     Column("calendar_id", Uuid),
+    Column("uses_location_calendar", Boolean, nullable=False, server_default="false"),
     Column("condition", JSONB),
     Column("targets", JSONB, nullable=False),
     UniqueConstraint("tenant_id", "policy_id", "policy_version"),
@@ -98,6 +100,7 @@ SLA_POLICIES = Resource(
         "is_active": True,
         "state": "published",
         "calendar_id": "0199a2f0-7c3e-7d41-9b1a-3f5a6c7d8e20",
+        "uses_location_calendar": False,
         "condition": {
             "all": [
                 {"field": "company.category", "op": "eq", "value": "gold"},

@@ -101,6 +101,15 @@ class SLAPolicyCreate(Input):
         PolicyState, Field(description="A `draft` is for nobody yet; once `published` it does not become one again.")
     ] = "published"
     calendar_id: Annotated[UUID | None, Field(description="Measures targets in business hours.")] = None
+    uses_location_calendar: Annotated[
+        Flag,
+        Field(
+            description=(
+                "Whether targets in business hours are measured by the calendar of the ticket's location, where it has "
+                "one, in place of `calendar_id`. What a contract or service brings goes before both."
+            )
+        ),
+    ] = False
     condition: Annotated[
         ConditionTree | None,
         Field(
@@ -139,6 +148,7 @@ class SLAPolicy(Entity):
     is_active: bool
     state: Annotated[str, Field(examples=["draft", "published"])]
     calendar_id: UUID | None
+    uses_location_calendar: bool
     condition: ConditionTree | None
     targets: list[TargetShown]
 
@@ -153,6 +163,7 @@ class SLAPolicyVersion(Output):
     is_active: bool
     state: Annotated[str, Field(examples=["draft", "published"])]
     calendar_id: UUID | None
+    uses_location_calendar: bool
     condition: ConditionTree | None
     targets: list[TargetShown]
 

@@ -1,7 +1,7 @@
 """Locations: the places of a client that are served, such as an office, a shop or a vehicle, with hours of their own.
 
 A location belongs to one company, and what is at a location belongs to that company too: the database holds the pair
-together. Deadlines are not counted by the hours of a place: that is for the calendar of a policy to say.
+together. Whether deadlines are counted by the hours of a place is for a policy to say.
 """
 
 from collections.abc import Collection

@@ -17,7 +17,7 @@ _VERSION = {
 }
 _STATED = ("time_zone", "weekly_hours", "seasons", "special_hours", "holidays")
 
-_PROMISED = ("position", "is_active", "state", "calendar_id", "condition", "targets")
+_PROMISED = ("position", "is_active", "state", "calendar_id", "uses_location_calendar", "condition", "targets")
 
 AGREEMENT_EXAMPLES: Final[dict[str, Any]] = {
     **PRICE_EXAMPLES,

@@ -23,8 +23,8 @@ from helpdesk_api.tickets.condition_fields import OFFERED, Offered, Use, check_m
 from helpdesk_api.tickets.custom_conditions import offered_to
 
 _POINTER: Final = "/condition"
-# Targets are chosen by the first; the others are what a contract or service brings.
-_ALWAYS_DECIDING: Final = frozenset({"priority", "sla_policy_id", "calendar_id"})
+# Targets are chosen by the first and may be measured by the second; the others are what a contract or service brings.
+_ALWAYS_DECIDING: Final = frozenset({"priority", "location_id", "sla_policy_id", "calendar_id"})
 
 
 @dataclass(frozen=True, slots=True)
