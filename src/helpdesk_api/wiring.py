@@ -43,6 +43,7 @@ from helpdesk_api.directory import (
     external_references,
     locations,
     magic_links,
+    ticket_summaries,
 )
 from helpdesk_api.directory.crm import conflicts, reading, sources
 from helpdesk_api.directory.custom_fields import routes as custom_field_routes
@@ -116,6 +117,7 @@ from helpdesk_api.tickets import (
     routes,
     search,
     snoozing,
+    summarising,
     ticket_settings,
     waking,
     watchers,
@@ -254,10 +256,12 @@ ROUTERS: Sequence[APIRouter] = (
     retention_routes.router,
 )
 
-# Comments are served beneath their ticket, and of the settings there is one: they have no router of the usual kind.
+# Comments are served beneath their ticket, ticket summaries along with cards, and of the settings there is one: they
+# have no router of the usual kind.
 RESOURCES: Sequence[Resource[Any]] = (
     *dict.fromkeys(router.resource for router in ROUTERS if isinstance(router, ResourceRouter)),
     resources.COMMENTS,
+    ticket_summaries.TICKET_SUMMARIES,
     sign_in_settings.SIGN_IN_SETTINGS,
     coverage_settings.COVERAGE_SETTINGS,
     ticket_settings.TICKET_SETTINGS,
@@ -279,6 +283,7 @@ SUBSCRIPTIONS: Sequence[Subscriber] = (
     queueing.queue_deliveries,
     audit_seals.schedule_sealing,
     recomputing.schedule_recomputation,
+    summarising.follow_tickets,
     applying.follow_test_clock,
 )
 
@@ -294,6 +299,7 @@ DEADLINES: Mapping[str, Handler] = {
     clock_rows.BREACH_KIND: firing.reach,
     clock_rows.STEP_KIND: firing.reach,
     snoozing.WAKE_KIND: waking.wake,
+    **summarising.HANDLERS,
     waiting.ELAPSED_KIND: _RULES.elapse,
     contract_turns.TURN_KIND: contract_turns.turn,
     entitlement_turns.TURN_KIND: entitlement_turns.turn,

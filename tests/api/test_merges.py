@@ -13,7 +13,17 @@ from tests.stage import Client, Stage
 Json = dict[str, Any]
 # What a merge leaves behind on purpose, and what is no part of a card: the trail of what happened.
 _TRAIL = frozenset(
-    {"api_key_usage", "audit_seals", "card_redirects", "deadlines", "events", "idempotency_keys", "jobs", "merges"}
+    {
+        "api_key_usage",
+        "audit_seals",
+        "card_redirects",
+        "deadlines",
+        "events",
+        "idempotency_keys",
+        "jobs",
+        "merges",
+        "ticket_summaries",
+    }
 )
 # Rows that follow lists and values are made anew; others are known by their ids.
 _MADE_ANEW = frozenset(

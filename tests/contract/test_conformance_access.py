@@ -53,7 +53,9 @@ OTHER_PERMISSIONS = {
     **{operation.id: [] for operation in OPERATIONS if operation.is_public or operation.id.startswith("me_")},
 }
 # What is asked for by what a request holds, not by the operation: its reach, a header, the kind of a comment.
-ASKED_FOR_INSIDE = {"assets:list", "companies:list", "contacts:list", "locations:list", "view-as:use"}
+ASKED_FOR_INSIDE = {
+    *("assets:list", "companies:list", "contacts:list", "locations:list", "ticket-summaries:read", "view-as:use"),
+}
 EVERY_SCOPE = sorted({scope for operation in OPERATIONS for scope in operation.scopes})
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)

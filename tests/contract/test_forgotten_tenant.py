@@ -97,6 +97,15 @@ def fill(stage: Stage, api: Client) -> None:
         """,
         api.tenant.id,
     )
+    stage.sql(
+        """
+        INSERT INTO ticket_summaries (tenant_id, id, company_id, open_count, overdue_count, breached_count,
+            quarter_began_on, created_at, updated_at)
+        SELECT tenant_id, id, id, 0, 0, 0, '2026-01-01', now(), now() FROM companies WHERE tenant_id = $1
+        ON CONFLICT DO NOTHING
+        """,
+        api.tenant.id,
+    )
     api.patch("/v1/retention-settings", json={"events_days": 400})
     stage.sql("INSERT INTO event_log_starts (tenant_id, id) VALUES ($1, $1)", api.tenant.id)
     sign_in(stage, api, create(api, "users", **user(api))["id"])

@@ -72,6 +72,6 @@ def test_every_table_whose_rows_go_with_a_person_is_emptied_of_an_erased_one() -
         ],
         "contact": [
             *("card_keys", "card_provenance", "company_members", "custom_field_values", "external_references"),
-            *("sessions", "sign_in_links", "sync_conflicts"),
+            *("sessions", "sign_in_links", "sync_conflicts", "ticket_summaries"),
         ],
     }  # fmt: skip

@@ -153,7 +153,7 @@ def test_no_table_that_names_a_person_for_signing_in_is_forgotten(stage: Stage) 
     goes_with = {whose: {row["name"] for row in rows if row["whose"] == whose} for whose in ("users", "contacts")}
     of_card = (
         *("card_keys", "card_provenance", "company_members", "custom_field_values", "external_references"),
-        "sync_conflicts",
+        *("sync_conflicts", "ticket_summaries"),
     )
     assert goes_with == {
         # Whose turn it is in a team is no way in, and says nothing of a person.

@@ -33,6 +33,7 @@ FILLED: Mapping[str, tuple[str, ...]] = {
         "ticket_line.created",
         "erasure.created",
         "export.created",
+        "ticket_summary.created",
         "webhook_replay.created",
         "asset_relation.created",
         "ticket_link.created",

@@ -19,6 +19,7 @@ from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, 
 from helpdesk_api.directory.custom_fields.models import custom_fields_column, custom_fields_index
 from helpdesk_api.directory.custom_fields.narrowing import CustomFieldQuery, refine
 from helpdesk_api.directory.custom_fields.values import with_custom_fields
+from helpdesk_api.directory.ticket_summaries import TICKETS_IN_NUMBERS
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
 from helpdesk_api.identity.teams import TEAMS
 from helpdesk_api.identity.users import USERS
@@ -169,6 +170,7 @@ COMPANIES = Resource(
     includes=(
         Include("default_team", "default_team_id", TEAMS),
         Include("responsible_user", "responsible_user_id", USERS),
+        TICKETS_IN_NUMBERS,
     ),
     reference_lists=(ReferenceList("observer_ids", USERS, company_observers, "company_id", "user_id"),),
     rows=rows_of(company=companies.c.id),

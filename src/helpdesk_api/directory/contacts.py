@@ -31,6 +31,7 @@ from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, 
 from helpdesk_api.directory.custom_fields.models import custom_fields_column, custom_fields_index
 from helpdesk_api.directory.custom_fields.narrowing import CustomFieldQuery, refine
 from helpdesk_api.directory.custom_fields.values import with_custom_fields
+from helpdesk_api.directory.ticket_summaries import TICKETS_IN_NUMBERS
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.identity.masks import EMAILS_OF_CONTACT, PHONES_OF_CONTACT
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
@@ -202,7 +203,11 @@ CONTACTS = Resource(
         Filter("language", contacts.c.language, str),
     ),
     sorts=(Sort("name", contacts.c.name, "text"),),
-    includes=(Include("company", "company_id", COMPANIES), Include("portal_role", "portal_role_id", ROLES)),
+    includes=(
+        Include("company", "company_id", COMPANIES),
+        Include("portal_role", "portal_role_id", ROLES),
+        TICKETS_IN_NUMBERS,
+    ),
     reference_lists=(
         ReferenceList("memberships", COMPANIES, company_members, "contact_id", "company_id", member="company_id"),
     ),

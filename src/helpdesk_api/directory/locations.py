@@ -23,6 +23,7 @@ from helpdesk_api.directory.custom_fields.definitions import CustomFieldsInput, 
 from helpdesk_api.directory.custom_fields.models import custom_fields_column, custom_fields_index
 from helpdesk_api.directory.custom_fields.narrowing import CustomFieldQuery, refine
 from helpdesk_api.directory.custom_fields.values import with_custom_fields
+from helpdesk_api.directory.ticket_summaries import TICKETS_IN_NUMBERS
 from helpdesk_api.domain.errors import InvalidError
 from helpdesk_api.identity.permissions import CLIENT_INTERNAL
 from helpdesk_api.identity.teams import TEAMS
@@ -200,6 +201,7 @@ LOCATIONS = Resource(
     includes=(
         Include("company", "company_id", COMPANIES),
         Include("responsible_team", "responsible_team_id", TEAMS),
+        TICKETS_IN_NUMBERS,
     ),
     reference_lists=(ReferenceList("contact_ids", CONTACTS, location_contacts, "location_id", "contact_id"),),
     rows=rows_of(company=locations.c.company_id),

@@ -70,6 +70,7 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     "outbound-emails:read": "Read what was sent to whom by e-mail; in a sandbox with its text, which may sign in.",
     "events:read": "Follow the event feed, as far as the objects themselves may be read.",
     "tickets:create": "Open tickets.",
+    "ticket-summaries:read": "Read how many tickets a client card has, without the tickets.",
     "contacts:create": "Add contacts.",
     "companies:list": "List client companies in bulk. Without it a list must be narrowed to a name or a domain.",
     "contacts:list": "List contacts in bulk. Without it a list must be narrowed to an address, phone or company.",

@@ -28,8 +28,10 @@ TOLD: Final[Mapping[str, Resource[Any]]] = {
     resource.table.name: resource for resource in (TICKETS, ASSETS, COMPANIES, CONTACTS, LOCATIONS, EXTERNAL_REFERENCES)
 }
 LISTING: Final[tuple[Resource[Any], ...]] = (CONTACTS, LOCATIONS)
-# Triggers keep the first two; whoever was signed in is signed out, and who has a key is not merged.
-_NOT_KEPT: Final = frozenset({"card_keys", "custom_field_values", "sessions", "sign_in_links", "api_keys"})
+# Triggers keep the first two; who was signed in is signed out, who has a key is not merged, tickets are counted anew.
+_NOT_KEPT: Final = frozenset(
+    {"card_keys", "custom_field_values", "sessions", "sign_in_links", "api_keys", "ticket_summaries"}
+)
 
 
 @dataclass(frozen=True, slots=True)

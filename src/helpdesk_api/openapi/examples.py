@@ -253,7 +253,7 @@ def _ids(resources: Sequence[Resource[Any]]) -> dict[str, str]:
                 if field.endswith("_id") and f"_{name}_id".endswith(f"_{field}") and value is not None:
                     ids[name] = value
         for include in resource.includes:
-            ids[include.resource.name] = resource.example[include.column] or ids[include.resource.name]
+            ids[include.resource.name] = resource.example.get(include.column) or ids[include.resource.name]
     return ids
 
 
@@ -263,6 +263,9 @@ def _included(resource: Resource[Any], whole: Mapping[str, Any]) -> dict[str, An
     parts: dict[str, dict[str, Any]] = {}
     for include in resource.includes:
         example = whole[include.resource.name]
+        if include.column == "id":
+            # It goes by the id of what it is sent along with.
+            example = {**example, "id": whole[resource.name]["id"]}
         parts.setdefault(include.resource.plural.replace("-", "_"), {})[example["id"]] = example
     return {"included": parts}
 

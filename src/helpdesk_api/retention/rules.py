@@ -23,7 +23,7 @@ from helpdesk_api.webhooks.models import DELIVERIES_KEPT
 
 _BUSINESS_OBJECTS: Final = frozenset(
     {
-        *("ticket", "ticket_link", "ticket_watcher"),
+        *("ticket", "ticket_link", "ticket_summary", "ticket_watcher"),
         *("company", "contact", "external_reference", "location", "merge", "team", "calendar", "sla_policy"),
         *("asset", "asset_type", "asset_relation", "contract", "entitlement", "service"),
         *("test_clock", "webhook_delivery", "webhook_replay", "inbound_message"),

@@ -79,6 +79,13 @@ _ENTITLEMENT: Final = (
         "The last chance for giving notice before the contract ends has come; `data` tells what is left by then.",
     ),
 )
+_TICKET_SUMMARY: Final = stored(
+    "ticket_summary",
+    "How many tickets a client card has",
+    *("company_id", "open_count", "overdue_count", "breached_count", "last_contact_at"),
+    changing="open_count",
+    removable=False,
+)
 _MERGED: Final = (
     event("merge.created", "Client cards were made one.", "loser_ids", "state", "winner_id", version=CREATED_FIRST),
     event("merge.undone", "A merge was undone: the cards are there again.", "state", "undone_at"),
@@ -297,6 +304,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 "An id in another system goes to another card, because its card was merged or is there again.",
                 "company_id",
             ),
+            *_TICKET_SUMMARY,
             *_MERGED,
             *stored(
                 "crm_source",

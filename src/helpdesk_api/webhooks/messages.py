@@ -23,7 +23,7 @@ FOR_ONE: Final = frozenset({PING, TEST})
 _WITHOUT_PATH: Final = frozenset(
     {
         *("coverage_settings", "person", "retention_settings", "sign_in_settings", "tenant", "test_clock"),
-        "ticket_settings",
+        *("ticket_settings", "ticket_summary"),
     }
 )
 _ENDS_IN_IES: Final = re.compile(r"(?<![aeiou])y$")

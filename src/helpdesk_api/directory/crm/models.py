@@ -22,7 +22,7 @@ crm_sources = tenant_table(
 )
 
 
-def _of_one_card() -> tuple[Any, ...]:
+def of_one_card() -> tuple[Any, ...]:
     columns = ("company_id", "contact_id", "location_id")
     tables = ("companies", "contacts", "locations")
     return (
@@ -37,7 +37,7 @@ def _of_one_card() -> tuple[Any, ...]:
 card_provenance = tenant_table(
     "card_provenance",
     Column("fields", JSONB, nullable=False),
-    *_of_one_card(),
+    *of_one_card(),
     versioned=False,
 )
 
@@ -49,7 +49,7 @@ sync_conflicts = tenant_table(
     Column("source_updated_at", DateTime(timezone=True)),
     Column("state", Text, nullable=False),
     Column("resolution", Text),
-    *_of_one_card(),
+    *of_one_card(),
     UniqueConstraint(
         *("tenant_id", "source", "field", "company_id", "contact_id", "location_id"),
         name="uq_sync_conflicts_of_field",
