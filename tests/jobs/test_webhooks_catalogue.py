@@ -33,6 +33,7 @@ FILLED: Mapping[str, tuple[str, ...]] = {
         "ticket_line.created",
         "erasure.created",
         "export.created",
+        "import.created",
         "ticket_summary.created",
         "webhook_replay.created",
         "asset_relation.created",
@@ -60,6 +61,7 @@ FILLED: Mapping[str, tuple[str, ...]] = {
     "{resource.name}.merged": ("company.merged", "contact.merged", "location.merged"),
     "{resource.name}.restored": ("company.restored", "contact.restored", "location.restored"),
     "export.{happened}": ("export.completed", "export.failed"),
+    "import.{happened}": ("import.completed", "import.cancelled", "import.failed"),
     "ticket.{name}": ("ticket.updated", "ticket.status_changed", "ticket.assigned", "ticket.woken"),
     "{kind}.viewed_as": tuple(f"{name}.viewed_as" for name in ("contact", "user", "role", "api_key")),
     "tenant.{happened}": tuple(
