@@ -18,6 +18,7 @@ from helpdesk_api.ops.replay_client import APIError, open_client
 from helpdesk_api.ops.replay_log import read_log
 from helpdesk_api.ops.replay_plan import plan_case
 from helpdesk_api.ops.replay_stage import Target
+from helpdesk_api.ops.replay_terms import Terms
 from tests.conftest import MakeSandbox
 from tests.stage import Client, Stage
 
@@ -74,7 +75,8 @@ def test_the_sample_replays_without_a_mismatch_or_a_lost_webhook(sandbox: MakeSa
 
 def test_the_check_notices_whatever_the_api_tells_otherwise(sandbox: MakeSandbox) -> None:
     client = sandbox(BEFORE_THE_LOG)
-    replay(Options(path=SAMPLE, target=target(client), limit_cases=FEW), quiet())
+    terms = Terms.AROUND_THE_CLOCK
+    report = replay(Options(path=SAMPLE, target=target(client), limit_cases=FEW, terms=terms), quiet())
     cases = [plan_case(rows) for rows in read_log(SAMPLE).cases[:FEW]]
     tickets: list[dict[str, Any]] = client.get("/v1/tickets", params={"sort": "number"}).json()["data"]
     user = client.get("/v1/users").json()["data"][0]["id"]
@@ -83,7 +85,9 @@ def test_the_check_notices_whatever_the_api_tells_otherwise(sandbox: MakeSandbox
     client.post(f"/v1/tickets/{tickets[1]['id']}/comments", json={"kind": "note", "body": "?", "author_user_id": user})
     client.patch(f"/v1/tickets/{tickets[2]['id']}", json={"subject": "Another"})
 
-    noticed = {(found.case, found.what) for found in compare(cases, told_by(client, last_subject="Another"))}
+    told = told_by(client, last_subject="Another")
+    noticed = {(found.case, found.what) for found in compare(cases, told, terms)}
+    assert report.mismatches == []
     first, second, third = (ticket["subject"].removesuffix(" of the help-desk log") for ticket in tickets[:3])
     assert noticed >= {
         (first, "final priority"),
@@ -95,6 +99,9 @@ def test_the_check_notices_whatever_the_api_tells_otherwise(sandbox: MakeSandbox
         ("Another", "tickets"),
     }
     assert {case for case, _ in noticed} == {first, second, third, "Another"}
+    # Held against what other terms would have come to, no record is right.
+    wrong = {found.case for found in compare(cases, told, Terms.DAYS) if found.what == "target_seconds of resolution 1"}
+    assert wrong == {steps[0].row.case for steps in cases} - {third}
 
 
 def test_a_tenant_with_tickets_is_refused(sandbox: MakeSandbox) -> None:
@@ -136,7 +143,7 @@ def test_a_file_that_is_no_log_is_refused_in_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 def test_one_command_replays_losing_nothing_while_the_worker_is_killed_and_leaves_nothing(tmp_path: Path) -> None:
-    argv = (sys.executable, "-m", "helpdesk_api", "replay", str(SAMPLE), "--limit-cases", "20")
+    argv = (sys.executable, "-m", "helpdesk_api", "replay", str(SAMPLE), "--limit-cases", "20", "--terms", "days")
 
     done = subprocess.run((*argv, "--faults", "--json"), cwd=tmp_path, capture_output=True, text=True, check=False)
 

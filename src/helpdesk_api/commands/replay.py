@@ -14,6 +14,7 @@ from helpdesk_api.ops.replay import replay as run_replay
 from helpdesk_api.ops.replay_client import APIError
 from helpdesk_api.ops.replay_log import LogError
 from helpdesk_api.ops.replay_stage import Target
+from helpdesk_api.ops.replay_terms import Terms
 from helpdesk_api.ops.supervisor import ChildFailedError, StoppedError
 from helpdesk_api.ops.up_commands import CommandFailedError
 
@@ -36,6 +37,9 @@ def replay(
     ] = False,
     seed: Annotated[int | None, typer.Option(help="Repeat the moments of an earlier run's faults.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the server running afterwards, until Ctrl-C.")] = False,
+    terms: Annotated[
+        Terms, typer.Option(help="What the tickets are promised; docs/replay.md tells of each.")
+    ] = Terms.PRIORITIES,
     as_json: AsJSON = False,
 ) -> None:
     """Play a help-desk history through the public API, at the dates of the log, and compare every ticket with it.
@@ -53,6 +57,7 @@ def replay(
         with_faults=faults,
         seed=seed,
         keep=keep,
+        terms=terms,
     )
     console = Console(stderr=as_json, highlight=False)
     try:

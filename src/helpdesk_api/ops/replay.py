@@ -28,6 +28,7 @@ from helpdesk_api.ops.replay_play import Player, prepare
 from helpdesk_api.ops.replay_receiver import Receiver, listening
 from helpdesk_api.ops.replay_report import DeliveryReport, Report
 from helpdesk_api.ops.replay_stage import Databases, Target, databases, new_supervisor, product
+from helpdesk_api.ops.replay_terms import Terms
 from helpdesk_api.ops.supervisor import Supervisor
 
 _DAY: Final = timedelta(days=1)
@@ -53,6 +54,7 @@ class Options:
     with_faults: bool = False
     seed: int | None = None
     keep: bool = False
+    terms: Terms = Terms.PRIORITIES
 
 
 @dataclass(slots=True)
@@ -127,7 +129,7 @@ async def _against(run: _Run, target: Target, causing: asyncio.Task[None] | None
             kind="create agreement",
         )
         receiver.trust(endpoint["secret"])
-        await prepare(client)
+        await prepare(client, run.options.terms)
         started_at = time.monotonic()
         await _play(run, client)
         play_seconds = time.monotonic() - started_at
@@ -139,7 +141,7 @@ async def _against(run: _Run, target: Target, causing: asyncio.Task[None] | None
         caught_up_seconds = time.monotonic() - started_at - play_seconds
         with run.console.status("Comparing every ticket with the log"):
             told = await read_back(client, events, concurrency=concurrency)
-            mismatches = compare(run.cases, told)
+            mismatches = compare(run.cases, told, run.options.terms)
         policies = {item["id"]: item["name"] async for item in client.every("/v1/sla-policies", kind="list")}
         await client.delete(f"/v1/webhook-endpoints/{endpoint['id']}", kind="remove endpoint")
         return Report(

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from helpdesk_api.ops.replay_client import Client, instant_text
 from helpdesk_api.ops.replay_plan import FINISHED, State, Step, created_as, subject
+from helpdesk_api.ops.replay_records import Record, records
+from helpdesk_api.ops.replay_terms import Terms
 
 _COMMENT_EVENTS: Final = {"reply": "ticket.reply_added", "note": "ticket.note_added"}
 _COUNTED: Final = frozenset({
@@ -49,11 +51,12 @@ class Told:
     tickets: Mapping[str, Mapping[str, Any]]
     events: Mapping[str, Sequence[Mapping[str, Any]]]
     comments: Mapping[str, Sequence[Mapping[str, Any]]]
+    clocks: Mapping[str, Sequence[Mapping[str, Any]]]
     names: Mapping[str, str]
 
 
 async def read_back(client: Client, events: Iterable[Mapping[str, Any]], *, concurrency: int) -> Told:
-    """Read every ticket, every comment and every name."""
+    """Read every ticket with its comments and the records of its clocks, and every name."""
     names: dict[str, str] = {}
     for plural in ("companies", "teams", "users"):
         async for item in client.every(f"/v1/{plural}", kind="list"):
@@ -68,12 +71,21 @@ async def read_back(client: Client, events: Iterable[Mapping[str, Any]], *, conc
         async with at_once:
             return [item async for item in client.every(f"/v1/tickets/{ticket_id}/comments", kind="list comments")]
 
-    found = await asyncio.gather(*(comments_of(ticket_id) for ticket_id in tickets))
-    return Told(tickets, by_ticket, dict(zip(tickets, found, strict=True)), names)
+    async def clocks_of(ticket_id: str) -> list[dict[str, Any]]:
+        async with at_once:
+            found: list[dict[str, Any]] = (await client.get(f"/v1/tickets/{ticket_id}/sla", kind="read clocks"))["data"]
+            return found
+
+    comments = await asyncio.gather(*map(comments_of, tickets))
+    clocks = await asyncio.gather(*map(clocks_of, tickets))
+    return Told(
+        tickets, by_ticket, dict(zip(tickets, comments, strict=True)), dict(zip(tickets, clocks, strict=True)), names
+    )
 
 
-def compare(cases: Sequence[Sequence[Step]], told: Told) -> list[Mismatch]:
+def compare(cases: Sequence[Sequence[Step]], told: Told, terms: Terms = Terms.PRIORITIES) -> list[Mismatch]:
     """Compare every case with its ticket, and every ticket with its case."""
+    ends_at = max(steps[-1].row.at for steps in cases)
     by_subject: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for ticket in told.tickets.values():
         by_subject[ticket["subject"]].append(ticket)
@@ -86,7 +98,10 @@ def compare(cases: Sequence[Sequence[Step]], told: Told) -> list[Mismatch]:
             continue
         found += [
             Mismatch(case, what, _text(expected), _text(actual))
-            for what, expected, actual in _comparisons(steps, tickets[0], told)
+            for what, expected, actual in (
+                *_comparisons(steps, tickets[0], told),
+                *_promises(dict(records(steps, terms, ends_at)), told.clocks[tickets[0]["id"]]),
+            )
             if expected != actual
         ]
     found += [Mismatch(name, "tickets", "0", str(len(tickets))) for name, tickets in by_subject.items()]
@@ -103,6 +118,17 @@ def _comparisons(steps: Sequence[Step], ticket: Mapping[str, Any], told: Told) -
     yield "comments", *_comments(steps, told.comments[ticket["id"]], told.names)
     yield "number of events", _events_in_log(steps), Counter(e["type"] for e in events if e["type"] in _COUNTED)
     yield from ((name, value, ticket[name]) for name, value in _milestones(steps).items())
+
+
+def _promises(
+    expected: Mapping[str, Record], clocks: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, object, object]]:
+    """Compare what became of each promise, field by field."""
+    actual = {f"{clock['metric']} {clock['instance']}": clock for clock in clocks}
+    yield "clocks", sorted(expected), sorted(actual)
+    for name, record in expected.items():
+        for field, value in record.items():
+            yield f"{field} of {name}", value, actual.get(name, {}).get(field)
 
 
 def _history_in_log(steps: Sequence[Step], field: str) -> History:

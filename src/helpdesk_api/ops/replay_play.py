@@ -13,6 +13,7 @@ from typing import Any
 from helpdesk_api.ops import replay_terms
 from helpdesk_api.ops.replay_client import Client
 from helpdesk_api.ops.replay_plan import State, Step, created_as, subject
+from helpdesk_api.ops.replay_terms import Terms
 
 
 class Directory:
@@ -125,10 +126,10 @@ class Player:
         return changes if before.status == after.status else {"status": after.status, **changes}
 
 
-async def prepare(client: Client) -> None:
+async def prepare(client: Client, terms: Terms) -> None:
     """Create the calendar and the policies, before anything happens, and let nothing be removed while years pass."""
     created = await client.post("/v1/calendars", replay_terms.calendar(), key="calendar", kind="create agreement")
-    for policy in replay_terms.policies(str(created["id"])):
+    for policy in replay_terms.policies(str(created["id"]), terms):
         key = f"policy-{policy['position']}"
         await client.post("/v1/sla-policies", policy, key=key, kind="create agreement")
     keep = {"events_days": None, "security_events_days": None}

@@ -1,17 +1,20 @@
-"""What the replayed tickets are promised: office hours in the log's zone with Italy's holidays, a policy per priority.
+"""What the replayed tickets are promised: office hours in the log's zone with Italy's holidays, and one of three terms.
 
 The log says nothing about agreements; the targets are made up so that each priority keeps some of its promises and
-breaks others.
+breaks others, and so that the three together use what promises can say.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Any, Final
 
 from helpdesk_api.ops.replay_log import ZONE_NAME
 
 _HOUR: Final = 3_600
 _WORKING_DAY: Final = 9 * _HOUR
+_DAY: Final = 24 * _HOUR
 _YEARS: Final = range(2010, 2015)
 _FIXED: Final[Sequence[tuple[int, int, str]]] = (
     (1, 1, "Capodanno"),
@@ -30,6 +33,7 @@ _EASTER_SUNDAYS: Final = (
 )  # fmt: skip
 # Held once, for the 150 years of the kingdom.
 _UNITY: Final = date(2011, 3, 17)
+_ANEW: Final[Mapping[str, Any]] = {"on_reopen": "restart", "on_change": "restart"}
 # First response and resolution, in seconds of office hours.
 _TARGETS: Final[Mapping[str, tuple[int, int]]] = {
     "urgent": (_HOUR, _WORKING_DAY),
@@ -61,18 +65,70 @@ def holidays() -> dict[date, str]:
     return found
 
 
-def policies(calendar_id: str) -> list[dict[str, Any]]:
-    """Describe one policy for each priority, the most urgent first."""
+class Terms(StrEnum):
+    """Under which terms a log is replayed; what each means stands in `docs/replay.md`."""
+
+    PRIORITIES = "priorities"
+    AROUND_THE_CLOCK = "around-the-clock"
+    DAYS = "days"
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """How fast something must happen to tickets of a priority, or of all; one of seconds and days is given."""
+
+    metric: str
+    priority: str | None = None
+    seconds: int | None = None
+    days: int | None = None
+    hours: str = "business"
+    pauses_in: Sequence[str] = ("pending", "on_hold")
+    on_reopen: str = "resume"
+    on_change: str = "keep"
+
+
+_AROUND_THE_CLOCK: Final = (
+    *(
+        Promise(metric, priority, seconds=factor * seconds, hours="calendar", pauses_in=(), **_ANEW)
+        for priority, both in _TARGETS.items()
+        for metric, seconds, factor in (("first_response", both[0], 2), ("resolution", both[1], 3))
+        if priority != "low"
+    ),
+    # Where a priority has nothing of its own, what is said of all of them holds.
+    Promise("first_response", seconds=7 * _DAY, hours="calendar", pauses_in=(), **_ANEW),
+    Promise("resolution", seconds=60 * _DAY, hours="calendar", pauses_in=(), **_ANEW),
+)
+_DAYS: Final = (
+    Promise("first_response", days=0, pauses_in=("on_hold",)),
+    Promise("resolution", days=5, pauses_in=("pending",)),
+)
+
+
+def promises(terms: Terms) -> Sequence[Promise]:
+    """Give what is promised under some terms."""
+    if terms is Terms.AROUND_THE_CLOCK:
+        return _AROUND_THE_CLOCK
+    if terms is Terms.DAYS:
+        return _DAYS
+    return tuple(
+        Promise(metric, priority, seconds=seconds)
+        for priority, both in _TARGETS.items()
+        for metric, seconds in zip(("first_response", "resolution"), both, strict=True)
+    )
+
+
+def policies(calendar_id: str, terms: Terms = Terms.PRIORITIES) -> list[dict[str, Any]]:
+    """Describe the policies: one for each priority, the most urgent first; or one that holds for all."""
+    told = [asdict(promise) for promise in promises(terms)]
+    if terms is not Terms.PRIORITIES:
+        return [{"name": f"Terms {terms}", "position": 1, "calendar_id": calendar_id, "targets": told}]
     return [
         {
             "name": f"Priority {priority}",
             "position": position,
             "calendar_id": calendar_id,
             "condition": {"field": "priority", "op": "eq", "value": priority},
-            "targets": [
-                {"metric": "first_response", "seconds": first_response},
-                {"metric": "resolution", "seconds": resolution},
-            ],
+            "targets": [{**target, "priority": None} for target in told if target["priority"] == priority],
         }
-        for position, (priority, (first_response, resolution)) in enumerate(_TARGETS.items(), start=1)
+        for position, priority in enumerate(_TARGETS, start=1)
     ]
