@@ -122,6 +122,8 @@ from helpdesk_api.tickets import (
     waking,
     watchers,
 )
+from helpdesk_api.tickets.plans import opening, progress
+from helpdesk_api.tickets.plans import routes as plan_routes
 from helpdesk_api.webhooks import (
     card_changes,
     catalogue,
@@ -152,6 +154,8 @@ ROUTERS: Sequence[APIRouter] = (
     links.router,
     watchers.router,
     ticket_settings.router,
+    plan_routes.router,
+    plan_routes.occurrences_router,
     uploading.router,
     file_routes.router,
     presence.router,
@@ -301,6 +305,7 @@ DEADLINES: Mapping[str, Handler] = {
     snoozing.WAKE_KIND: waking.wake,
     **summarising.HANDLERS,
     waiting.ELAPSED_KIND: _RULES.elapse,
+    progress.TURN_KIND: opening.turn,
     contract_turns.TURN_KIND: contract_turns.turn,
     entitlement_turns.TURN_KIND: entitlement_turns.turn,
 }

@@ -90,7 +90,7 @@ from tests.contract.stored_rows import (
     webhook_delivery,
     webhook_replay,
 )
-from tests.contract.ticket_bodies import ticket_link, ticket_watcher
+from tests.contract.ticket_bodies import a_left_out_occurrence, a_ticket_plan, ticket_link, ticket_plan, ticket_watcher
 from tests.stage import Client, Stage
 
 
@@ -182,6 +182,8 @@ CASES = (
     Case("tickets", ticket, patch={"priority": "urgent"}, cleared="assignee_id", never_null="subject"),
     Case("ticket-links", ticket_link),
     Case("ticket-watchers", ticket_watcher),
+    Case("ticket-plans", ticket_plan, patch={"is_active": False}, cleared="ends_on", never_null="recurrence"),
+    Case("ticket-plan-occurrences", made=a_left_out_occurrence),
     Case("comments", note, parent=comments_of_new_ticket, created_event="ticket.note_added"),
     Case("files", made=a_file),
     Case("api-keys", api_key, patch={"name": "Renamed"}),
@@ -303,6 +305,8 @@ SINGLE_OPERATIONS: Mapping[str, Single] = {
     "ticket_lines_get_totals": Single(parameters=a_ticket_to_add_up),
     "price_items_look_up": Single(price_question),
     "entitlements_enter": Single(ENTRY, parameters=an_entitlement),
+    "ticket_plans_preview": Single({"count": 2}, parameters=a_ticket_plan),
+    "ticket_plans_skip": Single({"occurs_on": "2090-01-02"}, parameters=a_ticket_plan),
     "ticket_settings_get": Single(),
     "ticket_settings_update": Single({"open_children": "finish", "open_duplicates": "ignore"}),
     "coverage_settings_get": Single(),

@@ -33,6 +33,7 @@ OTHER_PERMISSIONS = {
     "condition_fields_list": [],
     "tickets_search": ["tickets:read"],
     "coverage_check": ["contracts:read"],
+    "ticket_plans_preview": ["ticket-plans:read"],
     "ticket_settings_get": ["ticket-settings:read"],
     "ticket_settings_update": ["ticket-settings:write"],
     "price_items_look_up": ["price-items:read"],

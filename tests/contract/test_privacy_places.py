@@ -31,6 +31,7 @@ TELL_APART = {
     ("sign_in_attempts", "purpose"),
     ("teams", "name"),
     ("ticket_links", "type"),
+    ("ticket_plans", "name"),
 }
 
 

@@ -25,7 +25,7 @@ SECURITY_OBJECTS = {
     "act", "api_key", "coverage_settings", "crm_source", "custom_field", "erasure", "export", "file",
     "identity_provider", "import", "inbound_hook", "macro", "person", "price_item", "price_list", "retention_run",
     "retention_settings", "role", "rule", "session", "sign_in_settings", "sync_conflict", "tenant", "ticket_line",
-    "ticket_settings", "user",
+    "ticket_plan", "ticket_plan_occurrence", "ticket_settings", "user",
 }  # fmt: skip
 
 

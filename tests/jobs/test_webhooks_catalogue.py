@@ -18,7 +18,7 @@ STORED = (
     *("api_key", "asset", "asset_type", "calendar", "company", "contact", "crm_source"),
     *("custom_field", "identity_provider"),
     *("contract", "entitlement", "location", "price_item", "price_list", "role", "service"),
-    *("sla_policy", "team", "inbound_hook", "macro", "rule", "user", "webhook_endpoint"),
+    *("sla_policy", "team", "inbound_hook", "macro", "rule", "ticket_plan", "user", "webhook_endpoint"),
 )
 MOVES = (
     *("started", "warning", "breached", "paused", "resumed", "met", "missed", "cancelled", "reopened", "retargeted"),
@@ -39,6 +39,7 @@ FILLED: Mapping[str, tuple[str, ...]] = {
         "asset_relation.created",
         "ticket_link.created",
         "ticket_watcher.created",
+        "ticket_plan_occurrence.created",
         "external_reference.created",
         "retention_run.created",
         "merge.created",

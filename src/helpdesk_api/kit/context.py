@@ -36,11 +36,11 @@ class Principal:
     """Who acts, and what that one may do and see.
 
     `permissions` are `resource:verb` pairs, `*:verb` for every resource; `reach` says which rows, `field_groups` which
-    of the guarded fields. `id` is the user, the contact, the API key, the inbound hook or the rule; `credential_id`
-    what it came with.
+    of the guarded fields. `id` is the user, the contact, the API key, the inbound hook, the rule or the plan;
+    `credential_id` what it came with.
     """
 
-    type: Literal["user", "contact", "api_key", "inbound_hook", "rule", "system"]
+    type: Literal["user", "contact", "api_key", "inbound_hook", "rule", "ticket_plan", "system"]
     id: UUID | None
     tenant_id: UUID
     permissions: frozenset[str] = frozenset()

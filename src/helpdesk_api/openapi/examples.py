@@ -37,6 +37,7 @@ from helpdesk_api.privacy.erasures import ERASURES
 from helpdesk_api.privacy.export import EXPORT_EXAMPLE
 from helpdesk_api.retention.preview import PREVIEW_EXAMPLE
 from helpdesk_api.tickets.asset_timelines import TIMELINE_EXAMPLES
+from helpdesk_api.tickets.plans.schemas import PLAN_EXAMPLES
 from helpdesk_api.tickets.reveal import REVEAL_EXAMPLE
 from helpdesk_api.tickets.search import SEARCH_EXAMPLES
 from helpdesk_api.tickets.ticket_settings import TICKET_SETTINGS_EXAMPLES
@@ -68,6 +69,7 @@ _CHANGES: Mapping[str, Mapping[str, Any]] = {
     "ContractUpdate": {"notes": None},
     "EntitlementUpdate": {"quantity": 900},
     "PriceItemUpdate": {"valid_until": "2026-12-31"},
+    "TicketPlanUpdate": {"is_active": False},
     "MacroUpdate": {"is_active": False},
     "RuleUpdate": {"state": "disabled"},
     "WebhookEndpointUpdate": {"is_enabled": False},
@@ -177,7 +179,7 @@ def _of_no_resource() -> Iterator[tuple[str, Any]]:
     yield from CLOCK_EXAMPLES.items()
     yield from INBOUND_EXAMPLES.items()
     yield from RULE_EXAMPLES.items()
-    yield from (APPLYING_EXAMPLES | TICKET_SETTINGS_EXAMPLES).items()
+    yield from (APPLYING_EXAMPLES | TICKET_SETTINGS_EXAMPLES | PLAN_EXAMPLES).items()
     yield from SEARCH_EXAMPLES.items()
     yield (
         "Catalogue",

@@ -84,6 +84,8 @@ TAGS = {
     "ticket-links": "What is part of, duplicates, blocks, is caused by or relates to what.",
     "ticket-watchers": "Who watches tickets beside those who work on them.",
     "ticket-settings": "What becomes of linked tickets when one of them is finished.",
+    "ticket-plans": "Recurring tickets and maintenance: when tickets are opened by themselves, and for what.",
+    "ticket-plan-occurrences": "What came of each occurrence of a plan.",
     "comments": "What is said on a ticket: public replies and internal notes.",
     "companies": "The clients.",
     "contacts": "The people at the clients who ask for help.",

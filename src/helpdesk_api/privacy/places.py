@@ -79,6 +79,12 @@ EXCEPTED: Final[dict[str, dict[str, str]]] = {
     "idempotency_keys": {EVERY_COLUMN: "whole answers, searched by a way of their own"},
     "inbound_hooks": {"mapping": "expressions, which look for no person", "signature": "names of headers"},
     "inbound_messages": {"body": "JSON as others write it, searched by a way of its own"},
+    "ticket_plans": {
+        "recurrence": "a rule of dates", "recurs": "a word of ours", "time_of_day": "a time",
+        "time_zone": "a name of a zone", "holiday_shift": "a word of ours", "catch_up": "a word of ours",
+        "overlap": "a word of ours", "targets": "ids", "group_by": "a word of ours",
+    },
+    "ticket_plan_occurrences": {"outcome": "a word of ours", "reason": "a word of ours"},
     "rules": {"occasions": "words of ours"},
     "rule_runs": {
         "outcome": "a word of ours", "reason": "a word of ours", "occasions": "words of ours",

@@ -281,7 +281,7 @@ _EVENT_FIELDS: Final = (
         "event.actor_type",
         FieldType.CHOICE,
         "What sort of caller did it.",
-        ("user", "contact", "api_key", "inbound_hook", "rule", "system"),
+        ("user", "contact", "api_key", "inbound_hook", "rule", "ticket_plan", "system"),
     ),
     _of_event("event.actor_id", FieldType.REFERENCE, "Who did it.", is_nullable=True),
     _of_event(

@@ -17,7 +17,7 @@ from helpdesk_api.kit.schema import Entity, Input, Instant, Label, Line, Output,
 from helpdesk_api.kit.visibility import FieldGroup
 
 TicketType = Literal["incident", "service_request", "question", "problem", "change", "task"]
-Channel = Literal["api", "email", "web", "phone", "chat", "portal", "monitoring"]
+Channel = Literal["api", "email", "web", "phone", "chat", "portal", "monitoring", "plan"]
 CommentKind = Literal["reply", "note"]
 Coverage = Literal["covered", "not_covered"]
 

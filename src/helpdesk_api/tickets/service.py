@@ -38,6 +38,7 @@ from helpdesk_api.tickets.parties import (
     served_company,
     where_it_is,
 )
+from helpdesk_api.tickets.plans.progress import follow_completion
 from helpdesk_api.tickets.policy_choice import DECIDING, Choice, choice_of, promises_for
 from helpdesk_api.tickets.reactions import settled
 from helpdesk_api.tickets.resources import COMMENTS, TICKETS
@@ -216,6 +217,8 @@ async def change(
     await clock_rows.write(ctx, clocks.before, clocks.after, after.version)
     await follow_snooze(ctx, before.snoozed_until, after)
     await draw(ctx, before, after)
+    if new in FINISHED and old not in FINISHED:
+        await follow_completion(ctx, after.id)
     for linked_id in ending:
         await _end_along(ctx, linked_id, new)
     return after

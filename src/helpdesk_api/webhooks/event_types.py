@@ -248,6 +248,15 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
                 "Two assets are not related any more; `changes` holds how they were.",
                 *("company_id", "source_asset_id", "target_asset_id", "type"),
             ),
+            *stored(
+                "ticket_plan", "A plan", "is_active", "name", "recurrence", "ticket", "targets", changing="is_active"
+            ),
+            event(
+                "ticket_plan_occurrence.created",
+                "An occurrence of a plan has come, or was left out; `changes` tell what came of it for a target.",
+                *("occurs_on", "outcome", "plan_id", "planned_at", "reason", "target_id", "ticket_id"),
+                version=CREATED_FIRST,
+            ),
             event(
                 "ticket_link.created",
                 "Two tickets were linked.",

@@ -53,6 +53,7 @@ from helpdesk_api.tickets.parties import (
     InactiveLocationError,
     InactiveUserError,
 )
+from helpdesk_api.tickets.plans.writing import InvalidRecurrenceError, NoOccurrenceError, TooManyPlansError
 from helpdesk_api.tickets.reveal import NotOwnTicketError, TooManyRevealsError
 from helpdesk_api.tickets.snoozing import InvalidSnoozeError
 from helpdesk_api.tickets.watchers import TooManyWatchersError
@@ -63,6 +64,12 @@ _TICKET_PARTIES: Final = (
     *(ContactNotOfCompanyError, InactiveCompanyError, InactiveUserError, BudgetOutOfReachError),
     *(LocationNotOfCompanyError, InactiveLocationError, AssetNotOfCompanyError),
     *(ContractNotOfClientError, InactiveServiceError, NotCoveredError),
+)
+_OF_PLAN: Final = (
+    *(InvalidRecurrenceError, UnknownReferenceError, FieldNotAllowedError, ReachTooNarrowError),
+    *(ContactNotOfCompanyError, InactiveCompanyError, InactiveUserError, BudgetOutOfReachError),
+    *(LocationNotOfCompanyError, InactiveLocationError, AssetNotOfCompanyError),
+    *(ContractNotOfClientError, InactiveServiceError),
 )
 _EDITED_HOURS: Final = (InvalidCalendarError, NeverOpensError, TargetOutOfReachError, TooManyVersionsError)
 
@@ -92,6 +99,9 @@ REFUSED: Final[Mapping[str, tuple[type[Refusal], ...]]] = {
         *(UnknownReferenceError, InactiveUserError, ContactNotOfCompanyError, AlreadyExistsError),
         TooManyWatchersError,
     ),
+    "ticket_plans_create": (*_OF_PLAN, TooManyPlansError),
+    "ticket_plans_update": _OF_PLAN,
+    "ticket_plans_skip": (NoOccurrenceError,),
     "tickets_update": (OpenChildrenError, InvalidTransitionError, InvalidSnoozeError, *_TICKET_PARTIES),
     "contacts_reveal": (UnknownReferenceError, NotOwnTicketError, TooManyRevealsError, MergedError),
     "comments_create": (

@@ -1,0 +1,1 @@
+"""Plans that open tickets by themselves: recurring tickets, and the maintenance of equipment and places."""
