@@ -222,7 +222,7 @@ def sla_policy(api: Client) -> JSON:
         "uses_location_calendar": True,
         "condition": {
             "all": [
-                {"field": "company_id", "op": "eq", "value": create(api, "companies", name=unique("Company"))["id"]},
+                {"field": "company.category", "op": "eq", "value": unique("Category")},
                 {
                     "any": [
                         {"field": "location.kind", "op": "eq", "value": "ward"},

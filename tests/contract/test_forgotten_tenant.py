@@ -106,6 +106,13 @@ def fill(stage: Stage, api: Client) -> None:
         """,
         api.tenant.id,
     )
+    stage.sql(
+        """
+        INSERT INTO import_rows (tenant_id, id, import_id, line_number, outcome, errors)
+        SELECT tenant_id, gen_random_uuid(), id, 2, 'failed', '[]' FROM imports WHERE tenant_id = $1
+        """,
+        api.tenant.id,
+    )
     api.patch("/v1/retention-settings", json={"events_days": 400})
     stage.sql("INSERT INTO event_log_starts (tenant_id, id) VALUES ($1, $1)", api.tenant.id)
     sign_in(stage, api, create(api, "users", **user(api))["id"])

@@ -11,9 +11,13 @@ from tests.contract.test_openapi import APP
 
 NAME_OF_A_SECRET = re.compile(r"(^|_)(keys?|secrets?|tokens?|passwords?|(recovery_)?codes?)$")
 
-# What receivers verify with is there for everybody, and the key of a custom field is its name in values.
-NO_SECRETS = {"public_key"}
-NO_KEYS_OF_DOORS = {"custom_fields_create", "custom_fields_update"}
+# What receivers verify with is there for everybody, the key of a custom field is its name in values, and the code of a
+# price or of a problem is a word.
+NO_SECRETS = {"public_key", "problem_code"}
+NO_KEYS_OF_DOORS = {
+    *("custom_fields_create", "custom_fields_update", "price_items_create", "price_items_update"),
+    *("ticket_lines_create", "ticket_lines_reverse"),
+}
 
 
 def models() -> Iterator[tuple[str, type[BaseModel]]]:

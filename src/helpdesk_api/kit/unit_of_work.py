@@ -248,7 +248,8 @@ async def _write(  # noqa: PLR0917 - the parts of one request, all of them neede
     except Refusal as refusal:
         if isinstance(refusal, UnknownReferenceError):
             async with unit_of_work(runtime, principal, cause=cause, request_id=cause.id, read_only=True) as ctx:
-                await name_successor(ctx, runtime.resources.values(), refusal, await request.json())
+                body = await request.json() if await request.body() else None
+                await name_successor(ctx, runtime.resources.values(), refusal, body)
         if (
             write is not None
             and refusal.kind in _LASTING
