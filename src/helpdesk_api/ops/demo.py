@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from helpdesk_api.agreements.calendar_routes import add_calendar
 from helpdesk_api.agreements.calendar_versions import hours_of
@@ -47,7 +47,10 @@ _TICKETS_SO_FAR = Statement(
     .where(counters.c.tenant_id == bindparam("tenant"), counters.c.name == TICKET_NUMBERS)
     .with_for_update()
 )
-
+# Whoever comes second waits until the demo is made, which takes longer than a request may wait for a lock.
+_PATIENCE = Statement(
+    select(func.set_config("lock_timeout", "30s", True), func.set_config("statement_timeout", "30s", True))  # noqa: FBT003 - PostgreSQL's own arguments.
+)
 _ROLES = Statement(select(roles.c.slug, roles.c.id).where(roles.c.tenant_id == bindparam("tenant")))
 
 
@@ -75,6 +78,7 @@ async def prepare_demo(runtime: Runtime) -> DemoTenant:
     """Make the demo tenant unless it is there, and give a new key to it: an old one cannot be shown again."""
     tenant = await _tenant(runtime)
     async with as_operator(runtime, tenant) as ctx:
+        await ctx.tx.value(_PATIENCE)
         # The lock makes a second one that comes meanwhile wait, and then find the demo made.
         if await ctx.tx.value(_TICKETS_SO_FAR, {"tenant": ctx.tenant_id}) == 0:
             await _fill(ctx)
