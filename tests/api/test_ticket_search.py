@@ -125,7 +125,7 @@ def test_the_catalogue_tells_what_can_be_asked(api: Client) -> None:
         "operators": ["eq", "ne", "in", "gt", "gte", "lt", "lte"],
         "choices": ["low", "normal", "high", "urgent"],
         "is_nullable": False,
-        "uses": ["rule", "search", "template", "webhook"],
+        "uses": ["rule", "search", "sla_policy", "template", "webhook"],
         "permission": "tickets:read",
         "field_group": None,
     }

@@ -18,7 +18,7 @@ from tests.contract.sign_in_cases import DIRECT_OPERATIONS, PUBLIC_OPERATIONS
 from tests.stage import Client, Stage
 
 _ROOT = Path(__file__).resolve().parents[2]
-# What is committed is what the code says (`test_openapi`), which would cost each process seconds to say anew.
+# What is committed is what the server gives (`test_openapi`); it would cost each process seconds to say it anew.
 DOCUMENT: JSON = json.loads((_ROOT / "openapi" / "openapi.json").read_text())
 _CONDITION = "#/components/schemas/ConditionTree"
 _PARAMETER = re.compile(r"{(\w+)}")

@@ -291,7 +291,7 @@ def test_a_body_of_50_mb_is_refused_without_being_read(api: Client, stage: Stage
         "in pieces": head(operation, path, api.key, "Transfer-Encoding: chunked") + piece * 17,
     }
 
-    for name, request in requests.items():
+    for name, request in a_part(list(requests.items()), WRITES.index(operation) % len(requests)):
         status, problem = exchanged(api, request)
 
         assert (status, problem["code"]) == (413, "body_too_large"), name

@@ -4,9 +4,10 @@ The statements' own conditions and row-level security each hold by themselves; t
 by statement in `test_row_level_security`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -14,7 +15,8 @@ from sqlalchemy import func, select
 
 from helpdesk_api.identity.api_keys import api_keys
 from tests.contract.bodies import create, ticket
-from tests.contract.isolation import TwoTenants, nobodys, outcome
+from tests.contract.hostile import a_part
+from tests.contract.isolation import Try, TwoTenants, nobodys, outcome
 from tests.contract.rows import contents
 from tests.stage import Services, Stage
 
@@ -33,11 +35,11 @@ def stage_without_row_level_security(services: Services) -> Iterator[Stage]:
             usual.sql(f"DROP ROLE {role}")
 
 
-def crawl(stage: Stage) -> int:
-    """Try everything and compare; gives the number of tries."""
+def crawl(stage: Stage, choose: Callable[[Sequence[Try]], Sequence[Try]] = list) -> int:
+    """Try everything, or what is chosen of it, and compare; gives the number of tries."""
     with stage.tenant() as ours, stage.tenant() as theirs:
         tenants = TwoTenants(stage, ours, theirs)
-        tries = list(tenants.tries())
+        tries = choose(list(tenants.tries()))
         before = contents(stage, ours.tenant.id), contents(stage, theirs.tenant.id)
 
         for attempt in tries:
@@ -61,7 +63,8 @@ def crawl(stage: Stage) -> int:
 
 
 def test_an_id_of_another_tenant_is_like_an_id_that_nobody_has(stage: Stage) -> None:
-    assert crawl(stage) > 100
+    # What the statements refuse by themselves is tried in full below: with both it is a part.
+    assert crawl(stage, partial(a_part, turn=0)) > 100
 
 
 def test_without_row_level_security_the_statements_keep_tenants_apart(services: Services) -> None:
